@@ -1,0 +1,1 @@
+//! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.

@@ -1,0 +1,327 @@
+//! A case: one fully resolved set of inputs.
+//!
+//! In: typed values (the study floor reads them from files). Out: the one argument
+//! of a simulation. Never reads files and never guesses: defaults are the study floor's.
+
+use crate::hardware::Cluster;
+use crate::kernels::KernelProfile;
+use crate::links::LinkProfile;
+use crate::model::Model;
+use strait_units::{PricePerEnergy, PricePerHour, Ratio, Time, Tokens};
+
+/// Pipeline schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScheduleKind {
+    /// All forwards, then all backwards.
+    GPipe,
+    /// One forward, one backward; interleaved when there are virtual stages.
+    OneFOneB,
+    /// Zero-bubble H1: weight gradients fill the cool-down.
+    ZbH1,
+    /// DeepSeek's two-way schedule with overlapped pairs.
+    DualPipe,
+    /// Its V-shaped half.
+    DualPipeV,
+}
+
+/// What is sharded over data-parallel ranks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Zero {
+    /// Nothing.
+    Zero0,
+    /// Optimizer states.
+    Zero1,
+    /// Optimizer states and gradients.
+    Zero2,
+    /// Optimizer states, gradients and parameters (FSDP).
+    Zero3,
+}
+
+/// Parts of a layer that can be recomputed in the backward pass by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecomputePart {
+    /// The attention core (scores, softmax, weighted sum).
+    CoreAttention,
+    /// Normalisations.
+    Norm,
+    /// Up-projections of latent attention.
+    MlaUp,
+    /// The activation between the projections of the feed-forward or expert network.
+    Activation,
+    /// The whole feed-forward or shared-expert network.
+    Mlp,
+    /// The whole MoE block with its dispatch and combine.
+    Moe,
+}
+
+/// Which activations are recomputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recompute {
+    /// None.
+    None,
+    /// The attention core only.
+    Selective,
+    /// Whole layers, from their inputs.
+    Full,
+    /// The named parts.
+    Named(Vec<RecomputePart>),
+}
+
+/// How the model is laid out over the ranks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parallelism {
+    /// Tensor-parallel ranks.
+    pub tensor: u32,
+    /// Sequence parallelism beside tensor parallelism.
+    pub sequence: bool,
+    /// Pipeline ranks.
+    pub pipeline: u32,
+    /// Virtual stages (model chunks) on each pipeline rank; 1 without interleaving
+    /// (DualPipe and DualPipeV hold two by themselves: leave 1).
+    pub virtual_stages: u32,
+    /// Context-parallel ranks.
+    pub context: u32,
+    /// Expert-parallel ranks.
+    pub expert: u32,
+    /// Tensor-parallel ranks inside an expert.
+    pub expert_tensor: u32,
+    /// ZeRO stage.
+    pub zero: Zero,
+    /// Ranks over which ZeRO shards (hybrid sharding); `None`: all data-parallel ranks.
+    pub zero_group: Option<u32>,
+    /// Pipeline schedule.
+    pub schedule: ScheduleKind,
+    /// Sequences in a micro-batch.
+    pub micro_batch: u32,
+    /// Recomputed activations.
+    pub recompute: Recompute,
+    /// Of the layers of a stage, how many are recomputed; `None`: all.
+    pub recompute_layers: Option<u32>,
+    /// Layers of each model stage in order; `None`: spread by the rule in `layout`.
+    pub stage_layers: Option<Vec<u32>>,
+    /// Compute units that expert communication kernels take while they run.
+    pub communication_units: u32,
+}
+
+/// Precision recipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// FP16 mixed, with loss scaling.
+    Fp16,
+    /// BF16 mixed.
+    Bf16,
+    /// FP8 with one scale per tensor (delayed or current), as in Transformer Engine.
+    Fp8Tensor,
+    /// FP8 with 1×128 and 128×128 scales, DeepSeek's recipe.
+    Fp8Block,
+    /// MXFP8: 1×32 scales in hardware.
+    Mxfp8,
+}
+
+/// The types of what is kept between steps and sent between ranks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StateBytes {
+    /// Bytes of a weight as used in compute.
+    pub weight: f64,
+    /// Bytes of a gradient, as accumulated and reduced.
+    pub gradient: f64,
+    /// Bytes of a master weight.
+    pub master: f64,
+    /// Bytes of both optimizer moments together.
+    pub moments: f64,
+}
+
+/// A precision recipe with its storage types.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrecisionRecipe {
+    /// Operand types.
+    pub recipe: Precision,
+    /// Storage types.
+    pub state: StateBytes,
+}
+
+/// A part of the run with a batch, a sequence length and a layout of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phase {
+    /// Name.
+    pub name: String,
+    /// Tokens trained in this phase.
+    pub tokens: Tokens,
+    /// Tokens of a sequence.
+    pub sequence_length: u32,
+    /// Sequences of a batch at the end of the phase.
+    pub global_batch: u32,
+    /// Sequences of a batch at its start, where it ramps linearly in tokens.
+    pub initial_batch: Option<u32>,
+    /// Counts as pre-training (and not as context extension or post-training).
+    pub pretraining: bool,
+    /// Its layout, where it differs from the case's.
+    pub parallelism: Option<Parallelism>,
+}
+
+/// What is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// The phases in order; at least one. The one with most tokens is the main phase.
+    pub phases: Vec<Phase>,
+}
+
+/// How routed load is spread over experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Exactly equal (forced).
+    Forced,
+    /// Uniform random choice.
+    Balanced,
+    /// The spread of the published DeepSeek trace.
+    Measured,
+    /// A router whose balance is still being trained.
+    Skewed,
+}
+
+/// Expert routing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Routing {
+    /// Nodes that a token may reach; `None`: no limit.
+    pub node_limit: Option<u32>,
+    /// Spread of load.
+    pub balance: Balance,
+    /// Coefficient of variation of routed rows per rank, in one layer and micro-batch.
+    pub spread: Ratio,
+    /// Share of that variance which persists over micro-batches of a step.
+    pub persistence: Ratio,
+}
+
+/// Random variation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// Coefficient of variation of each kernel's time.
+    pub jitter: Ratio,
+    /// Standard deviation of chip speed over chips.
+    pub chip_spread: Ratio,
+}
+
+/// Attention kernels by generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionKernel {
+    /// Matrix products and softmax in separate kernels, scores in memory.
+    Unfused,
+    /// FlashAttention 1 or its Triton version.
+    Flash1,
+    /// FlashAttention 2.
+    Flash2,
+    /// FlashAttention 3, cuDNN 9 or their like.
+    Flash3,
+}
+
+/// How elementwise kernels are fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fusion {
+    /// One kernel per operation.
+    Eager,
+    /// Scripted fusions of 2021 (bias-GELU, bias-dropout-add).
+    Jit,
+    /// Hand-fused library kernels (Transformer Engine and its like).
+    Fused,
+}
+
+/// What of tensor-parallel communication is hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TensorOverlap {
+    /// None.
+    None,
+    /// Backward all-gathers under gradient GEMMs.
+    Backward,
+    /// All of it, pipelined with the GEMMs (user buffers).
+    Full,
+}
+
+/// How tokens reach their experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatcher {
+    /// NCCL all-to-all, one copy per expert.
+    AllToAll,
+    /// All-gather of all tokens, reduce-scatter back.
+    AllGather,
+    /// Deduplicated per node and rank, with NVLink forwarding (DeepEP and its like).
+    Deduplicated,
+}
+
+/// CUDA graphs or their like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Graphs {
+    /// Every kernel is launched by the host.
+    None,
+    /// Captured: no host cost and no launch gaps.
+    Full,
+}
+
+/// The generation of the training software, as facts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Software {
+    /// Attention kernel.
+    pub attention: AttentionKernel,
+    /// Fusion.
+    pub fusion: Fusion,
+    /// Tensor-parallel overlap.
+    pub tensor_overlap: TensorOverlap,
+    /// MoE dispatcher.
+    pub dispatcher: Dispatcher,
+    /// Expert communication of one micro-batch is overlapped with compute of another
+    /// where the schedule pairs them.
+    pub expert_overlap: bool,
+    /// Gradient reduction is hidden under the backward pass.
+    pub gradient_overlap: bool,
+    /// Parameter gathering is hidden under the forward pass.
+    pub parameter_overlap: bool,
+    /// Pipeline transfers are asynchronous.
+    pub pipeline_overlap: bool,
+    /// CUDA graphs.
+    pub graphs: Graphs,
+    /// Host time to launch one operation.
+    pub host_time_per_op: Time,
+}
+
+/// Prices and power.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Economics {
+    /// Rent of one accelerator.
+    pub rent: PricePerHour,
+    /// Facility power over IT power.
+    pub pue: Ratio,
+    /// Average draw over the rated power while training.
+    pub load_factor: Ratio,
+    /// Price of electricity (informative: rent includes it).
+    pub electricity: PricePerEnergy,
+}
+
+/// One fully resolved set of inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Name of the case.
+    pub name: String,
+    /// Model.
+    pub model: Model,
+    /// Cluster.
+    pub cluster: Cluster,
+    /// Kernel calibration of the accelerator.
+    pub kernels: KernelProfile,
+    /// Link calibration of the accelerator and fabric.
+    pub links: LinkProfile,
+    /// Layout.
+    pub parallelism: Parallelism,
+    /// Precision.
+    pub precision: PrecisionRecipe,
+    /// Training.
+    pub training: Training,
+    /// Routing.
+    pub routing: Routing,
+    /// Noise.
+    pub noise: Noise,
+    /// Software generation.
+    pub software: Software,
+    /// Prices.
+    pub economics: Economics,
+    /// Seed of everything random.
+    pub seed: u64,
+}

@@ -1,0 +1,12 @@
+//! Training on a cluster: hardware, models, layouts, and the physics of a step.
+//!
+//! In: a [`case::Case`]. Out: what one optimizer step and the whole run take, and why.
+//! Never reads files, prints, or looks at the wall clock.
+
+pub mod case;
+pub mod hardware;
+pub mod kernels;
+pub mod links;
+pub mod model;
+pub mod outcome;
+pub mod schedule;

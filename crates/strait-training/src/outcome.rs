@@ -1,0 +1,186 @@
+//! What a simulation answers: the step, its parts, memory, and the run.
+//!
+//! In: nothing. Out: plain records for the floors above. Never computes.
+
+use strait_units::{Bytes, Energy, FlopRate, Money, Ratio, Time, Tokens};
+
+/// Disjoint windows of a step, mean over ranks; they sum to the step time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Breakdown {
+    /// Forward chunks outside overlapped pairs, with the communication and waits inside them.
+    pub forward: Time,
+    /// Backward chunks outside pairs, without their weight-gradient work.
+    pub backward_input: Time,
+    /// Weight-gradient work of all backward chunks outside pairs.
+    pub backward_weight: Time,
+    /// Overlapped forward-and-backward pairs.
+    pub overlapped: Time,
+    /// No chunk open.
+    pub bubble: Time,
+    /// From the last chunk of the job to the end of the step.
+    pub optimizer: Time,
+    /// What remains (rounding of means).
+    pub other: Time,
+}
+
+/// Compute idle for a kind of communication, mean over ranks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exposed {
+    /// Tensor-parallel.
+    pub tensor: Time,
+    /// Context-parallel.
+    pub context: Time,
+    /// Expert-parallel.
+    pub expert: Time,
+    /// Pipeline transfers.
+    pub pipeline: Time,
+    /// Data-parallel and sharding.
+    pub data: Time,
+}
+
+/// What the engine did to get the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Ranks simulated.
+    pub ranks: u64,
+    /// Instructions executed over all ranks, also inside fused runs.
+    pub ops: u64,
+    /// Events popped from the queue.
+    pub events: u64,
+    /// Only representatives were simulated.
+    pub folded: bool,
+}
+
+/// One part of a rank's memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemoryPart {
+    /// What it is, in words.
+    pub name: String,
+    /// How much.
+    pub bytes: Bytes,
+}
+
+/// Peak memory of the fullest rank.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Peak.
+    pub peak: Bytes,
+    /// Capacity of the accelerator.
+    pub capacity: Bytes,
+    /// Pipeline rank that is fullest.
+    pub pipeline_rank: u32,
+    /// All parts of it, largest first; they sum to `peak`.
+    pub parts: Vec<MemoryPart>,
+}
+
+impl Memory {
+    /// The peak is within the capacity.
+    pub fn fits(&self) -> bool {
+        self.peak <= self.capacity
+    }
+}
+
+/// One bar of a pipeline chart: an open block on a rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Pipeline rank (of data-parallel replica 0).
+    pub pipeline_rank: u32,
+    /// What kind of chunk.
+    pub kind: BarKind,
+    /// Micro-batch of the forward part, or of the only part.
+    pub micro_batch: u32,
+    /// Start.
+    pub start: Time,
+    /// End.
+    pub end: Time,
+}
+
+/// What a bar of a pipeline chart shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarKind {
+    /// Forward.
+    Forward,
+    /// Backward, input and weight gradients.
+    Backward,
+    /// Backward for the input only.
+    BackwardInput,
+    /// Weight gradients only.
+    BackwardWeight,
+    /// An overlapped pair.
+    Pair,
+    /// Gradient exchange and optimizer.
+    Optimizer,
+}
+
+/// One optimizer step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepOutcome {
+    /// From start to the end on the last rank.
+    pub time: Time,
+    /// Tokens of the batch.
+    pub tokens: Tokens,
+    /// Model FLOP rate of one accelerator: causal attention (half the square) counted, without
+    /// recompute and without multi-token prediction.
+    pub rate_causal: FlopRate,
+    /// The same with the full attention square.
+    pub rate_full: FlopRate,
+    /// `rate_causal` over the dense BF16 peak.
+    pub mfu_causal: Ratio,
+    /// `rate_full` over the dense BF16 peak.
+    pub mfu_full: Ratio,
+    /// Parts.
+    pub breakdown: Breakdown,
+    /// Exposed communication.
+    pub exposed: Exposed,
+    /// Compute time by class of kernel (GEMM, attention, casts, …), mean over ranks, largest first.
+    pub kernels: Vec<(String, Time)>,
+    /// Memory.
+    pub memory: Memory,
+    /// Engine's own figures.
+    pub work: Work,
+    /// Bars of one data-parallel replica, for the pipeline chart.
+    pub bars: Vec<Bar>,
+    /// What the user must check before trusting the answer.
+    pub warnings: Vec<String>,
+}
+
+/// One phase of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseOutcome {
+    /// Name.
+    pub name: String,
+    /// Counts as pre-training.
+    pub pretraining: bool,
+    /// Optimizer steps.
+    pub steps: f64,
+    /// Mean step time.
+    pub step_time: Time,
+    /// Accelerator-hours.
+    pub gpu_hours: f64,
+}
+
+/// The whole run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunOutcome {
+    /// Days from start to end.
+    pub days: f64,
+    /// Accelerator-hours.
+    pub gpu_hours: f64,
+    /// Energy at the facility's meter.
+    pub energy: Energy,
+    /// Rent.
+    pub rent: Money,
+    /// What of it is electricity, had it been paid apart.
+    pub electricity: Money,
+    /// Phases in order.
+    pub phases: Vec<PhaseOutcome>,
+}
+
+/// The answer to a case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// One step of the main phase.
+    pub step: StepOutcome,
+    /// The run.
+    pub run: RunOutcome,
+}

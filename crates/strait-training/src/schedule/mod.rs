@@ -1,0 +1,2 @@
+//! placeholder: pipeline schedules
+#![allow(missing_docs)]
