@@ -10,3 +10,4 @@ pub mod links;
 pub mod model;
 pub mod outcome;
 pub mod schedule;
+pub mod simulate;
