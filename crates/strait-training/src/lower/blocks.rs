@@ -1,0 +1,453 @@
+//! Blocks: the instruction lists of one chunk, or of an overlapped pair of chunks.
+//!
+//! In: timed segments of a forward and a backward pass. Out: [`Block`]s. Never orders
+//! chunks: that is the schedule.
+//!
+//! A pair runs forward and backward segments by turns on the compute stream, so that each
+//! exchange has the other direction's compute to hide under: attn(F), mlp(B) and its weight
+//! gradients, mlp(F), attn(B) and its weight gradients, as in DeepSeek's published trace.
+
+use super::duration::{Durations, Timed};
+use super::timing::Dependence;
+use super::{COMPUTE, DATA, EXCHANGE, SENDS, Window, account, group};
+use crate::links::ExchangeTime;
+use crate::ops::{Class, Pass, Scope, Segment, Work};
+use std::rc::Rc;
+use strait_sim::{Block, Instruction, Kind, Wait};
+use strait_units::Time;
+
+/// A segment with times, in one mode (alone, or beside another chunk).
+#[derive(Clone, Debug)]
+pub(super) struct TimedSegment {
+    pub ops: Rc<[Timed]>,
+    pub exchange: Option<(ExchangeTime, &'static str)>,
+    pub filler: Rc<[Timed]>,
+    pub layer: u32,
+}
+
+/// A pass with times.
+#[derive(Clone, Debug)]
+pub(super) struct TimedPass {
+    pub forward: Vec<TimedSegment>,
+    pub backward: Vec<TimedSegment>,
+}
+
+impl TimedPass {
+    pub fn new(durations: &Durations<'_>, pass: &Pass, pair: bool) -> TimedPass {
+        let time = |segment: &Segment| TimedSegment {
+            ops: durations.list(&segment.ops, durations.units(pair)).into(),
+            exchange: segment
+                .exchange
+                .as_ref()
+                .map(|exchange| (durations.exchange(exchange, pair), exchange.name)),
+            filler: durations
+                .list(
+                    &segment.filler,
+                    durations.units(pair || segment.exchange.is_some()),
+                )
+                .into(),
+            layer: segment.layer,
+        };
+        TimedPass {
+            forward: pass.forward.iter().map(time).collect(),
+            backward: pass.backward.iter().map(time).collect(),
+        }
+    }
+
+    /// The same work in another layer.
+    pub fn in_layer(&self, layer: u32) -> TimedPass {
+        let mut copy = self.clone();
+        for segment in copy.forward.iter_mut().chain(&mut copy.backward) {
+            segment.layer = layer;
+        }
+        copy
+    }
+}
+
+/// Names and dependences shared by all blocks of a job.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub dependences: Vec<Dependence>,
+    pub labels: Vec<&'static str>,
+}
+
+impl Tables {
+    pub fn new() -> Tables {
+        Tables {
+            dependences: vec![Dependence::Exact],
+            labels: Vec::new(),
+        }
+    }
+
+    fn dependence(&mut self, dependence: Dependence) -> u16 {
+        let found = self.dependences.iter().rposition(|d| *d == dependence);
+        found.unwrap_or_else(|| {
+            self.dependences.push(dependence);
+            self.dependences.len() - 1
+        }) as u16
+    }
+
+    fn label(&mut self, name: &'static str) -> u16 {
+        let found = self.labels.iter().position(|l| *l == name);
+        found.unwrap_or_else(|| {
+            self.labels.push(name);
+            self.labels.len() - 1
+        }) as u16
+    }
+}
+
+/// Which direction a segment belongs to: it says which key of the slot is its micro-batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Forward = 0,
+    Backward = 1,
+}
+
+/// Communication that accompanies each pass of a chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    /// Parameters are gathered before the pass (fully sharded), group kind and time.
+    pub gather: Vec<Vec<(u8, Time)>>,
+    /// Parameters are gathered in the background before the pass (first forward of a step).
+    pub prefetch: Vec<Vec<(u8, Time)>>,
+    /// Gradients are reduced in the background after the pass.
+    pub reduce: Vec<Vec<(u8, Time)>>,
+}
+
+/// A block under construction.
+pub(super) struct Builder<'t> {
+    tables: &'t mut Tables,
+    streams: [Vec<Instruction>; 4],
+    /// Exchange that the next segment of a lane waits for.
+    pending: [Option<Wait>; 2],
+    /// Where the critical ops of a lane end on the compute stream.
+    last: [Option<u16>; 2],
+    /// Background collective that the next op waits for.
+    gathered: Option<Wait>,
+    /// Weight gradients are booked apart.
+    lone: bool,
+}
+
+impl<'t> Builder<'t> {
+    pub fn new(tables: &'t mut Tables, lone: bool) -> Builder<'t> {
+        Builder {
+            tables,
+            streams: Default::default(),
+            pending: [None; 2],
+            last: [None; 2],
+            gathered: None,
+            lone,
+        }
+    }
+
+    pub fn finish(self, window: Window, drains: bool) -> Block {
+        Block {
+            window: window as u8,
+            streams: self.streams.into(),
+            drains,
+        }
+    }
+
+    fn count(&self, stream: u8) -> u16 {
+        self.streams[stream as usize].len() as u16
+    }
+
+    fn here(&self, stream: u8) -> Option<Wait> {
+        let count = self.count(stream);
+        (count > 0).then_some(Wait { stream, count })
+    }
+
+    fn push(&mut self, stream: u8, instruction: Instruction) {
+        self.streams[stream as usize].push(instruction);
+    }
+
+    /// The instruction of a timed op on the compute stream.
+    fn op(&mut self, timed: &Timed, lane: Lane, layer: u32, busy: u8, waits: [Option<Wait>; 2]) {
+        let idle = match waits[0] {
+            Some(wait) if wait.stream == EXCHANGE => account::EXPERT,
+            Some(wait) if wait.stream == DATA => account::DATA,
+            _ => account::OTHER,
+        };
+        let label = self.tables.label(timed.op.name);
+        let (kind, busy, idle, load) = match &timed.op.work {
+            Work::Collective { scope, .. } => {
+                let (group, book) = match scope {
+                    Scope::Tensor => (group::TENSOR, account::TENSOR),
+                    Scope::ExpertTensor => (group::EXPERT_TENSOR, account::TENSOR),
+                    Scope::Context => (group::CONTEXT, account::CONTEXT),
+                };
+                (Kind::Collective { group }, book, book, 0)
+            }
+            Work::Ring { .. } => (
+                Kind::Collective {
+                    group: group::CONTEXT,
+                },
+                account::CONTEXT,
+                account::CONTEXT,
+                0,
+            ),
+            _ => {
+                let routed = timed.op.routed.then_some((layer, lane as u8));
+                let load = self.tables.dependence(Dependence::Kernel {
+                    speed: timed.speed,
+                    routed,
+                });
+                (Kind::Local, busy, idle, load)
+            }
+        };
+        self.push(
+            COMPUTE,
+            Instruction {
+                kind,
+                base: timed.time,
+                waits,
+                busy,
+                idle,
+                load,
+                label,
+            },
+        );
+    }
+
+    /// Critical ops of a segment and the exchange after them.
+    pub fn segment(&mut self, segment: &TimedSegment, lane: Lane) {
+        let side = lane as usize;
+        for timed in segment.ops.iter() {
+            let waits = [self.pending[side].take(), self.gathered.take()];
+            let waits = if waits[0].is_none() {
+                [waits[1], None]
+            } else {
+                waits
+            };
+            self.op(timed, lane, segment.layer, timed.op.class as u8, waits);
+            self.last[side] = Some(self.count(COMPUTE));
+        }
+        if let Some((time, name)) = segment.exchange {
+            let after = self.last[side].map(|count| Wait {
+                stream: COMPUTE,
+                count,
+            });
+            let load = self.tables.dependence(Dependence::Exchange {
+                time,
+                layer: segment.layer,
+                key: lane as u8,
+            });
+            let label = self.tables.label(name);
+            self.push(
+                EXCHANGE,
+                Instruction {
+                    kind: Kind::Collective {
+                        group: group::EXPERT,
+                    },
+                    base: time.mean(),
+                    waits: [after, None],
+                    busy: account::EXPERT,
+                    idle: account::EXPERT,
+                    load,
+                    label,
+                },
+            );
+            self.pending[side] = self.here(EXCHANGE);
+        }
+    }
+
+    /// Weight gradients of a segment.
+    pub fn filler(&mut self, segment: &TimedSegment) {
+        for timed in segment.filler.iter() {
+            let busy = if self.lone {
+                account::LONE_WEIGHT
+            } else {
+                timed.op.class as u8
+            };
+            self.op(timed, Lane::Backward, segment.layer, busy, [None, None]);
+        }
+    }
+
+    /// Collectives on a communication stream, in order, each after the compute so far.
+    fn collectives(&mut self, stream: u8, list: &[(u8, Time)], name: &'static str) {
+        let label = self.tables.label(name);
+        for &(group, time) in list {
+            let waits = [self.here(COMPUTE), None];
+            self.push(
+                stream,
+                Instruction {
+                    kind: Kind::Collective { group },
+                    base: time,
+                    waits,
+                    busy: account::DATA,
+                    idle: account::DATA,
+                    load: 0,
+                    label,
+                },
+            );
+        }
+    }
+
+    /// Before pass `index` of a chunk: gathers of its parameters and of the next pass's.
+    fn before(&mut self, beside: &Beside, index: usize) {
+        if !beside.prefetch.is_empty() {
+            self.gathered = Some(Wait {
+                stream: DATA,
+                count: beside.prefetch[..=index].iter().map(Vec::len).sum::<usize>() as u16,
+            })
+            .filter(|wait| wait.count > 0);
+        }
+        if !beside.gather.is_empty() {
+            if index == 0 {
+                self.collectives(EXCHANGE, &beside.gather[0], "gather parameters");
+            }
+            self.gathered = self.here(EXCHANGE);
+            if let Some(next) = beside.gather.get(index + 1) {
+                self.collectives(EXCHANGE, next, "gather parameters");
+            }
+        }
+    }
+
+    fn start(&mut self, beside: &Beside) {
+        let label = self.tables.label("gather parameters");
+        for &(group, time) in beside.prefetch.iter().flatten() {
+            self.push(
+                DATA,
+                Instruction {
+                    kind: Kind::Collective { group },
+                    base: time,
+                    waits: [None, None],
+                    busy: account::DATA,
+                    idle: account::DATA,
+                    load: 0,
+                    label,
+                },
+            );
+        }
+    }
+
+    /// A lone forward chunk.
+    pub fn forward(&mut self, passes: &[TimedPass], beside: &Beside) {
+        self.start(beside);
+        for (index, pass) in passes.iter().enumerate() {
+            self.before(beside, index);
+            for segment in &pass.forward {
+                self.segment(segment, Lane::Forward);
+            }
+        }
+    }
+
+    /// A lone backward chunk, with or without its weight gradients. `beside` is in the order
+    /// of the backward pass.
+    pub fn backward(&mut self, passes: &[TimedPass], weights: bool, beside: &Beside) {
+        for (index, pass) in passes.iter().rev().enumerate() {
+            self.before(beside, index);
+            for segment in &pass.backward {
+                self.segment(segment, Lane::Backward);
+                if weights {
+                    self.filler(segment);
+                }
+            }
+            self.after(beside, index);
+        }
+    }
+
+    /// Weight gradients of a chunk alone.
+    pub fn weights(&mut self, passes: &[TimedPass], beside: &Beside) {
+        for (index, pass) in passes.iter().rev().enumerate() {
+            for segment in &pass.backward {
+                self.filler(segment);
+            }
+            self.after(beside, index);
+        }
+    }
+
+    fn after(&mut self, beside: &Beside, index: usize) {
+        if let Some(list) = beside.reduce.get(index) {
+            self.collectives(DATA, list, "reduce gradients");
+        }
+    }
+
+    /// An overlapped pair: forward and backward segments by turns.
+    pub fn pair(&mut self, forward: &[TimedPass], backward: &[TimedPass], beside: &Beside) {
+        let mut ahead = forward.iter().flat_map(|pass| &pass.forward).peekable();
+        let mut back = backward
+            .iter()
+            .rev()
+            .enumerate()
+            .flat_map(|(index, pass)| {
+                let last = pass.backward.len().saturating_sub(1);
+                pass.backward
+                    .iter()
+                    .enumerate()
+                    .map(move |(at, segment)| (segment, (at == last).then_some(index)))
+            })
+            .peekable();
+        while ahead.peek().is_some() || back.peek().is_some() {
+            // Segments without ops of their own are exchanges that can start at once.
+            while let Some((segment, done)) = back.next_if(|(s, _)| s.ops.is_empty()) {
+                self.segment(segment, Lane::Backward);
+                self.filler(segment);
+                if let Some(index) = done {
+                    self.after(beside, index);
+                }
+            }
+            if let Some(segment) = ahead.next() {
+                self.segment(segment, Lane::Forward);
+            }
+            if let Some((segment, done)) = back.next() {
+                self.segment(segment, Lane::Backward);
+                self.filler(segment);
+                if let Some(index) = done {
+                    self.after(beside, index);
+                }
+            }
+        }
+    }
+
+    /// Sends the result of a lane to a peer: behind the chunk, or blocking it.
+    pub fn send(&mut self, lane: Lane, peer: u8, time: Time, asynchronous: bool) {
+        let side = lane as usize;
+        let compute = self.last[side].map(|count| Wait {
+            stream: COMPUTE,
+            count,
+        });
+        let (name, stream, waits) = if asynchronous {
+            ("send", SENDS, [compute, self.pending[side]])
+        } else {
+            ("blocking send", COMPUTE, [self.pending[side], None])
+        };
+        let label = self.tables.label(name);
+        self.push(
+            stream,
+            Instruction {
+                kind: Kind::Send { peer },
+                base: time,
+                waits,
+                busy: account::PIPELINE,
+                idle: account::EXPERT,
+                load: 0,
+                label,
+            },
+        );
+    }
+
+    /// A collective on the compute stream at the end of the step.
+    pub fn blocking(&mut self, group: u8, time: Time, name: &'static str) {
+        let label = self.tables.label(name);
+        self.push(
+            COMPUTE,
+            Instruction {
+                kind: Kind::Collective { group },
+                base: time,
+                waits: [None, None],
+                busy: account::DATA,
+                idle: account::DATA,
+                load: 0,
+                label,
+            },
+        );
+    }
+
+    /// Ops of the optimizer.
+    pub fn plain(&mut self, timed: &[Timed]) {
+        for item in timed {
+            self.op(item, Lane::Forward, 0, Class::Optimizer as u8, [None, None]);
+        }
+    }
+}

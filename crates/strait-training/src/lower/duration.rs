@@ -1,0 +1,210 @@
+//! Times of ops: asks `kernels` and `links`.
+//!
+//! In: ops. Out: base times and what they depend on. Never decides what overlaps.
+
+use crate::case::{Case, Graphs};
+use crate::hardware::Cluster;
+use crate::kernels::{Kernels, Pass};
+use crate::links::{CollectiveKind, Exchange, ExchangeTime, GroupShape, Links};
+use crate::ops::{ExchangeOp, Op, Scope, Shape, Work};
+use strait_units::{Bytes, Time};
+
+/// Prices ops in time for one shape on one cluster.
+pub struct Durations<'a> {
+    pub(crate) kernels: Kernels<'a>,
+    pub(crate) links: Links<'a>,
+    pub(crate) shape: Shape<'a>,
+    case: &'a Case,
+    tensor: GroupShape,
+    expert_tensor: GroupShape,
+    context: GroupShape,
+    expert: GroupShape,
+    /// Compute units that communication kernels take.
+    taken: u32,
+}
+
+/// An op with its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Timed {
+    pub op: Op,
+    pub time: Time,
+    /// Limited by compute, hence by the chip's clock.
+    pub speed: bool,
+}
+
+impl<'a> Durations<'a> {
+    /// Joins the models of kernels and links with the shape of the work.
+    pub fn new(
+        case: &'a Case,
+        kernels: Kernels<'a>,
+        links: Links<'a>,
+        shape: Shape<'a>,
+        groups: [GroupShape; 4],
+        taken: u32,
+    ) -> Durations<'a> {
+        let [tensor, expert_tensor, context, expert] = groups;
+        Durations {
+            kernels,
+            links,
+            shape,
+            case,
+            tensor,
+            expert_tensor,
+            context,
+            expert,
+            taken,
+        }
+    }
+
+    /// Units left to products beside communication, or all of them.
+    pub fn units(&self, beside: bool) -> u32 {
+        let all = self.kernels.units();
+        if beside {
+            all.saturating_sub(self.taken).max(1)
+        } else {
+            all
+        }
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.case.cluster
+    }
+
+    /// Time of one op, `units` compute units at its disposal; a gap to the next kernel included.
+    pub fn op(&self, op: &Op, units: u32) -> Time {
+        let gap = self.kernels.gap();
+        match &op.work {
+            Work::Gemm(gemm) => self.kernels.gemm(gemm, units) + gap,
+            Work::Attention(core) => self.kernels.attention(core) + gap,
+            Work::Memory(class, bytes) => self.kernels.memory(*class, *bytes) + gap,
+            Work::Fixed(kernel) => self.kernels.fixed(*kernel) + gap,
+            Work::Small(count) => {
+                (self.kernels.fixed(crate::kernels::FixedKernel::Small) + gap) * u64::from(*count)
+            }
+            Work::Collective {
+                scope,
+                kind,
+                bytes,
+                beside,
+            } => {
+                let group = self.group(*scope);
+                let time = self.links.collective(*kind, *bytes, group);
+                match beside {
+                    None => time,
+                    Some(gemm) => {
+                        let product = self.kernels.gemm(gemm, units);
+                        self.exposed(time, product, group.ranks)
+                    }
+                }
+            }
+            Work::Ring {
+                steps,
+                bytes,
+                beside,
+            } => {
+                let step = self
+                    .links
+                    .point_to_point(*bytes, self.context.domains > 1);
+                let hidden = self.kernels.attention(beside);
+                step.saturating_sub(hidden) * u64::from(*steps)
+            }
+        }
+    }
+
+    /// What shows of a collective pipelined with a product in `parts` pieces: the piece that
+    /// nothing hides, what the product is too short to hide, and the share of the chip that
+    /// the collective's kernels take from the product meanwhile.
+    fn exposed(&self, collective: Time, product: Time, parts: u32) -> Time {
+        let share = f64::from(self.links.communication_units())
+            / f64::from(self.kernels.units().max(1));
+        let (c, g) = (collective.seconds(), product.seconds());
+        let slowed = g + share * c.min(g);
+        let total = c.max(slowed) + c.min(g) / f64::from(parts.max(1));
+        Time::from_seconds(total - g)
+    }
+
+    fn group(&self, scope: Scope) -> GroupShape {
+        match scope {
+            Scope::Tensor => self.tensor,
+            Scope::ExpertTensor => self.expert_tensor,
+            Scope::Context => self.context,
+        }
+    }
+
+    /// Times of a list of ops; where the host launches kernels one by one and is slower than
+    /// they run, the list takes what the host takes.
+    pub(crate) fn list(&self, ops: &[Op], units: u32) -> Vec<Timed> {
+        let mut timed: Vec<Timed> = ops
+            .iter()
+            .map(|op| Timed {
+                op: op.clone(),
+                time: self.op(op, units),
+                speed: matches!(op.work, Work::Gemm(_) | Work::Attention(_)),
+            })
+            .collect();
+        if self.case.software.graphs == Graphs::None {
+            let launches: u64 = ops
+                .iter()
+                .map(|op| match op.work {
+                    Work::Small(count) => u64::from(count),
+                    _ => 1,
+                })
+                .sum();
+            let host = self.case.software.host_time_per_op * launches;
+            let device: Time = timed.iter().map(|t| t.time).sum();
+            if host > device && device > Time::ZERO {
+                let factor = host.picos() as f64 / device.picos() as f64;
+                for item in &mut timed {
+                    item.time = item.time.scaled(factor);
+                }
+            }
+        }
+        timed
+    }
+
+    /// Time of an exchange, alone or beside compute.
+    pub fn exchange(&self, exchange: &ExchangeOp, beside: bool) -> ExchangeTime {
+        let experts = self.shape.model.experts.as_ref();
+        let (top_k, routed, groups, limit) = experts.map_or((1, 1, 1, 1), |e| {
+            (e.top_k, e.routed, e.groups, e.group_limit)
+        });
+        self.links.exchange(&Exchange {
+            dispatcher: self.shape.dispatcher(),
+            direction: exchange.direction,
+            tokens: self.shape.moe_tokens().round() as u64,
+            hidden: self.shape.model.hidden,
+            bytes_per_token: exchange.bytes_per_token.as_f64(),
+            top_k,
+            experts: routed,
+            routing_groups: groups,
+            group_limit: limit,
+            node_limit: self.case.routing.node_limit,
+            group: self.expert,
+            beside_compute: beside,
+            fresh_handle: exchange.fresh,
+        })
+    }
+
+    /// Time of one pipeline transfer of a micro-batch's activations or gradients: BF16, each
+    /// tensor rank sending its share.
+    pub fn hop(&self, crosses_domains: bool) -> Time {
+        let bytes = 2.0 * self.shape.tokens() as f64 * self.shape.hidden()
+            / self.shape.tensor as f64;
+        self.links
+            .point_to_point(Bytes::from_f64(bytes), crosses_domains)
+    }
+
+    /// Time of a data-parallel collective.
+    pub fn data(&self, kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Time {
+        if group.ranks <= 1 || bytes == Bytes::ZERO {
+            return Time::ZERO;
+        }
+        self.links.collective(kind, bytes, group)
+    }
+}
+
+/// An op whose pass is the weight gradient.
+pub(crate) fn is_weight_gradient(op: &Op) -> bool {
+    matches!(&op.work, Work::Gemm(gemm) if gemm.pass == Pass::WeightGradient)
+}

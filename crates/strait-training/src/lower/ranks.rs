@@ -1,0 +1,654 @@
+//! Programs and ranks of one optimizer step.
+//!
+//! In: a case, a phase's layout and schedule. Out: the [`Job`] and its durations. Never
+//! simulates and never checks settings: the layout has done so.
+
+use super::blocks::{Beside, Builder, Lane, Tables, TimedPass};
+use super::duration::Durations;
+use super::timing::StepTiming;
+use super::{DATA, Window, group};
+use crate::case::{Balance, Case, Dispatcher, Parallelism, ScheduleKind, Zero};
+use crate::kernels::Kernels;
+use crate::layout::{GroupKind, Layout, Span, StageContents};
+use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
+use crate::ops::{
+    OptimizerWork, Pass, Shape, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
+    optimizer_ops,
+};
+use crate::schedule::{Schedule, Work};
+use crate::simulate::SimulateError;
+use std::collections::BTreeMap;
+use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Slot};
+use strait_units::{Bytes, Time};
+
+/// A step, ready to be simulated.
+pub struct Lowered {
+    /// Programs and ranks.
+    pub job: Job,
+    /// Durations.
+    pub timing: StepTiming,
+    /// Names of instructions by label.
+    pub labels: Vec<&'static str>,
+}
+
+/// What distinguishes the blocks of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum BlockKey {
+    Forward { local: u8, first: bool },
+    Backward { local: u8, last: bool },
+    BackwardInput { local: u8 },
+    BackwardWeight { local: u8, last: bool },
+    Pair { forward: u8, backward: u8, last: bool },
+}
+
+fn shape_of(span: Span) -> GroupShape {
+    GroupShape {
+        ranks: span.ranks,
+        per_domain: span.per_domain,
+        domains: span.domains,
+    }
+}
+
+fn invalid(path: &str, message: String, remedy: &str) -> SimulateError {
+    SimulateError::Invalid {
+        path: path.to_owned(),
+        message,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// Parameters of a chunk that are reduced over data-parallel ranks, by group kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct PassParameters {
+    dense: f64,
+    experts: f64,
+}
+
+/// A chunk of the model on a rank.
+struct ChunkPasses {
+    lone: Vec<TimedPass>,
+    paired: Vec<TimedPass>,
+    parameters: Vec<PassParameters>,
+}
+
+struct Lowering<'a> {
+    case: &'a Case,
+    layout: &'a Layout,
+    parallelism: &'a Parallelism,
+    schedule: &'a Schedule,
+    durations: Durations<'a>,
+    /// Timed passes by kind of layer, alone and paired.
+    cache: BTreeMap<(bool, bool), (TimedPass, TimedPass)>,
+}
+
+/// Lowers one step of a phase.
+pub fn lower<'a>(
+    case: &'a Case,
+    parallelism: &'a Parallelism,
+    sequence_length: u32,
+    layout: &'a Layout,
+    schedule: &'a Schedule,
+) -> Result<Lowered, SimulateError> {
+    let kernels = Kernels::new(
+        &case.cluster.accelerator,
+        &case.kernels,
+        case.software.fusion,
+        case.software.graphs,
+    )
+    .map_err(|error| {
+        invalid(
+            "cluster.accelerator",
+            error.to_string(),
+            "choose an accelerator with a kernel profile, or another precision recipe",
+        )
+    })?;
+    let links = Links::new(&case.cluster, &case.links).map_err(|error| {
+        invalid(
+            "cluster.fabric",
+            error.to_string(),
+            "check the node and fabric of the cluster",
+        )
+    })?;
+    let shape = Shape::new(case, parallelism, sequence_length);
+    if !kernels.supports(shape.operand()) {
+        return Err(invalid(
+            "precision.recipe",
+            format!(
+                "{} has no matrix units for this recipe's operand type",
+                case.cluster.accelerator.name
+            ),
+            "choose `bf16`, or an accelerator that has FP8",
+        ));
+    }
+    let groups = [
+        shape_of(layout.span(GroupKind::Tensor)),
+        shape_of(layout.span(GroupKind::ExpertTensor)),
+        shape_of(layout.span(GroupKind::Context)),
+        shape_of(layout.span(GroupKind::Expert)),
+    ];
+    // Beside expert exchanges the scenario says how many units communication takes; library
+    // collectives of sharded data parallelism take what the link profile says.
+    let taken = if case.model.experts.is_some() && parallelism.expert > 1 {
+        match case.software.dispatcher {
+            Dispatcher::Deduplicated => parallelism.communication_units,
+            Dispatcher::AllToAll | Dispatcher::AllGather => links.communication_units(),
+        }
+    } else {
+        links.communication_units()
+    };
+    let durations = Durations::new(case, kernels, links, shape, groups, taken);
+    Lowering {
+        case,
+        layout,
+        parallelism,
+        schedule,
+        durations,
+        cache: BTreeMap::new(),
+    }
+    .run()
+}
+
+impl Lowering<'_> {
+    fn run(mut self) -> Result<Lowered, SimulateError> {
+        let mut tables = Tables::new();
+        let mut programs = Vec::new();
+        for rank in 0..self.schedule.pipeline {
+            programs.push(self.program(rank, &mut tables));
+        }
+        let ranks = self.ranks();
+        let timing = self.timing(tables.dependences);
+        Ok(Lowered {
+            job: Job { programs, ranks },
+            timing,
+            labels: tables.labels,
+        })
+    }
+
+    /// Fully sharded data parallelism gathers parameters for every pass.
+    fn sharded(&self) -> bool {
+        self.parallelism.zero == Zero::Zero3 && self.layout.span(GroupKind::Shard).ranks > 1
+    }
+
+    /// The passes of one model stage.
+    fn chunk(&mut self, stage: u32) -> ChunkPasses {
+        let contents = self.layout.stages()[stage as usize].clone();
+        let StageContents {
+            layers,
+            embedding,
+            head,
+            mtp,
+        } = contents;
+        let mut chunk = ChunkPasses {
+            lone: Vec::new(),
+            paired: Vec::new(),
+            parameters: Vec::new(),
+        };
+        let model = &self.case.model;
+        let tensor = f64::from(self.parallelism.tensor);
+        let vocabulary = f64::from(model.vocabulary) * f64::from(model.hidden) / tensor;
+        if embedding {
+            let pass = embedding_pass(&self.durations.shape);
+            self.add(&mut chunk, &pass, vocabulary, 0.0);
+        }
+        let recomputed = self
+            .parallelism
+            .recompute_layers
+            .unwrap_or(u32::MAX)
+            .min(layers.len() as u32);
+        let first = layers.start;
+        for layer in layers {
+            self.add_layer(&mut chunk, layer, layer - first < recomputed);
+        }
+        if head {
+            let pass = head_pass(&self.durations.shape);
+            let held = if model.tied && embedding { 0.0 } else { vocabulary };
+            self.add(&mut chunk, &pass, held, 0.0);
+        }
+        if mtp {
+            for module in 0..model.mtp {
+                let pass = mtp_entry_pass(&self.durations.shape);
+                let projection = 2.0 * f64::from(model.hidden) * f64::from(model.hidden);
+                self.add(&mut chunk, &pass, projection, 0.0);
+                self.add_layer(&mut chunk, model.layers + module, true);
+                let pass = head_pass(&self.durations.shape);
+                self.add(&mut chunk, &pass, 0.0, 0.0);
+            }
+        }
+        chunk
+    }
+
+    fn add(&mut self, chunk: &mut ChunkPasses, pass: &Pass, dense: f64, experts: f64) {
+        chunk.lone.push(TimedPass::new(&self.durations, pass, false));
+        chunk.paired.push(TimedPass::new(&self.durations, pass, true));
+        chunk.parameters.push(PassParameters { dense, experts });
+    }
+
+    fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool) {
+        let model = &self.case.model;
+        let moe = model.is_moe_layer(layer);
+        let durations = &self.durations;
+        let (lone, paired) = self
+            .cache
+            .entry((moe, recompute))
+            .or_insert_with(|| {
+                let pass = layer_pass(&durations.shape, layer, recompute);
+                (
+                    TimedPass::new(durations, &pass, false),
+                    TimedPass::new(durations, &pass, true),
+                )
+            });
+        chunk.lone.push(lone.in_layer(layer));
+        chunk.paired.push(paired.in_layer(layer));
+        let counts = model.layer_parameters(layer);
+        let dense = (counts.attention + counts.dense_ffn + counts.shared) as f64
+            / f64::from(self.parallelism.tensor)
+            + (counts.norms + counts.router) as f64;
+        let experts = counts.routed as f64
+            / f64::from(self.parallelism.expert * self.parallelism.expert_tensor);
+        chunk.parameters.push(PassParameters { dense, experts });
+    }
+
+    /// Times of one data-parallel collective of a pass, dense and expert parts.
+    fn data_collectives(
+        &self,
+        kind: CollectiveKind,
+        parameters: PassParameters,
+        bytes_each: f64,
+        shard: bool,
+    ) -> Vec<(u8, Time)> {
+        let dense = if shard { GroupKind::Shard } else { GroupKind::Data };
+        let dense_group = if shard { group::SHARD } else { group::DATA };
+        let mut list = Vec::new();
+        let parts = [
+            (dense, dense_group, parameters.dense),
+            (GroupKind::ExpertData, group::EXPERT_DATA, parameters.experts),
+        ];
+        for (kind_of_group, index, count) in parts {
+            let span = self.layout.span(kind_of_group);
+            if span.ranks > 1 && count > 0.0 {
+                let bytes = Bytes::from_f64(count * bytes_each);
+                let time = self.durations.data(kind, bytes, shape_of(span));
+                list.push((index, time));
+            }
+        }
+        list
+    }
+
+    fn per_pass(
+        &self,
+        chunk: &ChunkPasses,
+        kind: CollectiveKind,
+        bytes_each: f64,
+        shard: bool,
+        reverse: bool,
+    ) -> Vec<Vec<(u8, Time)>> {
+        let mut list: Vec<_> = chunk
+            .parameters
+            .iter()
+            .map(|&p| self.data_collectives(kind, p, bytes_each, shard))
+            .collect();
+        if reverse {
+            list.reverse();
+        }
+        list
+    }
+
+    fn reduction(&self) -> CollectiveKind {
+        if self.parallelism.zero == Zero::Zero0 {
+            CollectiveKind::AllReduce
+        } else {
+            CollectiveKind::ReduceScatter
+        }
+    }
+
+    fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {
+        let locals = self.schedule.chunks as u8;
+        let chunks: Vec<ChunkPasses> = (0..locals)
+            .map(|local| self.chunk(self.schedule.stage_of(rank, local)))
+            .collect();
+        let order = &self.schedule.order[rank as usize];
+        let last_weight: Vec<usize> = (0..locals).map(|l| last_weight_slot(order, l)).collect();
+        let mut first_forward = vec![true; locals as usize];
+        let mut arrived = vec![0u32; 2 * locals as usize];
+        let mut blocks = Vec::new();
+        let mut known: BTreeMap<BlockKey, u32> = BTreeMap::new();
+        let mut slots = Vec::with_capacity(order.len() + 1);
+        for (index, &work) in order.iter().enumerate() {
+            let (forward, backward, _) = parts(work);
+            let mut entry = [None, None];
+            for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
+                let Some(chunk) = chunk else { continue };
+                let source = if lane == 0 {
+                    self.schedule.previous(rank, chunk)
+                } else {
+                    self.schedule.next(rank, chunk)
+                };
+                // Weight gradients alone need no message.
+                let needs = !matches!(work, Work::BackwardWeight(_));
+                if needs && source.is_some_and(|(from, _)| from != rank) {
+                    let channel = 2 * chunk.local + lane;
+                    arrived[channel as usize] += 1;
+                    entry[place] = Some(EntryWait {
+                        channel,
+                        count: arrived[channel as usize],
+                    });
+                }
+            }
+            let key = match work {
+                Work::Forward(c) => BlockKey::Forward {
+                    local: c.local,
+                    first: std::mem::take(&mut first_forward[c.local as usize]),
+                },
+                Work::Backward(c) => BlockKey::Backward {
+                    local: c.local,
+                    last: last_weight[c.local as usize] == index,
+                },
+                Work::BackwardInput(c) => BlockKey::BackwardInput { local: c.local },
+                Work::BackwardWeight(c) => BlockKey::BackwardWeight {
+                    local: c.local,
+                    last: last_weight[c.local as usize] == index,
+                },
+                Work::Pair { forward, backward } => BlockKey::Pair {
+                    forward: forward.local,
+                    backward: backward.local,
+                    last: last_weight[backward.local as usize] == index,
+                },
+            };
+            let block = *known.entry(key).or_insert_with(|| {
+                blocks.push(self.block(rank, key, &chunks, tables));
+                (blocks.len() - 1) as u32
+            });
+            slots.push(Slot {
+                block,
+                keys: [
+                    forward.map_or(0, |c| c.micro_batch),
+                    backward.map_or(0, |c| c.micro_batch),
+                ],
+                entry,
+            });
+        }
+        let block = self.optimizer(&chunks, tables);
+        blocks.push(block);
+        slots.push(Slot {
+            block: (blocks.len() - 1) as u32,
+            keys: [0, 0],
+            entry: [None, None],
+        });
+        Program {
+            blocks,
+            slots,
+            foreground: 2,
+            channels: 2 * locals,
+        }
+    }
+
+    fn block(
+        &self,
+        rank: u32,
+        key: BlockKey,
+        chunks: &[ChunkPasses],
+        tables: &mut Tables,
+    ) -> strait_sim::Block {
+        let state = self.case.precision.state;
+        let software = self.case.software;
+        let lone = !matches!(key, BlockKey::Pair { .. });
+        let mut builder = Builder::new(tables, lone);
+        let (mut sends_forward, mut sends_backward) = (None, None);
+        let reduce = |local: u8, last: bool| {
+            let chunk = &chunks[local as usize];
+            if self.sharded() || (last && software.gradient_overlap) {
+                self.per_pass(chunk, self.reduction(), state.gradient, false, true)
+            } else {
+                Vec::new()
+            }
+        };
+        let gather = |local: u8, reverse: bool| {
+            if self.sharded() {
+                let chunk = &chunks[local as usize];
+                self.per_pass(chunk, CollectiveKind::AllGather, state.weight, true, reverse)
+            } else {
+                Vec::new()
+            }
+        };
+        let window = match key {
+            BlockKey::Forward { local, first } => {
+                let chunk = &chunks[local as usize];
+                let prefetch = if first
+                    && software.parameter_overlap
+                    && self.parallelism.zero != Zero::Zero0
+                    && !self.sharded()
+                {
+                    self.per_pass(chunk, CollectiveKind::AllGather, state.weight, false, false)
+                } else {
+                    Vec::new()
+                };
+                let beside = Beside {
+                    gather: gather(local, false),
+                    prefetch,
+                    reduce: Vec::new(),
+                };
+                builder.forward(&chunk.lone, &beside);
+                sends_forward = Some(local);
+                Window::Forward
+            }
+            BlockKey::Backward { local, last } => {
+                let beside = Beside {
+                    gather: gather(local, true),
+                    prefetch: Vec::new(),
+                    reduce: reduce(local, last),
+                };
+                builder.backward(&chunks[local as usize].lone, true, &beside);
+                sends_backward = Some(local);
+                Window::Backward
+            }
+            BlockKey::BackwardInput { local } => {
+                let beside = Beside {
+                    gather: gather(local, true),
+                    ..Beside::default()
+                };
+                builder.backward(&chunks[local as usize].lone, false, &beside);
+                sends_backward = Some(local);
+                Window::BackwardInput
+            }
+            BlockKey::BackwardWeight { local, last } => {
+                let beside = Beside {
+                    reduce: reduce(local, last),
+                    ..Beside::default()
+                };
+                builder.weights(&chunks[local as usize].lone, &beside);
+                Window::BackwardWeight
+            }
+            BlockKey::Pair {
+                forward,
+                backward,
+                last,
+            } => {
+                let beside = Beside {
+                    reduce: reduce(backward, last),
+                    ..Beside::default()
+                };
+                let ahead = &chunks[forward as usize].paired;
+                builder.pair(ahead, &chunks[backward as usize].paired, &beside);
+                sends_forward = Some(forward);
+                sends_backward = Some(backward);
+                Window::Pair
+            }
+        };
+        let asynchronous = software.pipeline_overlap;
+        for (lane, local) in [(Lane::Forward, sends_forward), (Lane::Backward, sends_backward)] {
+            let Some(local) = local else { continue };
+            let Some(target) = self.target(rank, local, lane) else {
+                continue;
+            };
+            let crosses = self.layout.hop_crosses_domains(rank, target.0);
+            let peer = 2 * local + lane as u8;
+            builder.send(lane, peer, self.durations.hop(crosses), asynchronous);
+        }
+        builder.finish(window, false)
+    }
+
+    /// Pipeline rank and chunk that receive from a chunk, unless it is the same rank.
+    fn target(&self, rank: u32, local: u8, lane: Lane) -> Option<(u32, u8)> {
+        let stage = self.schedule.stage_of(rank, local);
+        // Any micro-batch of this chunk: in DualPipe the chunk says the direction.
+        let micro_batch = match self.schedule.kind {
+            ScheduleKind::DualPipe if local == 1 => self.schedule.micro_batches - 1,
+            _ => 0,
+        };
+        let next = match lane {
+            Lane::Forward if stage + 1 < self.schedule.stages() => stage + 1,
+            Lane::Backward if stage > 0 => stage - 1,
+            _ => return None,
+        };
+        let target = self.schedule.holder(next, micro_batch);
+        (target.0 != rank).then_some(target)
+    }
+
+    /// Gradient exchange that was not hidden, norm, update, parameter gather.
+    fn optimizer(&self, chunks: &[ChunkPasses], tables: &mut Tables) -> strait_sim::Block {
+        let state = self.case.precision.state;
+        let software = self.case.software;
+        let mut total = PassParameters::default();
+        for parameters in chunks.iter().flat_map(|c| &c.parameters) {
+            total.dense += parameters.dense;
+            total.experts += parameters.experts;
+        }
+        let share = |kind: GroupKind| {
+            if self.parallelism.zero == Zero::Zero0 {
+                1.0
+            } else {
+                // Copies of a stage on one rank's mirror count once for each that is held.
+                f64::from(self.layout.span(kind).ranks)
+            }
+        };
+        let mut builder = Builder::new(tables, false);
+        if !software.gradient_overlap && !self.sharded() {
+            for (index, time) in
+                self.data_collectives(self.reduction(), total, state.gradient, false)
+            {
+                builder.blocking(index, time, "reduce gradients");
+            }
+        }
+        let owned = total.dense / share(GroupKind::Data) + total.experts / share(GroupKind::ExpertData);
+        let (norm, update) = optimizer_ops(
+            &self.case.precision,
+            OptimizerWork {
+                held: total.dense + total.experts,
+                owned,
+            },
+        );
+        let units = self.durations.units(false);
+        builder.plain(&self.durations.list(&norm, units));
+        let world = shape_of(self.layout.span(GroupKind::World));
+        if world.ranks > 1 {
+            // One FP32 number: only the latency counts.
+            let time = self
+                .durations
+                .data(CollectiveKind::AllReduce, Bytes::new(4), world);
+            builder.blocking(group::WORLD, time, "all-reduce gradient norm");
+        }
+        builder.plain(&self.durations.list(&update, units));
+        let gathers = !self.sharded()
+            && !software.parameter_overlap
+            && self.parallelism.zero != Zero::Zero0;
+        if gathers {
+            for (index, time) in
+                self.data_collectives(CollectiveKind::AllGather, total, state.weight, false)
+            {
+                builder.blocking(index, time, "gather parameters");
+            }
+        }
+        let _ = DATA;
+        builder.finish(Window::Optimizer, true)
+    }
+
+    fn ranks(&self) -> Vec<RankSpec> {
+        let layout = self.layout;
+        let inner = layout.ranks() / self.schedule.pipeline;
+        (0..layout.ranks())
+            .map(|rank| {
+                let pipeline = layout.pipeline_rank(rank);
+                let peers = (0..self.schedule.chunks as u8)
+                    .flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
+                    .map(|(local, lane)| {
+                        // A place that no send refers to points at the rank itself.
+                        let (target, chunk) =
+                            self.target(pipeline, local, lane).unwrap_or((pipeline, 0));
+                        Peer {
+                            rank: target * inner + rank % inner,
+                            channel: 2 * chunk + lane as u8,
+                        }
+                    })
+                    .collect();
+                let kinds = [
+                    GroupKind::Tensor,
+                    GroupKind::Expert,
+                    GroupKind::Context,
+                    GroupKind::Data,
+                    GroupKind::ExpertData,
+                    GroupKind::Shard,
+                    GroupKind::ExpertTensor,
+                    GroupKind::World,
+                ];
+                RankSpec {
+                    program: pipeline,
+                    groups: kinds.map(|kind| layout.group(kind, rank)),
+                    peers,
+                }
+            })
+            .collect()
+    }
+
+    fn timing(&self, dependences: Vec<super::timing::Dependence>) -> StepTiming {
+        let layout = self.layout;
+        let spread = match self.case.routing.balance {
+            Balance::Forced => 0.0,
+            _ => self.case.routing.spread.get(),
+        };
+        let mut places = vec![(0, 0); layout.ranks() as usize];
+        let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
+        for (rank, place) in places.iter_mut().enumerate() {
+            let index = layout.group(GroupKind::Expert, rank as u32);
+            let member = seen.entry(index).or_insert(0);
+            *place = (index, *member);
+            *member += 1;
+        }
+        StepTiming {
+            dependences,
+            seed: self.case.seed,
+            jitter: self.case.noise.jitter.get(),
+            chips: StepTiming::chip_factors(
+                self.case.seed,
+                layout.ranks(),
+                self.case.noise.chip_spread,
+            ),
+            spread: LoadSpread {
+                cv: spread,
+                persistence: self.case.routing.persistence.get(),
+            },
+            expert_place: places,
+            per_domain: layout.span(GroupKind::Expert).per_domain,
+        }
+    }
+}
+
+/// Forward chunk, backward chunk, and whether weight gradients are among the work.
+fn parts(work: Work) -> (Option<crate::schedule::Chunk>, Option<crate::schedule::Chunk>, bool) {
+    match work {
+        Work::Forward(c) => (Some(c), None, false),
+        Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),
+        Work::BackwardInput(c) => (None, Some(c), false),
+        Work::Pair { forward, backward } => (Some(forward), Some(backward), true),
+    }
+}
+
+/// The last slot that has weight gradients of a chunk.
+fn last_weight_slot(order: &[Work], local: u8) -> usize {
+    order
+        .iter()
+        .rposition(|&work| {
+            let (_, backward, weights) = parts(work);
+            weights && backward.is_some_and(|c| c.local == local)
+        })
+        .unwrap_or(usize::MAX)
+}

@@ -1,0 +1,53 @@
+//! Precision casts around a linear layer, by recipe.
+//!
+//! In: the recipe and the operand sizes. Out: cast and transpose ops. BF16 has none.
+//!
+//! - Fine-grained FP8 (deepseek-ai/profile-data): inputs cast per token (3 bytes an element),
+//!   weights transposed for every input gradient (2 bytes an element), and operands of the
+//!   weight gradient cast again along the other axis (3 bytes an element).
+//! - Per-tensor and MX FP8 (Transformer Engine): one fused cast with transpose, 4 bytes an
+//!   element, of each input and of each output gradient; weights once a step.
+
+use super::list::List;
+use super::{Class, Shape};
+use crate::case::Precision;
+use crate::kernels::MemoryClass;
+
+impl Shape<'_> {
+    /// Recipe with scales per tile and block.
+    pub(super) fn fine_grained(&self) -> bool {
+        self.precision == Precision::Fp8Block
+    }
+
+    /// Cast of a layer's input, `elements` in all.
+    pub(super) fn cast_input(&self, list: &mut List, name: &'static str, elements: f64) {
+        match self.precision {
+            Precision::Fp16 | Precision::Bf16 => {}
+            Precision::Fp8Block => {
+                list.memory(name, Class::Cast, MemoryClass::Cast, 3.0 * elements);
+            }
+            Precision::Fp8Tensor | Precision::Mxfp8 => {
+                list.memory(name, Class::Cast, MemoryClass::CastTranspose, 4.0 * elements);
+            }
+        }
+    }
+
+    /// Cast of an output gradient for the input-gradient product.
+    pub(super) fn cast_gradient(&self, list: &mut List, name: &'static str, elements: f64) {
+        self.cast_input(list, name, elements);
+    }
+
+    /// Transpose of a weight for the input-gradient product, repeated every micro-batch.
+    pub(super) fn transpose_weight(&self, list: &mut List, name: &'static str, elements: f64) {
+        if self.fine_grained() {
+            list.memory(name, Class::Cast, MemoryClass::TransposeWeight, 2.0 * elements);
+        }
+    }
+
+    /// Cast along the other axis, for an operand of the weight-gradient product.
+    pub(super) fn cast_for_weight(&self, list: &mut List, name: &'static str, elements: f64) {
+        if self.fine_grained() {
+            list.memory(name, Class::Cast, MemoryClass::CastTranspose, 3.0 * elements);
+        }
+    }
+}

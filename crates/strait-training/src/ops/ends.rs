@@ -1,0 +1,115 @@
+//! Both ends of the model: embedding, output head with loss, and the entry of a
+//! multi-token-prediction module.
+//!
+//! In: a [`Shape`]. Out: a [`Pass`] each. Never includes transformer layers.
+
+use super::list::List;
+use super::{Class, Pass, Scope, Segment, Shape};
+use crate::kernels::{Gemm, MatrixType, MemoryClass};
+use crate::links::CollectiveKind;
+
+fn single(forward: Vec<super::Op>, backward: Vec<super::Op>, filler: Vec<super::Op>, layer: u32) -> Pass {
+    Pass {
+        forward: vec![Segment {
+            ops: forward,
+            layer,
+            phase: "end(F)",
+            ..Segment::default()
+        }],
+        backward: vec![Segment {
+            ops: backward,
+            filler,
+            layer,
+            phase: "end(B)",
+            ..Segment::default()
+        }],
+    }
+}
+
+/// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks.
+pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
+    let bytes = 4.0 * shape.tokens() as f64 * shape.hidden();
+    let mut list = List::new();
+    list.memory("embedding", Class::Ends, MemoryClass::Embedding, bytes);
+    if shape.tensor > 1 {
+        let kind = if shape.sequence_parallel { CollectiveKind::ReduceScatter } else { CollectiveKind::AllReduce };
+        list.collective("reduce embedding", Scope::Tensor, kind, 0.5 * bytes, None);
+    }
+    let forward = list.take();
+    if shape.sequence_parallel {
+        list.collective("gather embedding gradients", Scope::Tensor, CollectiveKind::AllGather, 0.5 * bytes, None);
+    }
+    list.memory("embedding backward", Class::Ends, MemoryClass::Embedding, bytes);
+    single(forward, Vec::new(), list.take(), 0)
+}
+
+/// Final norm, output projection over the vocabulary split by tensor ranks, and cross-entropy.
+pub fn head_pass(shape: &Shape<'_>) -> Pass {
+    let t = shape.tokens() as f64;
+    let outer = shape.outer_tokens() * shape.hidden();
+    let vocabulary = u64::from(shape.model.vocabulary).div_ceil(shape.tensor);
+    let logits = t * vocabulary as f64;
+    let head = super::list::Linear {
+        operand: MatrixType::Bf16,
+        ..shape.linear(u64::from(shape.model.hidden), vocabulary)
+    };
+    // Fused cross-entropy reads and writes FP32 once each way; the unfused chain of 2021-22
+    // (cast, max, subtract, exp, sum, divide) moves 18 bytes a logit forward and 10 backward.
+    let (loss_forward, loss_backward) = if shape.eager() || shape.software.fusion == crate::case::Fusion::Jit {
+        (18.0, 10.0)
+    } else {
+        (10.0, 4.0)
+    };
+    let mut list = List::new();
+    list.memory("final norm", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+    if shape.sequence_parallel {
+        list.collective("all-gather", Scope::Tensor, CollectiveKind::AllGather, 2.0 * t * shape.hidden(), None);
+    }
+    list.gemm("head", head.forward());
+    list.memory("loss", Class::Ends, MemoryClass::Loss, loss_forward * logits);
+    if shape.tensor > 1 {
+        // Maximum, sum of exponentials and target logit of each token.
+        list.collective("all-reduce loss", Scope::Tensor, CollectiveKind::AllReduce, 12.0 * t, None);
+    }
+    let forward = list.take();
+    list.memory("loss backward", Class::Ends, MemoryClass::Loss, loss_backward * logits);
+    list.gemm("head dgrad", head.input_gradient());
+    if shape.tensor > 1 {
+        let (name, kind) = if shape.sequence_parallel {
+            ("reduce-scatter of gradients", CollectiveKind::ReduceScatter)
+        } else {
+            ("all-reduce of gradients", CollectiveKind::AllReduce)
+        };
+        list.collective(name, Scope::Tensor, kind, 2.0 * t * shape.hidden(), None);
+    }
+    list.memory("final norm backward", Class::Norm, MemoryClass::NormBackward, 6.0 * outer);
+    let backward = list.take();
+    list.gemm("head wgrad", head.weight_gradient());
+    let _: Gemm = head.forward();
+    single(forward, backward, list.take(), shape.model.layers)
+}
+
+/// The entry of a multi-token-prediction module: two norms and the projection of the
+/// concatenated hidden state and embedding (arXiv 2412.19437 section 2.2).
+pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
+    let h = u64::from(shape.model.hidden);
+    let t = shape.tokens() as f64;
+    let outer = shape.outer_tokens() * shape.hidden();
+    let projection = shape.linear(2 * h, h.div_ceil(shape.tensor));
+    let mut list = List::new();
+    list.memory("embedding of the next token", Class::Ends, MemoryClass::Embedding, 4.0 * t * shape.hidden());
+    list.memory("mtp norms", Class::Norm, MemoryClass::Norm, 8.0 * outer);
+    shape.cast_input(&mut list, "cast mtp input", 2.0 * t * h as f64);
+    list.gemm("mtp projection", projection.forward());
+    let forward = list.take();
+    shape.cast_gradient(&mut list, "cast mtp dy", t * h as f64);
+    shape.transpose_weight(&mut list, "transpose W mtp", (2 * h * h) as f64);
+    list.gemm("mtp projection dgrad", projection.input_gradient());
+    shape.cast_for_weight(&mut list, "cast+transpose mtp input", 2.0 * t * h as f64);
+    shape.cast_for_weight(&mut list, "cast+transpose mtp dy", t * h as f64);
+    list.memory("mtp norms backward", Class::Norm, MemoryClass::NormBackward, 12.0 * outer);
+    list.memory("embedding backward", Class::Ends, MemoryClass::Embedding, 4.0 * t * shape.hidden());
+    let backward = list.take();
+    list.gemm("mtp projection wgrad", projection.weight_gradient());
+    single(forward, backward, list.take(), shape.model.layers)
+}

@@ -1,0 +1,225 @@
+//! One optimizer step: simulate a lowered job and read its parts.
+//!
+//! In: a case, a phase, its layout. Out: a [`StepOutcome`]. Never composes the run.
+
+use crate::case::{Case, Parallelism};
+use crate::layout::Layout;
+use crate::lower::{Lowered, Window, account, lower};
+use crate::memory;
+use crate::ops::Class;
+use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
+use crate::schedule::Schedule;
+use crate::simulate::{Control, SimulateError};
+use strait_sim::{Accounts, EngineError, Observer, Run};
+use strait_units::{FlopRate, Ratio, Time, Tokens};
+
+/// What of a phase a step needs.
+#[derive(Clone, Copy, Debug)]
+pub struct StepInput<'a> {
+    /// Case.
+    pub case: &'a Case,
+    /// Layout of the phase.
+    pub parallelism: &'a Parallelism,
+    /// Tokens of a sequence.
+    pub sequence_length: u32,
+    /// Sequences of the batch.
+    pub global_batch: u32,
+}
+
+/// Collects the open blocks of one data-parallel replica for the pipeline chart.
+struct Bars {
+    inner: u32,
+    bars: Vec<Bar>,
+}
+
+impl Observer for Bars {
+    fn block(
+        &mut self,
+        rank: u32,
+        _slot: u32,
+        window: u8,
+        keys: [u32; 2],
+        open: Time,
+        close: Time,
+    ) {
+        if rank % self.inner != 0 {
+            return;
+        }
+        let kind = match window {
+            w if w == Window::Forward as u8 => BarKind::Forward,
+            w if w == Window::Backward as u8 => BarKind::Backward,
+            w if w == Window::BackwardInput as u8 => BarKind::BackwardInput,
+            w if w == Window::BackwardWeight as u8 => BarKind::BackwardWeight,
+            w if w == Window::Pair as u8 => BarKind::Pair,
+            _ => BarKind::Optimizer,
+        };
+        let micro_batch = match kind {
+            BarKind::Forward | BarKind::Pair => keys[0],
+            _ => keys[1],
+        };
+        self.bars.push(Bar {
+            pipeline_rank: rank / self.inner,
+            kind,
+            micro_batch,
+            start: open,
+            end: close,
+        });
+    }
+}
+
+/// Simulates one step.
+pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, SimulateError> {
+    let case = input.case;
+    let layout = Layout::new(
+        input.parallelism,
+        &case.model,
+        &case.cluster,
+        input.global_batch,
+        input.sequence_length,
+    )
+    .map_err(first)?;
+    let schedule = layout.schedule().map_err(first)?;
+    let lowered = lower(
+        case,
+        input.parallelism,
+        input.sequence_length,
+        &layout,
+        &schedule,
+    )?;
+    let mut bars = Bars {
+        inner: layout.ranks() / schedule.pipeline,
+        bars: Vec::new(),
+    };
+    let run = strait_sim::run(
+        &lowered.job,
+        &lowered.timing,
+        &mut bars,
+        control.cancel,
+        control.progress,
+    )
+    .map_err(engine_error)?;
+    Ok(read(input, &layout, &schedule, &lowered, &run, bars.bars))
+}
+
+fn first(mut errors: Vec<SimulateError>) -> SimulateError {
+    assert!(!errors.is_empty(), "an error without a reason");
+    errors.swap_remove(0)
+}
+
+fn engine_error(error: EngineError) -> SimulateError {
+    match error {
+        EngineError::Cancelled => SimulateError::Cancelled,
+        other => SimulateError::Invalid {
+            path: "parallelism".to_owned(),
+            message: format!("the step cannot be simulated: {other}"),
+            remedy: "this is a defect of Strait: please report the scenario".to_owned(),
+        },
+    }
+}
+
+/// Mean of a count of picoseconds over ranks.
+fn mean(run: &Run, value: impl Fn(&Accounts) -> u64) -> Time {
+    let sum: u128 = run.accounts.iter().map(|a| u128::from(value(a))).sum();
+    Time::from_picos((sum / run.accounts.len().max(1) as u128) as u64)
+}
+
+fn read(
+    input: StepInput<'_>,
+    layout: &Layout,
+    schedule: &Schedule,
+    _lowered: &Lowered,
+    run: &Run,
+    bars: Vec<Bar>,
+) -> StepOutcome {
+    let case = input.case;
+    let chunk_windows = [
+        Window::Forward,
+        Window::Backward,
+        Window::BackwardInput,
+        Window::BackwardWeight,
+        Window::Pair,
+    ];
+    let window = |w: Window| mean(run, |a| a.window[w as usize]);
+    // The last chunk of the job, on any rank: from there on it is optimizer time.
+    let chunks_end = run
+        .accounts
+        .iter()
+        .flat_map(|a| chunk_windows.map(|w| a.last_close[w as usize]))
+        .max()
+        .unwrap_or(0);
+    let lone_weight = mean(run, |a| a.busy[account::LONE_WEIGHT as usize]);
+    // Pure weight blocks hold nothing else; their waits, if any, stay with them.
+    let weight_blocks = window(Window::BackwardWeight);
+    let weight_in_blocks = mean(run, |a| {
+        a.window[Window::BackwardWeight as usize].min(a.busy[account::LONE_WEIGHT as usize])
+    });
+    let in_backward = lone_weight.saturating_sub(weight_in_blocks);
+    let time = run.end;
+    let mut breakdown = Breakdown {
+        forward: window(Window::Forward),
+        backward_input: (window(Window::Backward) + window(Window::BackwardInput))
+            .saturating_sub(in_backward),
+        backward_weight: weight_blocks + in_backward,
+        overlapped: window(Window::Pair),
+        optimizer: time.saturating_sub(Time::from_picos(chunks_end)),
+        ..Breakdown::default()
+    };
+    let open: Time = chunk_windows.into_iter().map(window).sum();
+    breakdown.bubble = Time::from_picos(chunks_end).saturating_sub(open);
+    let parts = breakdown.forward
+        + breakdown.backward_input
+        + breakdown.backward_weight
+        + breakdown.overlapped
+        + breakdown.optimizer
+        + breakdown.bubble;
+    breakdown.other = time.saturating_sub(parts);
+
+    let kind = |index: u8| mean(run, |a| a.busy[index as usize] + a.idle[index as usize]);
+    let exposed = Exposed {
+        tensor: kind(account::TENSOR),
+        context: kind(account::CONTEXT),
+        expert: mean(run, |a| a.idle[account::EXPERT as usize]),
+        pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer),
+        data: kind(account::DATA),
+    };
+    let mut kernels: Vec<(String, Time)> = Class::ALL
+        .iter()
+        .map(|&class| {
+            let mut time = mean(run, |a| a.busy[class as usize]);
+            if class == Class::WeightGradient {
+                time += lone_weight;
+            }
+            (class.name().to_owned(), time)
+        })
+        .filter(|(_, time)| *time > Time::ZERO)
+        .collect();
+    kernels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+
+    let tokens = u64::from(input.global_batch) * u64::from(input.sequence_length);
+    let flops = case.model.flops_per_token(input.sequence_length, false);
+    let per_chip = tokens as f64 / (time.seconds() * f64::from(layout.ranks()));
+    let peaks = case.cluster.accelerator.peaks;
+    let peak = peaks.bf16.or(peaks.fp16).map_or(f64::NAN, |p| p.get());
+    let causal = flops.causal.get() * per_chip;
+    let full = flops.full.get() * per_chip;
+    StepOutcome {
+        time,
+        tokens: Tokens::new(tokens),
+        rate_causal: FlopRate::new(causal),
+        rate_full: FlopRate::new(full),
+        mfu_causal: Ratio::new(causal / peak),
+        mfu_full: Ratio::new(full / peak),
+        breakdown,
+        exposed,
+        kernels,
+        memory: memory::peak(case, input.parallelism, input.sequence_length, layout, schedule),
+        work: Work {
+            ranks: run.accounts.len() as u64,
+            ops: run.ops,
+            events: run.events,
+            folded: false,
+        },
+        bars,
+        warnings: Vec::new(),
+    }
+}
