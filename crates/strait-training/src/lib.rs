@@ -6,6 +6,7 @@
 pub mod case;
 pub mod hardware;
 pub mod kernels;
+pub mod layout;
 pub mod links;
 pub mod model;
 pub mod outcome;

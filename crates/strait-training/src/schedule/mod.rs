@@ -162,6 +162,16 @@ pub enum ScheduleError {
         /// Virtual stages asked for.
         virtual_stages: u32,
     },
+    /// More chunks than a step of any sense has.
+    #[error(
+        "{chunks} chunks in a step (pipeline ranks x chunks of a rank x {micro_batches} micro-batches) are more than {MOST_WORK}"
+    )]
+    TooMuchWork {
+        /// Chunks over all ranks.
+        chunks: u64,
+        /// Micro-batches of a step in one pipeline.
+        micro_batches: u32,
+    },
     /// DualPipe folds the pipeline in two.
     #[error(
         "parallelism.schedule {schedule} needs an even number of pipeline ranks, at least 2, but parallelism.pipeline is {pipeline}"
@@ -206,6 +216,7 @@ impl ScheduleError {
             Self::NotInterleaved { .. } | Self::TooManyChunks { .. } => {
                 "parallelism.virtual_stages"
             }
+            Self::TooMuchWork { .. } => "training.global_batch",
             Self::OddPipeline { .. } => "parallelism.pipeline",
             Self::OddMicroBatches { .. } | Self::TooFewMicroBatches { .. } => {
                 "parallelism.schedule"
@@ -222,6 +233,9 @@ impl ScheduleError {
             }
             Self::TooManyChunks { .. } => {
                 format!("set parallelism.virtual_stages to at most {MOST_CHUNKS}")
+            }
+            Self::TooMuchWork { .. } => {
+                "lower training.global_batch, or raise parallelism.micro_batch".into()
             }
             Self::OddPipeline { .. } => {
                 "choose an even parallelism.pipeline, or parallelism.schedule = \"dualpipe-v\" or \"1f1b\""
@@ -248,6 +262,10 @@ impl ScheduleError {
 
 /// Most model chunks that a rank may hold ([`Chunk::local`] is a byte).
 pub const MOST_CHUNKS: u32 = 128;
+
+/// Most chunks of a step over all pipeline ranks (a bound on memory; DeepSeek-V3's step
+/// has 3,840).
+pub const MOST_WORK: u64 = 1 << 24;
 
 /// The name of a schedule as scenarios write it.
 pub fn name(kind: ScheduleKind) -> &'static str {
@@ -325,6 +343,14 @@ pub fn check(
     }
     if virtual_stages > MOST_CHUNKS {
         return Err(ScheduleError::TooManyChunks { virtual_stages });
+    }
+    let chunks = u64::from(chunks(kind, virtual_stages)) * u64::from(pipeline);
+    let chunks = chunks.saturating_mul(u64::from(micro_batches));
+    if chunks > MOST_WORK {
+        return Err(ScheduleError::TooMuchWork {
+            chunks,
+            micro_batches,
+        });
     }
     if kind == ScheduleKind::DualPipe && !pipeline.is_multiple_of(2) {
         return Err(ScheduleError::OddPipeline { schedule, pipeline });

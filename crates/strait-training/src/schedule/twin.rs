@@ -128,12 +128,12 @@ pub(super) fn run(schedule: &Schedule, durations: Durations) -> Seen {
             break;
         }
     }
-    for rank in 0..ranks {
+    for (rank, &done) in next.iter().enumerate() {
         assert_eq!(
-            next[rank],
+            done,
             schedule.order[rank].len(),
             "deadlock: rank {rank} waits at {:?}",
-            schedule.order[rank][next[rank]]
+            schedule.order[rank][done]
         );
     }
     let all = (schedule.stages() * schedule.micro_batches) as usize;
