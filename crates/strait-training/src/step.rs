@@ -10,7 +10,7 @@ use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
 use crate::schedule::Schedule;
 use crate::simulate::{Control, SimulateError};
-use strait_sim::{Accounts, EngineError, Observer, Run};
+use strait_sim::{Accounts, BlockSpan, Engine, EngineError, Mode, Observer, Run};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
 
 /// What of a phase a step needs.
@@ -33,15 +33,15 @@ struct Bars {
 }
 
 impl Observer for Bars {
-    fn block(
-        &mut self,
-        rank: u32,
-        _slot: u32,
-        window: u8,
-        keys: [u32; 2],
-        open: Time,
-        close: Time,
-    ) {
+    fn block(&mut self, span: BlockSpan) {
+        let BlockSpan {
+            rank,
+            window,
+            keys,
+            open,
+            close,
+            ..
+        } = span;
         if rank % self.inner != 0 {
             return;
         }
@@ -74,31 +74,33 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         input.parallelism,
         &case.model,
         &case.cluster,
-        input.global_batch,
         input.sequence_length,
+        input.global_batch,
     )
     .map_err(first)?;
-    let schedule = layout.schedule().map_err(first)?;
+    let schedule = &layout.schedule;
     let lowered = lower(
         case,
         input.parallelism,
         input.sequence_length,
         &layout,
-        &schedule,
+        schedule,
     )?;
     let mut bars = Bars {
-        inner: layout.ranks() / schedule.pipeline,
+        inner: layout.stage_ranks(),
         bars: Vec::new(),
     };
-    let run = strait_sim::run(
-        &lowered.job,
-        &lowered.timing,
-        &mut bars,
-        control.cancel,
-        control.progress,
-    )
+    let progress = |share: f64| (control.progress)(share);
+    let run = Engine::new(Mode::Runs)
+        .run(
+            &lowered.job,
+            &lowered.timing,
+            &mut bars,
+            control.cancel,
+            &progress,
+        )
     .map_err(engine_error)?;
-    Ok(read(input, &layout, &schedule, &lowered, &run, bars.bars))
+    Ok(read(input, &layout, schedule, &lowered, &run, bars.bars))
 }
 
 fn first(mut errors: Vec<SimulateError>) -> SimulateError {
@@ -118,8 +120,8 @@ fn engine_error(error: EngineError) -> SimulateError {
 }
 
 /// Mean of a count of picoseconds over ranks.
-fn mean(run: &Run, value: impl Fn(&Accounts) -> u64) -> Time {
-    let sum: u128 = run.accounts.iter().map(|a| u128::from(value(a))).sum();
+fn mean(run: &Run, value: impl Fn(&Accounts) -> Time) -> Time {
+    let sum: u128 = run.accounts.iter().map(|a| u128::from(value(a).picos())).sum();
     Time::from_picos((sum / run.accounts.len().max(1) as u128) as u64)
 }
 
@@ -146,7 +148,7 @@ fn read(
         .iter()
         .flat_map(|a| chunk_windows.map(|w| a.last_close[w as usize]))
         .max()
-        .unwrap_or(0);
+        .unwrap_or(Time::ZERO);
     let lone_weight = mean(run, |a| a.busy[account::LONE_WEIGHT as usize]);
     // Pure weight blocks hold nothing else; their waits, if any, stay with them.
     let weight_blocks = window(Window::BackwardWeight);
@@ -161,11 +163,11 @@ fn read(
             .saturating_sub(in_backward),
         backward_weight: weight_blocks + in_backward,
         overlapped: window(Window::Pair),
-        optimizer: time.saturating_sub(Time::from_picos(chunks_end)),
+        optimizer: time.saturating_sub(chunks_end),
         ..Breakdown::default()
     };
     let open: Time = chunk_windows.into_iter().map(window).sum();
-    breakdown.bubble = Time::from_picos(chunks_end).saturating_sub(open);
+    breakdown.bubble = chunks_end.saturating_sub(open);
     let parts = breakdown.forward
         + breakdown.backward_input
         + breakdown.backward_weight
@@ -179,7 +181,7 @@ fn read(
         tensor: kind(account::TENSOR),
         context: kind(account::CONTEXT),
         expert: mean(run, |a| a.idle[account::EXPERT as usize]),
-        pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer),
+        pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer()),
         data: kind(account::DATA),
     };
     let mut kernels: Vec<(String, Time)> = Class::ALL
@@ -197,7 +199,7 @@ fn read(
 
     let tokens = u64::from(input.global_batch) * u64::from(input.sequence_length);
     let flops = case.model.flops_per_token(input.sequence_length, false);
-    let per_chip = tokens as f64 / (time.seconds() * f64::from(layout.ranks()));
+    let per_chip = tokens as f64 / (time.seconds() * f64::from(layout.ranks));
     let peaks = case.cluster.accelerator.peaks;
     let peak = peaks.bf16.or(peaks.fp16).map_or(f64::NAN, |p| p.get());
     let causal = flops.causal.get() * per_chip;

@@ -9,7 +9,7 @@ use super::timing::StepTiming;
 use super::{DATA, Window, group};
 use crate::case::{Balance, Case, Dispatcher, Parallelism, ScheduleKind, Zero};
 use crate::kernels::Kernels;
-use crate::layout::{GroupKind, Layout, Span, StageContents};
+use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
 use crate::ops::{
     OptimizerWork, Pass, Shape, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
@@ -121,10 +121,10 @@ pub fn lower<'a>(
         ));
     }
     let groups = [
-        shape_of(layout.span(GroupKind::Tensor)),
-        shape_of(layout.span(GroupKind::ExpertTensor)),
-        shape_of(layout.span(GroupKind::Context)),
-        shape_of(layout.span(GroupKind::Expert)),
+        shape_of(layout.span(Group::Tensor, 0)),
+        shape_of(layout.span(Group::ExpertTensor, 0)),
+        shape_of(layout.span(Group::Context, 0)),
+        shape_of(layout.span(Group::Expert, 0)),
     ];
     // Beside expert exchanges the scenario says how many units communication takes; library
     // collectives of sharded data parallelism take what the link profile says.
@@ -166,12 +166,12 @@ impl Lowering<'_> {
 
     /// Fully sharded data parallelism gathers parameters for every pass.
     fn sharded(&self) -> bool {
-        self.parallelism.zero == Zero::Zero3 && self.layout.span(GroupKind::Shard).ranks > 1
+        self.parallelism.zero == Zero::Zero3 && self.layout.span(Group::Shard, 0).ranks > 1
     }
 
     /// The passes of one model stage.
     fn chunk(&mut self, stage: u32) -> ChunkPasses {
-        let contents = self.layout.stages()[stage as usize].clone();
+        let contents = self.layout.stages[stage as usize].clone();
         let StageContents {
             layers,
             embedding,
@@ -256,15 +256,15 @@ impl Lowering<'_> {
         bytes_each: f64,
         shard: bool,
     ) -> Vec<(u8, Time)> {
-        let dense = if shard { GroupKind::Shard } else { GroupKind::Data };
+        let dense = if shard { Group::Shard } else { Group::Data };
         let dense_group = if shard { group::SHARD } else { group::DATA };
         let mut list = Vec::new();
         let parts = [
             (dense, dense_group, parameters.dense),
-            (GroupKind::ExpertData, group::EXPERT_DATA, parameters.experts),
+            (Group::ExpertData, group::EXPERT_DATA, parameters.experts),
         ];
         for (kind_of_group, index, count) in parts {
-            let span = self.layout.span(kind_of_group);
+            let span = self.layout.span(kind_of_group, 0);
             if span.ranks > 1 && count > 0.0 {
                 let bytes = Bytes::from_f64(count * bytes_each);
                 let time = self.durations.data(kind, bytes, shape_of(span));
@@ -513,12 +513,12 @@ impl Lowering<'_> {
             total.dense += parameters.dense;
             total.experts += parameters.experts;
         }
-        let share = |kind: GroupKind| {
+        let share = |kind: Group| {
             if self.parallelism.zero == Zero::Zero0 {
                 1.0
             } else {
                 // Copies of a stage on one rank's mirror count once for each that is held.
-                f64::from(self.layout.span(kind).ranks)
+                f64::from(self.layout.span(kind, 0).ranks)
             }
         };
         let mut builder = Builder::new(tables, false);
@@ -529,7 +529,7 @@ impl Lowering<'_> {
                 builder.blocking(index, time, "reduce gradients");
             }
         }
-        let owned = total.dense / share(GroupKind::Data) + total.experts / share(GroupKind::ExpertData);
+        let owned = total.dense / share(Group::Data) + total.experts / share(Group::ExpertData);
         let (norm, update) = optimizer_ops(
             &self.case.precision,
             OptimizerWork {
@@ -539,7 +539,7 @@ impl Lowering<'_> {
         );
         let units = self.durations.units(false);
         builder.plain(&self.durations.list(&norm, units));
-        let world = shape_of(self.layout.span(GroupKind::World));
+        let world = shape_of(self.layout.span(Group::World, 0));
         if world.ranks > 1 {
             // One FP32 number: only the latency counts.
             let time = self
@@ -564,10 +564,10 @@ impl Lowering<'_> {
 
     fn ranks(&self) -> Vec<RankSpec> {
         let layout = self.layout;
-        let inner = layout.ranks() / self.schedule.pipeline;
-        (0..layout.ranks())
+        let inner = layout.stage_ranks();
+        (0..layout.ranks)
             .map(|rank| {
-                let pipeline = layout.pipeline_rank(rank);
+                let pipeline = rank / inner;
                 let peers = (0..self.schedule.chunks as u8)
                     .flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
                     .map(|(local, lane)| {
@@ -581,18 +581,18 @@ impl Lowering<'_> {
                     })
                     .collect();
                 let kinds = [
-                    GroupKind::Tensor,
-                    GroupKind::Expert,
-                    GroupKind::Context,
-                    GroupKind::Data,
-                    GroupKind::ExpertData,
-                    GroupKind::Shard,
-                    GroupKind::ExpertTensor,
-                    GroupKind::World,
+                    Group::Tensor,
+                    Group::Expert,
+                    Group::Context,
+                    Group::Data,
+                    Group::ExpertData,
+                    Group::Shard,
+                    Group::ExpertTensor,
+                    Group::World,
                 ];
                 RankSpec {
                     program: pipeline,
-                    groups: kinds.map(|kind| layout.group(kind, rank)),
+                    groups: kinds.map(|kind| layout.place(kind, rank).0),
                     peers,
                 }
             })
@@ -605,21 +605,16 @@ impl Lowering<'_> {
             Balance::Forced => 0.0,
             _ => self.case.routing.spread.get(),
         };
-        let mut places = vec![(0, 0); layout.ranks() as usize];
-        let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
-        for (rank, place) in places.iter_mut().enumerate() {
-            let index = layout.group(GroupKind::Expert, rank as u32);
-            let member = seen.entry(index).or_insert(0);
-            *place = (index, *member);
-            *member += 1;
-        }
+        let places = (0..layout.ranks)
+            .map(|rank| layout.place(Group::Expert, rank))
+            .collect();
         StepTiming {
             dependences,
             seed: self.case.seed,
             jitter: self.case.noise.jitter.get(),
             chips: StepTiming::chip_factors(
                 self.case.seed,
-                layout.ranks(),
+                layout.ranks,
                 self.case.noise.chip_spread,
             ),
             spread: LoadSpread {
@@ -627,7 +622,7 @@ impl Lowering<'_> {
                 persistence: self.case.routing.persistence.get(),
             },
             expert_place: places,
-            per_domain: layout.span(GroupKind::Expert).per_domain,
+            per_domain: layout.span(Group::Expert, 0).per_domain,
         }
     }
 }

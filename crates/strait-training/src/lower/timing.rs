@@ -57,7 +57,7 @@ impl StepTiming {
         let key = Key::new(seed).purpose("chip");
         (0..ranks)
             .map(|rank| {
-                let deviate = key.with(u64::from(rank)).normal();
+                let deviate = key.entity(u64::from(rank)).normal();
                 // A chip is never faster than three deviations: vendors bin, they do not exceed.
                 (1.0 + spread.get() * deviate.max(-3.0)).max(0.5)
             })
@@ -87,8 +87,8 @@ impl Timing for StepTiming {
                 | u64::from(site.index);
             let key = Key::new(self.seed)
                 .purpose("jitter")
-                .with(u64::from(rank))
-                .with(place);
+                .entity(u64::from(rank))
+                .at(place);
             factor *= (1.0 + self.jitter * key.normal()).max(0.1);
         }
         instruction.base.scaled(factor)
