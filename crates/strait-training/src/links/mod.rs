@@ -115,6 +115,11 @@ pub struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
+    /// Compute units that a library collective takes from products beside it.
+    pub fn communication_units(&self) -> u32 {
+        self.profile.communication_units
+    }
+
     /// The links of `cluster` as calibrated by `profile`.
     ///
     /// # Errors

@@ -176,6 +176,8 @@ pub struct Torus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkProfile {
+    /// Compute units that the kernels of a library collective take while they run beside products.
+    pub communication_units: u32,
     /// Name for people.
     pub name: String,
     /// Ring bus rate over the one-way scale-up rate.

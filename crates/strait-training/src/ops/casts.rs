@@ -40,7 +40,7 @@ impl Shape<'_> {
     /// Transpose of a weight for the input-gradient product, repeated every micro-batch.
     pub(super) fn transpose_weight(&self, list: &mut List, name: &'static str, elements: f64) {
         if self.fine_grained() {
-            list.memory(name, Class::Cast, MemoryClass::TransposeWeight, 2.0 * elements);
+            list.memory(name, Class::Cast, MemoryClass::Transpose, 2.0 * elements);
         }
     }
 
