@@ -3,9 +3,25 @@
 //! In: a [`Job`] (programs and ranks) and a [`Timing`] (what each instruction takes).
 //! Out: per-rank accounts of busy, idle and window time. Never knows a GPU or a model.
 
+mod check;
+mod engine;
+mod observer;
+mod plan;
 pub mod program;
+pub mod queue;
+pub mod random;
+mod stuck;
+mod timing;
+pub mod world;
 
+pub use check::{JobError, Place};
+pub use engine::{Engine, EngineError, Mode, Run, Watch};
+pub use observer::{BlockSpan, InstructionSpan, Observer, Unobserved};
 pub use program::{Block, EntryWait, Instruction, Job, Kind, Peer, Program, RankSpec, Slot, Wait};
+pub use stuck::{Stuck, Waiting};
+pub use timing::{BaseTiming, JitteredTiming};
+pub use world::{Accounts, ClusterWorld};
+
 use strait_units::Time;
 
 /// Where an instruction runs: what a duration may depend on.
@@ -26,7 +42,9 @@ pub struct Site<'a> {
 pub trait Timing: Sync {
     /// Duration of a local instruction or a send on a rank.
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time;
-    /// Duration of a collective of a group once all its members have arrived.
+    /// Duration of a collective of a group once all its members have arrived. `group` is the
+    /// index within the instruction's group kind, `members` are sorted by rank; site and
+    /// instruction are those of the lowest rank, should the members' programs differ.
     fn collective(
         &self,
         group: u32,

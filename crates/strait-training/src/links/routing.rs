@@ -78,8 +78,9 @@ pub struct FanOut {
 /// choices, 2 of 8 with 8.
 const RANKED_GROUPS: [(f64, f64); 4] = [(1.0, 0.28), (1.5, 0.65), (2.0, 0.92), (4.0, 1.0)];
 
-/// The same for ranks: ranked groups spread the choices a little. Same sampling: 0.15 to 0.30.
-const RANKED_RANKS: f64 = 0.2;
+/// The same for bins finer than groups: ranked groups spread the choices a little. Same sampling:
+/// 0.14 (16 nodes) to 0.30 (128 ranks).
+const RANKED_BINS: f64 = 0.17;
 
 impl FanOut {
     /// Expected copies under `gate` in `group`, experts placed in order over the ranks.
@@ -127,20 +128,22 @@ impl FanOut {
         let random = distinct_bins(limit, experts / groups, choices);
         let closed = piecewise(&RANKED_GROUPS, choices / limit);
         let hit = random + closed * (limit.min(choices) - random).max(0.0);
-        let nodes = if groups >= domains {
-            distinct_bins(domains, groups / domains, hit)
-        } else {
-            let per_group = domains / groups;
-            hit * distinct_bins(per_group, experts / domains, choices / hit.max(1.0))
+        // Bins finer than groups (ranks, or nodes where a group covers several).
+        let finer = |bins: f64| {
+            let pool = bins * limit / groups;
+            let random = distinct_bins(pool, experts / bins, choices);
+            random + RANKED_BINS * (pool.min(choices) - random).max(0.0)
         };
-        let pool = ranks * limit / groups;
-        let spread = if pool > 1.0 {
-            let random = distinct_bins(pool, experts / ranks, choices);
-            random + RANKED_RANKS * (pool.min(choices) - random).max(0.0)
-        } else {
-            distinct_bins(ranks, groups / ranks, hit)
+        // Bins that hold whole groups.
+        let coarser = |bins: f64| distinct_bins(bins, groups / bins, hit);
+        let copies = |bins: f64| {
+            if groups >= bins {
+                coarser(bins)
+            } else {
+                finer(bins)
+            }
         };
-        (nodes, spread)
+        (copies(domains), copies(ranks))
     }
 }
 
