@@ -34,12 +34,33 @@ pub struct Control<'a> {
 }
 
 /// Simulates one step of every phase, composes the run, and prices it.
-pub fn simulate(_case: &Case, _control: Control<'_>) -> Result<Outcome, SimulateError> {
-    Ok(Outcome::default())
+///
+/// # Errors
+/// The first contradiction met ([`check`] finds all of them), or that the caller asked to stop.
+pub fn simulate(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateError> {
+    crate::run::compose(case, control)
 }
 
 /// Checks that the settings of a case agree with each other, without simulating.
-/// Returns every contradiction found.
-pub fn check(_case: &Case) -> Vec<SimulateError> {
-    Vec::new()
+/// Returns every contradiction found, over all phases.
+pub fn check(case: &Case) -> Vec<SimulateError> {
+    let mut errors = Vec::new();
+    for phase in &case.training.phases {
+        let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
+        let batches = [phase.initial_batch.unwrap_or(phase.global_batch), phase.global_batch];
+        for batch in batches {
+            let layout = crate::layout::Layout::new(
+                parallelism,
+                &case.model,
+                &case.cluster,
+                phase.sequence_length,
+                batch,
+            );
+            if let Err(found) = layout {
+                errors.extend(found);
+                break;
+            }
+        }
+    }
+    errors
 }

@@ -8,7 +8,6 @@ use crate::lower::{Lowered, Window, account, lower};
 use crate::memory;
 use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
-use crate::schedule::Schedule;
 use crate::simulate::{Control, SimulateError};
 use strait_sim::{Accounts, BlockSpan, Engine, EngineError, Mode, Observer, Run};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
@@ -100,7 +99,7 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
             &progress,
         )
     .map_err(engine_error)?;
-    Ok(read(input, &layout, schedule, &lowered, &run, bars.bars))
+    Ok(read(input, &layout, &lowered, &run, bars.bars))
 }
 
 fn first(mut errors: Vec<SimulateError>) -> SimulateError {
@@ -128,7 +127,6 @@ fn mean(run: &Run, value: impl Fn(&Accounts) -> Time) -> Time {
 fn read(
     input: StepInput<'_>,
     layout: &Layout,
-    schedule: &Schedule,
     _lowered: &Lowered,
     run: &Run,
     bars: Vec<Bar>,
@@ -214,7 +212,16 @@ fn read(
         breakdown,
         exposed,
         kernels,
-        memory: memory::peak(case, input.parallelism, input.sequence_length, layout, schedule),
+        memory: memory::peak(
+            memory::Setting {
+                model: &case.model,
+                parallelism: input.parallelism,
+                precision: &case.precision,
+                software: &case.software,
+                capacity: case.cluster.accelerator.memory,
+            },
+            layout,
+        ),
         work: Work {
             ranks: run.accounts.len() as u64,
             ops: run.ops,

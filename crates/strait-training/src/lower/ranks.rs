@@ -7,7 +7,7 @@ use super::blocks::{Beside, Builder, Lane, Tables, TimedPass};
 use super::duration::Durations;
 use super::timing::StepTiming;
 use super::{DATA, Window, group};
-use crate::case::{Balance, Case, Dispatcher, Parallelism, ScheduleKind, Zero};
+use crate::case::{Balance, Case, Dispatcher, Parallelism, Precision, ScheduleKind, Zero};
 use crate::kernels::Kernels;
 use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
@@ -57,6 +57,14 @@ fn invalid(path: &str, message: String, remedy: &str) -> SimulateError {
     }
 }
 
+fn kernel_error(error: crate::kernels::KernelError) -> SimulateError {
+    invalid(
+        "cluster.accelerator",
+        error.to_string(),
+        "choose an accelerator with a kernel profile, or another precision recipe",
+    )
+}
+
 /// Parameters of a chunk that are reduced over data-parallel ranks, by group kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct PassParameters {
@@ -95,13 +103,13 @@ pub fn lower<'a>(
         case.software.fusion,
         case.software.graphs,
     )
-    .map_err(|error| {
-        invalid(
-            "cluster.accelerator",
-            error.to_string(),
-            "choose an accelerator with a kernel profile, or another precision recipe",
-        )
-    })?;
+    .map_err(kernel_error)?;
+    // The fine-grained recipe's op list was measured with its lab's own memory-bound kernels.
+    let kernels = if case.precision.recipe == Precision::Fp8Block {
+        kernels.custom_memory().map_err(kernel_error)?
+    } else {
+        kernels
+    };
     let links = Links::new(&case.cluster, &case.links).map_err(|error| {
         invalid(
             "cluster.fabric",
