@@ -79,7 +79,7 @@ impl Job {
     }
 
     fn peak(&self) -> Memory {
-        self.with(|setting, layout| peak(setting, layout))
+        self.with(peak)
     }
 }
 
