@@ -8,6 +8,7 @@ pub mod hardware;
 pub mod kernels;
 pub mod layout;
 pub mod links;
+pub mod memory;
 pub mod model;
 pub mod lower;
 pub mod ops;

@@ -20,6 +20,9 @@ pub(super) struct Plan {
     pub stages: Vec<StageContents>,
 }
 
+/// Most layers of a model: a bound on work, far above any published model.
+const MOST_LAYERS: u32 = 100_000;
+
 fn invalid(path: &str, message: String, remedy: impl Into<String>) -> SimulateError {
     SimulateError::Invalid {
         path: path.into(),
@@ -42,6 +45,16 @@ pub(super) fn check(
     global_batch: u32,
 ) -> Result<Plan, Vec<SimulateError>> {
     let mut errors = zeros(parallelism, model, cluster, sequence_length, global_batch);
+    if model.layers > MOST_LAYERS {
+        errors.push(invalid(
+            "model.layers",
+            format!(
+                "{} layers are more than the {MOST_LAYERS} that can be laid out",
+                model.layers
+            ),
+            "lower model.layers",
+        ));
+    }
     if !errors.is_empty() {
         return Err(errors);
     }

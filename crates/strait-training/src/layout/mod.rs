@@ -17,7 +17,7 @@ mod stages;
 mod tests;
 
 pub use groups::{Group, Span};
-pub use stages::StageContents;
+pub use stages::{StageContents, is_moe};
 
 use crate::case::Parallelism;
 use crate::hardware::Cluster;

@@ -4,6 +4,8 @@
 //! stage. Never knows which rank holds a stage: the schedule says that.
 
 use crate::model::{Activation, Attention, Experts, Model};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 /// What one model stage holds.
@@ -66,24 +68,25 @@ pub(super) fn sizes(model: &Model, stages: u32, sequence_length: u32) -> Vec<u32
             0.0
         }
     };
-    let mut sizes = vec![0u32; stages as usize];
     // Middle stages first; of two equally far from their end, the earlier.
     let mut order: Vec<u32> = (0..stages).collect();
     order.sort_by_key(|&stage| (u32::MAX - stage.min(last - stage), stage));
+    let mut sizes = vec![0u32; stages as usize];
+    let after = |stage: u32, layers: u32| {
+        let work = extra(stage) + f64::from(layers) * work.layer;
+        // Bits of positive floats are in the order of their values.
+        work.to_bits()
+    };
+    let mut least: BinaryHeap<Reverse<(u64, u32, u32)>> = (0..)
+        .zip(order)
+        .map(|(turn, stage)| Reverse((after(stage, 1), turn, stage)))
+        .collect();
     for _ in 0..model.layers {
-        let after = |stage: u32| extra(stage) + f64::from(sizes[stage as usize] + 1) * work.layer;
-        let best = order
-            .iter()
-            .copied()
-            .reduce(|best, stage| {
-                if after(stage) < after(best) {
-                    stage
-                } else {
-                    best
-                }
-            })
-            .unwrap_or(0);
-        sizes[best as usize] += 1;
+        if let Some(Reverse((_, turn, stage))) = least.pop() {
+            let size = &mut sizes[stage as usize];
+            *size += 1;
+            least.push(Reverse((after(stage, *size + 1), turn, stage)));
+        }
     }
     sizes
 }

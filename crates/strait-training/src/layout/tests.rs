@@ -197,6 +197,8 @@ fn huge_numbers_are_refused_not_multiplied() {
     assert!(!errors(&huge, &gpt(24, 4_096, 32, 2_048), 4, u32::MAX).is_empty());
     let found = errors(&plain(1, 1), &gpt(24, 4_096, 32, 2_048), u32::MAX, 64);
     assert_eq!(found, ["cluster.nodes"]);
+    let found = errors(&plain(1, 3), &gpt(u32::MAX, 4_096, 32, 2_048), 3, 64);
+    assert_eq!(found, ["model.layers"]);
     let found = errors(&plain(8, 1), &gpt(24, 4_096, 32, 2_048), 1, u32::MAX);
     assert_eq!(found, ["training.global_batch"]);
 }
