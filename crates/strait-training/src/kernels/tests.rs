@@ -106,7 +106,7 @@ fn profile() -> KernelProfile {
             bf16: tflops(1000.0),
             fp8: Some(tflops(2000.0)),
             memory_bandwidth: Bandwidth::new(3e12),
-            tdp: Power::new(700.0),
+            tdp: Some(Power::new(700.0)),
         },
         clock: ClockFacts {
             training: Ratio::new(0.9),
