@@ -1,1 +1,4 @@
 //! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.
+
+pub mod catalog;
+pub mod models;

@@ -286,7 +286,10 @@ fn power_ratio(accelerator: &Accelerator, profile: &KernelProfile) -> f64 {
     if let Some(measured) = profile.clock.sustained.get(&accelerator.id) {
         return measured.get();
     }
-    let ratio = accelerator.tdp.get() / profile.reference.tdp.get();
+    let Some(tdp) = profile.reference.tdp else {
+        return 1.0;
+    };
+    let ratio = accelerator.tdp / tdp;
     if ratio.is_finite() && ratio > 0.0 {
         ratio.sqrt()
     } else {

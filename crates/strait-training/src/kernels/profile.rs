@@ -50,8 +50,9 @@ pub struct Reference {
     pub fp8: Option<FlopRate>,
     /// HBM bandwidth, datasheet.
     pub memory_bandwidth: Bandwidth,
-    /// Board power limit.
-    pub tdp: Power,
+    /// Board power limit, where known; without it power bounds are not scaled.
+    #[serde(default)]
+    pub tdp: Option<Power>,
 }
 
 /// What sustained training does to tensor rates.

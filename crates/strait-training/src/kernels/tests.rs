@@ -106,7 +106,7 @@ fn profile() -> KernelProfile {
             bf16: tflops(1000.0),
             fp8: Some(tflops(2000.0)),
             memory_bandwidth: Bandwidth::new(3e12),
-            tdp: Power::new(700.0),
+            tdp: Some(Power::new(700.0)),
         },
         clock: ClockFacts {
             training: Ratio::new(0.9),
@@ -273,7 +273,8 @@ fn large(operand: MatrixType) -> Gemm {
 
 #[test]
 fn waves_are_whole_for_persistent_kernels() {
-    let (accelerator, profile) = (accelerator(), profile());
+    let (accelerator, mut profile) = (accelerator(), profile());
+    profile.tensor.fp8_block.as_mut().unwrap().power_bound = None;
     let kernels = kernels(&accelerator, &profile);
     let gemm = Gemm {
         m: 1280,
