@@ -4,7 +4,7 @@
 
 use crate::case::{Case, Graphs};
 use crate::hardware::Cluster;
-use crate::kernels::{Kernels, Pass};
+use crate::kernels::Kernels;
 use crate::links::{CollectiveKind, Exchange, ExchangeTime, GroupShape, Links};
 use crate::ops::{ExchangeOp, Op, Scope, Shape, Work};
 use strait_units::{Bytes, Time};
@@ -204,7 +204,3 @@ impl<'a> Durations<'a> {
     }
 }
 
-/// An op whose pass is the weight gradient.
-pub(crate) fn is_weight_gradient(op: &Op) -> bool {
-    matches!(&op.work, Work::Gemm(gemm) if gemm.pass == Pass::WeightGradient)
-}

@@ -13,20 +13,10 @@ use crate::model::Experts;
 /// The segments of layer `layer`; `recompute` says whether this layer is among those that
 /// recompute everything (full recomputation may be limited to a number of layers).
 pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
-    let experts = shape
-        .model
-        .experts
-        .as_ref()
-        .filter(|experts| is_moe(experts, layer));
-    match experts {
+    match shape.model.experts_of(layer) {
         Some(experts) => moe_layer(shape, experts, layer, recompute),
         None => dense_layer(shape, layer, recompute),
     }
-}
-
-/// A layer is MoE past the leading dense ones, every so many; MTP modules follow the last.
-fn is_moe(experts: &Experts, layer: u32) -> bool {
-    layer >= experts.first_dense && (layer - experts.first_dense) % experts.every.max(1) == 0
 }
 
 fn dense_layer(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {

@@ -117,12 +117,6 @@ impl List {
         self.push(name, Class::Attention, work)
     }
 
-    /// Appends another list.
-    pub fn append(&mut self, other: Vec<Op>) -> &mut List {
-        self.ops.extend(other);
-        self
-    }
-
     /// The ops so far, leaving the list empty.
     pub fn take(&mut self) -> Vec<Op> {
         std::mem::take(&mut self.ops)
