@@ -513,6 +513,54 @@ fn a_mesh_pair_has_one_link() {
 }
 
 #[test]
+fn one_accelerator_per_node_has_its_nic() {
+    let profile = profile();
+    // A port of 30 GB/s behind a NIC of 50: with one member in a domain only the NIC counts.
+    for (scale_up, kind) in [
+        (30.0, ScaleUp::Mesh),
+        (30.0, ScaleUp::Torus),
+        (450.0, ScaleUp::Switched),
+    ] {
+        let cluster = cluster(scale_up, 50.0, kind);
+        let links = Links::new(&cluster, &profile).unwrap();
+        let group = GroupShape::spread(4, 1);
+        let bus = links
+            .plan(CollectiveKind::AllGather, Bytes::new(1 << 36), group)
+            .bus
+            .get();
+        assert!((bus / 48e9 - 1.0).abs() < 0.01, "{kind:?}: {bus}");
+    }
+}
+
+#[test]
+fn a_torus_gathers_along_its_axes() {
+    let profile = LinkProfile {
+        large_domain: None,
+        ..profile()
+    };
+    let mut pod = cluster(300.0, 25.0, ScaleUp::Torus);
+    pod.node.accelerators = 4096;
+    let links = Links::new(&pod, &profile).unwrap();
+    let plan = |ranks, bytes| {
+        links.plan(
+            CollectiveKind::AllGather,
+            Bytes::new(bytes),
+            GroupShape::in_domain(ranks),
+        )
+    };
+    let bus = |ranks| plan(ranks, 1 << 40).bus.get() / (0.83 * 300e9);
+    assert!(
+        (bus(16) - 1.0 / 3.0).abs() < 0.01,
+        "two of six ports: {}",
+        bus(16)
+    );
+    assert!((bus(256) - 2.0 / 3.0).abs() < 0.01, "four: {}", bus(256));
+    assert!((bus(4096) - 1.0).abs() < 0.01, "six: {}", bus(4096));
+    // A chunk walks three axes of 16 and not a ring of 4,096.
+    assert!(plan(4096, 1024).time < Time::from_micros(200.0));
+}
+
+#[test]
 fn a_thin_fabric_slows_groups_that_leave_it_at_every_step() {
     let profile = profile();
     let mut cluster = cluster(450.0, 50.0, ScaleUp::Switched);
