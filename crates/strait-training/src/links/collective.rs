@@ -163,7 +163,12 @@ impl Links<'_> {
     ) -> (f64, f64, f64) {
         let wire_bytes = kind.wire_share(group.ranks) * bytes;
         let ring = self.ring(kind, group);
-        let nvlink = wire_bytes / ring.in_node_bus;
+        let inside = group.members() > 1;
+        let nvlink = if inside {
+            wire_bytes / ring.in_node_bus
+        } else {
+            0.0
+        };
         let nic = if group.domains > 1 {
             wire_bytes / self.nic_bus(group)
         } else {
