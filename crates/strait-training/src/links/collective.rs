@@ -7,6 +7,7 @@
 use super::path::Pattern;
 use super::profile::TimeForm;
 use super::{GroupShape, Links};
+use crate::hardware::ScaleUp;
 use strait_units::{Bandwidth, Bytes, Time};
 
 /// What a collective does. Sizes are of the full buffer: what a rank holds after an all-gather or
@@ -162,7 +163,12 @@ impl Links<'_> {
     ) -> (f64, f64, f64) {
         let wire_bytes = kind.wire_share(group.ranks) * bytes;
         let ring = self.ring(kind, group);
-        let nvlink = wire_bytes / ring.in_node_bus;
+        let inside = group.members() > 1;
+        let nvlink = if inside {
+            wire_bytes / ring.in_node_bus
+        } else {
+            0.0
+        };
         let nic = if group.domains > 1 {
             wire_bytes / self.nic_bus(group)
         } else {
@@ -182,9 +188,15 @@ impl Links<'_> {
             * f64::from(group.members())
     }
 
-    /// Bus rate of a ring inside a domain, bytes/s.
+    /// Bus rate of a ring inside a domain, bytes/s. A lone member has no ring there, and its port is
+    /// no limit to its NIC.
     fn ring_bus(&self, group: GroupShape) -> f64 {
-        self.profile.ring_efficiency.get() * self.port_rate(group.members())
+        let ring = self.profile.ring_efficiency.get() * self.port_rate(group.members());
+        if group.members() < 2 && group.domains > 1 {
+            ring.max(self.nic_bus(group))
+        } else {
+            ring
+        }
     }
 
     fn ring(&self, kind: CollectiveKind, group: GroupShape) -> Candidate {
@@ -220,7 +232,7 @@ impl Links<'_> {
                 candidate.latency_simple = walk;
             } else {
                 // The intercepts hold the steps of eight ranks; fewer ranks, fewer steps.
-                let further = n - f64::from(FITTED_RANKS);
+                let further = self.ring_length(group.ranks) - f64::from(FITTED_RANKS);
                 candidate.latency_low =
                     at_least(steps.low_latency.seconds() * further, form.low_latency);
                 candidate.latency_simple =
@@ -234,7 +246,7 @@ impl Links<'_> {
         } else {
             1.0
         };
-        let inside = rounds * (n - domains).max(0.0);
+        let inside = rounds * self.inside_steps(group);
         let across = rounds * (domains - 1.0);
         candidate.bus = in_node_bus.min(self.nic_bus(group));
         candidate.form.low_latency_rate = facts.low_latency_rate;
@@ -244,6 +256,14 @@ impl Links<'_> {
         candidate.latency_simple =
             inside * steps.simple_many_nodes.seconds() + across * steps.simple_crossing.seconds();
         candidate
+    }
+
+    /// Steps of a ring over several domains that stay inside one.
+    fn inside_steps(&self, group: GroupShape) -> f64 {
+        if self.cluster.node.scale_up == ScaleUp::Torus {
+            return self.ring_length(group.members()) - 1.0;
+        }
+        f64::from(group.ranks.saturating_sub(group.domains))
     }
 
     /// Rings in the nodes and a tree over them, where there are several nodes.

@@ -203,7 +203,7 @@ impl Links<'_> {
             nic,
             nvlink,
             nic_bytes,
-            nvlink_bytes: moved,
+            nvlink_bytes: if e.group.members() > 1 { moved } else { 0.0 },
         }
     }
 }

@@ -38,12 +38,7 @@ impl Links<'_> {
             // Uniform traffic on a ring of s with wrap-around travels s/4 hops along each axis, and
             // each hop takes a port's time.
             ScaleUp::Torus => {
-                let axes = f64::from(self.torus_axes(members));
-                let side = match self.torus_axes(members) {
-                    1 => f64::from(members),
-                    2 => f64::from(members).sqrt(),
-                    _ => libm::cbrt(f64::from(members)),
-                };
+                let (axes, side) = self.torus_shape(members);
                 rate / (axes * side / 4.0).max(1.0)
             }
             _ => rate,
@@ -141,6 +136,26 @@ impl Links<'_> {
 
     fn axes(&self) -> u32 {
         self.profile.torus.map_or(1, |torus| torus.axes.max(1))
+    }
+
+    /// Axes of a group of neighbours and its length along each.
+    fn torus_shape(&self, members: u32) -> (f64, f64) {
+        let n = f64::from(members);
+        match self.torus_axes(members) {
+            1 => (1.0, n),
+            2 => (2.0, n.sqrt()),
+            axes => (f64::from(axes), libm::cbrt(n)),
+        }
+    }
+
+    /// Ranks that a chunk passes inside a domain: all of them in one ring, or the ring of each axis
+    /// in turn.
+    pub(super) fn ring_length(&self, members: u32) -> f64 {
+        if self.cluster.node.scale_up != ScaleUp::Torus {
+            return f64::from(members);
+        }
+        let (axes, side) = self.torus_shape(members);
+        1.0 + axes * (side - 1.0)
     }
 
     /// Axes that a group of `members` neighbours spans.

@@ -164,7 +164,7 @@ pub struct ExpertRates {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Torus {
-    /// Axes, each with two ports of an accelerator.
+    /// Axes, one to three, each with two ports of an accelerator.
     pub axes: u32,
     /// Accelerators on an axis.
     pub side: u32,
@@ -178,6 +178,8 @@ pub struct Torus {
 pub struct LinkProfile {
     /// Compute units that the kernels of a library collective take while they run beside products.
     pub communication_units: u32,
+    /// Catalogue id, such as `hopper`.
+    pub id: String,
     /// Name for people.
     pub name: String,
     /// Ring bus rate over the one-way scale-up rate.
@@ -253,7 +255,11 @@ impl LinkProfile {
             ("expert.scale_up_forwarding", share(e.scale_up_forwarding)),
             ("expert.scale_up_one_node", share(e.scale_up_one_node)),
             ("expert.beside_compute", share(e.beside_compute)),
-            ("torus", self.torus.is_none_or(|t| t.axes > 0 && t.side > 1)),
+            (
+                "torus",
+                self.torus
+                    .is_none_or(|t| (1..=3).contains(&t.axes) && t.side > 1),
+            ),
         ];
         checks
             .into_iter()
