@@ -7,7 +7,7 @@ use jobs::Shape;
 use proptest::prelude::*;
 use reference::Spans;
 use std::sync::atomic::AtomicBool;
-use strait_sim::queue::{EventQueue, HeapQueue};
+use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::random::Key;
 use strait_sim::{
     BlockSpan, Engine, Instruction, InstructionSpan, JitteredTiming, Job, Mode, Observer, Run,
@@ -120,8 +120,8 @@ fn all_agree(job: &Job, timing: &impl Timing) {
             assert!(blocks.clone().is_sorted_by_key(|b| b.slot_index));
             assert!(blocks.is_sorted_by_key(|b| (b.open, b.close)));
         }
-        let unobserved = engine::<HeapQueue>(job, timing, mode, &mut Unobserved);
-        assert_eq!(unobserved, run);
+        let wheel = engine::<WheelQueue>(job, timing, mode, &mut Unobserved);
+        assert_eq!(wheel, run);
     }
 }
 
