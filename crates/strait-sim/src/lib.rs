@@ -12,6 +12,7 @@ pub mod queue;
 pub mod random;
 mod stuck;
 mod timing;
+mod wheel;
 pub mod world;
 
 pub use check::{JobError, Place};

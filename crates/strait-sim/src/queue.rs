@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use strait_units::Time;
 
+pub use crate::wheel::WheelQueue;
+
 /// What an event is about; meaning is the caller's.
 pub type Payload = u32;
 
