@@ -5,9 +5,9 @@
 //! table's median and worst. Tables that the profile was fitted on are marked so; step
 //! times appear nowhere.
 
-use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use strait_study::catalog::Catalog;
 use strait_training::case::{AttentionKernel, Fusion, Graphs};
 use strait_training::hardware::{Accelerator, Peaks};
 use strait_training::kernels::{
@@ -32,53 +32,10 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A profile's TOML with each fact replaced by its value; panics where a fact has no
-/// source or one that `[sources]` does not explain.
-fn stripped(id: &str) -> toml::Table {
-    let path = root().join(format!("../../catalog/kernels/{id}.toml"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-    let mut table: toml::Table = toml::from_str(&text).unwrap_or_else(|e| panic!("{id}: {e}"));
-    let sources = match table.remove("sources") {
-        Some(toml::Value::Table(sources)) => sources.keys().cloned().collect(),
-        _ => BTreeSet::new(),
-    };
-    strip(&mut toml::Value::Table(table), &sources, id)
-        .as_table()
-        .cloned()
-        .unwrap_or_default()
-}
-
-fn strip(value: &mut toml::Value, sources: &BTreeSet<String>, at: &str) -> toml::Value {
-    match value {
-        toml::Value::Table(table) => match table.get("value") {
-            Some(fact) => {
-                let source = table.get("source").and_then(|source| source.as_str());
-                let known = source.is_some_and(|source| sources.contains(source));
-                assert!(known, "{at}: source {source:?} is not in [sources]");
-                fact.clone()
-            }
-            None => toml::Value::Table(
-                table
-                    .iter_mut()
-                    .map(|(key, value)| {
-                        (key.clone(), strip(value, sources, &format!("{at}.{key}")))
-                    })
-                    .collect(),
-            ),
-        },
-        toml::Value::Array(list) => toml::Value::Array(
-            list.iter_mut()
-                .map(|item| strip(item, sources, at))
-                .collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-fn load<T: DeserializeOwned>(id: &str) -> T {
-    stripped(id)
-        .try_into()
-        .unwrap_or_else(|e| panic!("{id}: {e}"))
+fn load(id: &str) -> KernelProfile {
+    Catalog::embedded()
+        .load("kernels", id)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Accelerators of the tables, from their datasheets: units, BF16 and FP8 peaks in TFLOPS,
