@@ -14,6 +14,8 @@ use strait_units::{Bandwidth, FlopRate, Power, Ratio, Time};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelProfile {
+    /// Catalogue id.
+    pub id: String,
     /// Name for people.
     pub name: String,
     /// The accelerator that the rates belong to.

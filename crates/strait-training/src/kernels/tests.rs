@@ -99,6 +99,7 @@ fn table(share: f64) -> MemoryTable {
 
 fn profile() -> KernelProfile {
     KernelProfile {
+        id: "round".into(),
         name: "Round numbers".into(),
         reference: Reference {
             accelerator: "round".into(),
