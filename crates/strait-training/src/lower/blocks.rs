@@ -41,10 +41,7 @@ impl TimedPass {
                 .as_ref()
                 .map(|exchange| (durations.exchange(exchange, pair), exchange.name)),
             filler: durations
-                .list(
-                    &segment.filler,
-                    durations.units(pair || segment.exchange.is_some()),
-                )
+                .list(&segment.filler, durations.units(pair))
                 .into(),
             layer: segment.layer,
         };
@@ -211,6 +208,11 @@ impl<'t> Builder<'t> {
 
     /// Critical ops of a segment and the exchange after them.
     pub fn segment(&mut self, segment: &TimedSegment, lane: Lane) {
+        self.ops(segment, lane);
+        self.exchange(segment, lane);
+    }
+
+    fn ops(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
         for timed in segment.ops.iter() {
             let waits = [self.pending[side].take(), self.gathered.take()];
@@ -222,6 +224,10 @@ impl<'t> Builder<'t> {
             self.op(timed, lane, segment.layer, timed.op.class as u8, waits);
             self.last[side] = Some(self.count(COMPUTE));
         }
+    }
+
+    fn exchange(&mut self, segment: &TimedSegment, lane: Lane) {
+        let side = lane as usize;
         if let Some((time, name)) = segment.exchange {
             let after = self.last[side].map(|count| Wait {
                 stream: COMPUTE,
@@ -338,10 +344,15 @@ impl<'t> Builder<'t> {
         for (index, pass) in passes.iter().rev().enumerate() {
             self.before(beside, index);
             for segment in &pass.backward {
-                self.segment(segment, Lane::Backward);
+                self.ops(segment, Lane::Backward);
+                // A lone chunk is plain automatic differentiation: weight gradients are
+                // computed where they stand, and nothing hides the exchange after them.
                 if weights {
                     self.filler(segment);
+                    self.last[Lane::Backward as usize] =
+                        self.here(COMPUTE).map(|wait| wait.count);
                 }
+                self.exchange(segment, Lane::Backward);
             }
             self.after(beside, index);
         }
