@@ -23,9 +23,7 @@ pub const ALL: &[(&str, &str)] = &[
 
 /// `llama2-7b`.
 pub const LLAMA2_7B: &str = r#"{
-  "architectures": [
-    "LlamaForCausalLM"
-  ],
+  "architectures": ["LlamaForCausalLM"],
   "model_type": "llama",
   "attention_bias": false,
   "hidden_act": "silu",
@@ -44,9 +42,7 @@ pub const LLAMA2_7B: &str = r#"{
 
 /// `llama3-405b`.
 pub const LLAMA3_405B: &str = r#"{
-  "architectures": [
-    "LlamaForCausalLM"
-  ],
+  "architectures": ["LlamaForCausalLM"],
   "model_type": "llama",
   "attention_bias": false,
   "attention_dropout": 0.0,
@@ -71,9 +67,7 @@ pub const LLAMA3_405B: &str = r#"{
 
 /// `llama3.2-3b`.
 pub const LLAMA32_3B: &str = r#"{
-  "architectures": [
-    "LlamaForCausalLM"
-  ],
+  "architectures": ["LlamaForCausalLM"],
   "model_type": "llama",
   "head_dim": 128,
   "hidden_size": 3072,
@@ -87,9 +81,7 @@ pub const LLAMA32_3B: &str = r#"{
 
 /// `deepseek-67b`.
 pub const DEEPSEEK_67B: &str = r#"{
-  "architectures": [
-    "LlamaForCausalLM"
-  ],
+  "architectures": ["LlamaForCausalLM"],
   "model_type": "llama",
   "hidden_act": "silu",
   "hidden_size": 8192,
@@ -104,9 +96,7 @@ pub const DEEPSEEK_67B: &str = r#"{
 
 /// `mixtral-8x7b`.
 pub const MIXTRAL_8X7B: &str = r#"{
-  "architectures": [
-    "MixtralForCausalLM"
-  ],
+  "architectures": ["MixtralForCausalLM"],
   "model_type": "mixtral",
   "hidden_act": "silu",
   "hidden_size": 4096,
@@ -125,9 +115,7 @@ pub const MIXTRAL_8X7B: &str = r#"{
 
 /// `mixtral-8x22b`.
 pub const MIXTRAL_8X22B: &str = r#"{
-  "architectures": [
-    "MixtralForCausalLM"
-  ],
+  "architectures": ["MixtralForCausalLM"],
   "model_type": "mixtral",
   "hidden_size": 6144,
   "intermediate_size": 16384,
@@ -144,9 +132,7 @@ pub const MIXTRAL_8X22B: &str = r#"{
 
 /// `qwen2-72b`.
 pub const QWEN2_72B: &str = r#"{
-  "architectures": [
-    "Qwen2ForCausalLM"
-  ],
+  "architectures": ["Qwen2ForCausalLM"],
   "model_type": "qwen2",
   "hidden_act": "silu",
   "hidden_size": 8192,
@@ -164,9 +150,7 @@ pub const QWEN2_72B: &str = r#"{
 
 /// `qwen3-8b`.
 pub const QWEN3_8B: &str = r#"{
-  "architectures": [
-    "Qwen3ForCausalLM"
-  ],
+  "architectures": ["Qwen3ForCausalLM"],
   "model_type": "qwen3",
   "attention_bias": false,
   "head_dim": 128,
@@ -184,9 +168,7 @@ pub const QWEN3_8B: &str = r#"{
 
 /// `qwen1.5-moe-a2.7b`.
 pub const QWEN15_MOE: &str = r#"{
-  "architectures": [
-    "Qwen2MoeForCausalLM"
-  ],
+  "architectures": ["Qwen2MoeForCausalLM"],
   "model_type": "qwen2_moe",
   "decoder_sparse_step": 1,
   "hidden_act": "silu",
@@ -208,9 +190,7 @@ pub const QWEN15_MOE: &str = r#"{
 
 /// `qwen2-57b-a14b`.
 pub const QWEN2_57B: &str = r#"{
-  "architectures": [
-    "Qwen2MoeForCausalLM"
-  ],
+  "architectures": ["Qwen2MoeForCausalLM"],
   "model_type": "qwen2_moe",
   "decoder_sparse_step": 1,
   "hidden_size": 3584,
@@ -229,9 +209,7 @@ pub const QWEN2_57B: &str = r#"{
 
 /// `qwen3-30b-a3b`.
 pub const QWEN3_30B: &str = r#"{
-  "architectures": [
-    "Qwen3MoeForCausalLM"
-  ],
+  "architectures": ["Qwen3MoeForCausalLM"],
   "model_type": "qwen3_moe",
   "attention_bias": false,
   "decoder_sparse_step": 1,
@@ -255,9 +233,7 @@ pub const QWEN3_30B: &str = r#"{
 
 /// `qwen3-235b-a22b`.
 pub const QWEN3_235B: &str = r#"{
-  "architectures": [
-    "Qwen3MoeForCausalLM"
-  ],
+  "architectures": ["Qwen3MoeForCausalLM"],
   "model_type": "qwen3_moe",
   "decoder_sparse_step": 1,
   "head_dim": 128,
@@ -278,9 +254,7 @@ pub const QWEN3_235B: &str = r#"{
 
 /// `deepseek-v2-lite`.
 pub const DEEPSEEK_V2_LITE: &str = r#"{
-  "architectures": [
-    "DeepseekV2ForCausalLM"
-  ],
+  "architectures": ["DeepseekV2ForCausalLM"],
   "model_type": "deepseek_v2",
   "attention_bias": false,
   "hidden_act": "silu",
@@ -311,9 +285,7 @@ pub const DEEPSEEK_V2_LITE: &str = r#"{
 
 /// `deepseek-v2`.
 pub const DEEPSEEK_V2: &str = r#"{
-  "architectures": [
-    "DeepseekV2ForCausalLM"
-  ],
+  "architectures": ["DeepseekV2ForCausalLM"],
   "model_type": "deepseek_v2",
   "attention_bias": false,
   "hidden_act": "silu",
@@ -344,9 +316,7 @@ pub const DEEPSEEK_V2: &str = r#"{
 
 /// `deepseek-v3`.
 pub const DEEPSEEK_V3: &str = r#"{
-  "architectures": [
-    "DeepseekV3ForCausalLM"
-  ],
+  "architectures": ["DeepseekV3ForCausalLM"],
   "model_type": "deepseek_v3",
   "attention_bias": false,
   "hidden_act": "silu",
@@ -377,19 +347,14 @@ pub const DEEPSEEK_V3: &str = r#"{
   "quantization_config": {
     "fmt": "e4m3",
     "quant_method": "fp8",
-    "weight_block_size": [
-      128,
-      128
-    ]
+    "weight_block_size": [128, 128]
   },
   "vocab_size": 129280
 }"#;
 
 /// `kimi-k2`.
 pub const KIMI_K2: &str = r#"{
-  "architectures": [
-    "DeepseekV3ForCausalLM"
-  ],
+  "architectures": ["DeepseekV3ForCausalLM"],
   "model_type": "kimi_k2",
   "attention_bias": false,
   "hidden_act": "silu",
