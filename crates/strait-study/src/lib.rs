@@ -1,1 +1,3 @@
 //! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.
+
+pub mod scenario;
