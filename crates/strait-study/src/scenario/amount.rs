@@ -371,3 +371,11 @@ pub(super) fn print(kind: Kind, value: f64) -> String {
         _ => format!("{value}"),
     }
 }
+
+/// Reads a default of the key table; `None` is the word "none".
+pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
+    match kind {
+        Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
+        _ => text.parse().ok(),
+    }
+}
