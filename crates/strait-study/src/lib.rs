@@ -1,3 +1,4 @@
 //! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.
 
+pub mod catalog;
 pub mod scenario;

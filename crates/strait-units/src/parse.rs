@@ -276,6 +276,7 @@ impl Reader {
             ("", rest) => rest.to_owned(),
             (prefix, "") => prefix.to_owned(),
             (prefix, rest) if rest.starts_with('/') => format!("{prefix}{rest}"),
+            (prefix, rest) if rest.starts_with("per ") => format!("{prefix} {rest}"),
             (prefix, rest) => match rest.split_once('/') {
                 Some((magnitude, per)) => format!("{} {prefix}/{per}", magnitude.trim()),
                 None => format!("{rest} {prefix}"),
