@@ -147,9 +147,9 @@ pub(super) fn quantity(
         Data::Text(text) => unit::parse(dimension, text).map_err(|reason| {
             Diagnostic::error(
                 "scenario::unit",
-                format!("`{path}` can't be read as {}", dimension.what()),
+                format!("`{path}` can't be read: {reason}"),
             )
-            .at(&node.place, reason)
+            .at(&node.place, format!("not {}", dimension.what()))
             .help(format!("for example: \"{}\"", dimension.example("")))
         }),
         _ => Err(wrong_type(

@@ -4,6 +4,11 @@
 //! Hardware quantities are read by `strait-units`; only the units of claims that exist
 //! nowhere else (accelerator-hours, days) are defined here.
 
+use strait_units::{
+    Bandwidth, Bytes, Energy, FlopRate, Money, ParseError, Power, PricePerEnergy, PricePerHour,
+    Time, Tokens,
+};
+
 /// What a number measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
@@ -80,29 +85,60 @@ impl Dimension {
         format!("{number} {unit}")
     }
 
-    /// Units and their factor to the base unit.
-    fn units(self) -> &'static [(&'static str, f64)] {
+    /// Units and their factor to the base unit, of the dimensions that exist only in claims.
+    fn own_units(self) -> &'static [(&'static str, f64)] {
         match self {
-            Dimension::Bandwidth => &[("B/s", 1.0), ("b/s", 0.125), ("bit/s", 0.125), ("bps", 0.125), ("iB/s", 1.0)],
-            Dimension::Bytes => &[("B", 1.0)],
-            Dimension::FlopRate => &[("FLOPS", 1.0), ("FLOP/s", 1.0)],
-            Dimension::Power => &[("W", 1.0)],
-            Dimension::Time => &[("s", 1.0), ("seconds", 1.0), ("min", 60.0), ("h", 3600.0)],
-            Dimension::Tokens => &[("tokens", 1.0), ("token", 1.0)],
-            Dimension::PricePerHour => &[("USD/h", 1.0), ("$/h", 1.0), ("USD/hour", 1.0)],
-            Dimension::PricePerEnergy => &[("USD/kWh", 1.0 / 3.6e6), ("USD/MWh", 1.0 / 3.6e9), ("$/kWh", 1.0 / 3.6e6)],
-            Dimension::Money => &[("USD", 1.0), ("$", 1.0)],
-            Dimension::Energy => &[("Wh", 3600.0), ("J", 1.0)],
-            Dimension::GpuHours => &[("GPU-hours", 1.0), ("GPU hours", 1.0), ("GPU-h", 1.0), ("GPU h", 1.0)],
-            Dimension::Days => &[("days", 1.0), ("day", 1.0), ("d", 1.0), ("hours", 1.0 / 24.0), ("weeks", 7.0)],
+            Dimension::GpuHours => &[
+                ("GPU-hours", 1.0),
+                ("GPU hours", 1.0),
+                ("GPU-h", 1.0),
+                ("GPU h", 1.0),
+            ],
+            Dimension::Days => &[
+                ("days", 1.0),
+                ("day", 1.0),
+                ("d", 1.0),
+                ("hours", 1.0 / 24.0),
+                ("weeks", 7.0),
+            ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
+            _ => &[],
         }
     }
 }
 
 /// Reads a string with a unit into the base unit.
+///
+/// # Errors
+///
+/// What is wrong with the text, in words.
 pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
+    fn typed<T: std::str::FromStr<Err = ParseError>>(
+        text: &str,
+        base: fn(T) -> f64,
+    ) -> Result<f64, String> {
+        text.trim().parse::<T>().map(base).map_err(|e| e.to_string())
+    }
+    match dimension {
+        Dimension::Bandwidth => typed(text, Bandwidth::get),
+        Dimension::Bytes => typed(text, Bytes::as_f64),
+        Dimension::FlopRate => typed(text, FlopRate::get),
+        Dimension::Power => typed(text, Power::get),
+        Dimension::Time => typed(text, Time::seconds),
+        Dimension::Tokens => typed(text, Tokens::as_f64),
+        Dimension::PricePerHour => typed(text, PricePerHour::get),
+        Dimension::PricePerEnergy => typed(text, PricePerEnergy::get),
+        Dimension::Money => typed(text, Money::get),
+        Dimension::Energy => typed(text, Energy::get),
+        Dimension::GpuHours | Dimension::Days | Dimension::TokenRate | Dimension::Share => {
+            own(dimension, text)
+        }
+    }
+}
+
+/// Reads a unit of claims.
+fn own(dimension: Dimension, text: &str) -> Result<f64, String> {
     let text = text.trim();
     let digits = text
         .char_indices()
@@ -123,7 +159,7 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
     if rest.is_empty() {
         return Err("no unit".to_owned());
     }
-    for (unit, factor) in dimension.units() {
+    for (unit, factor) in dimension.own_units() {
         if let Some(prefix) = rest.strip_suffix(unit)
             && let Some(scale) = prefix_scale(prefix.trim())
         {
@@ -136,20 +172,10 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
 fn prefix_scale(prefix: &str) -> Option<f64> {
     Some(match prefix {
         "" => 1.0,
-        "p" => 1e-12,
-        "n" => 1e-9,
-        "u" | "µ" | "μ" => 1e-6,
-        "m" => 1e-3,
         "k" | "K" | "thousand" => 1e3,
         "M" | "million" => 1e6,
         "G" | "B" | "billion" => 1e9,
         "T" | "trillion" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
         _ => return None,
     })
 }
@@ -166,17 +192,21 @@ pub fn print(dimension: Dimension, value: f64) -> String {
         format!("{} {unit}", figure(value / scale))
     };
     match dimension {
-        Dimension::Bandwidth => scaled(&[(1e12, "TB/s"), (1e9, "GB/s"), (1e6, "MB/s"), (1.0, "B/s")]),
-        Dimension::Bytes => scaled(&[(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1.0, "B")]),
-        Dimension::FlopRate => scaled(&[(1e15, "PFLOPS"), (1e12, "TFLOPS"), (1e9, "GFLOPS"), (1.0, "FLOPS")]),
-        Dimension::Power => scaled(&[(1e6, "MW"), (1e3, "kW"), (1.0, "W")]),
-        Dimension::Time => scaled(&[(1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")]),
-        Dimension::Tokens => scaled(&[(1e12, "T tokens"), (1e9, "B tokens"), (1e6, "M tokens"), (1.0, "tokens")]),
-        Dimension::PricePerHour => format!("{} USD/h", figure(value)),
-        Dimension::PricePerEnergy => format!("{} USD/kWh", figure(value * 3.6e6)),
-        Dimension::Money => scaled(&[(1e9, "B USD"), (1e6, "M USD"), (1.0, "USD")]),
-        Dimension::Energy => scaled(&[(3.6e12, "GWh"), (3.6e9, "MWh"), (3.6e6, "kWh"), (1.0, "J")]),
-        Dimension::GpuHours => scaled(&[(1e6, "M GPU-hours"), (1e3, "K GPU-hours"), (1.0, "GPU-hours")]),
+        Dimension::Bandwidth => Bandwidth::new(value).to_string(),
+        Dimension::Bytes => Bytes::from_f64(value).to_string(),
+        Dimension::FlopRate => FlopRate::new(value).to_string(),
+        Dimension::Power => Power::new(value).to_string(),
+        Dimension::Time => Time::from_seconds(value).to_string(),
+        Dimension::Tokens => Tokens::new(value as u64).to_string(),
+        Dimension::PricePerHour => PricePerHour::new(value).to_string(),
+        Dimension::PricePerEnergy => PricePerEnergy::new(value).to_string(),
+        Dimension::Money => Money::new(value).to_string(),
+        Dimension::Energy => Energy::new(value).to_string(),
+        Dimension::GpuHours => scaled(&[
+            (1e6, "M GPU-hours"),
+            (1e3, "K GPU-hours"),
+            (1.0, "GPU-hours"),
+        ]),
         Dimension::Days => format!("{} days", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),
