@@ -103,8 +103,15 @@ pub enum NormFile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
+    /// Id, which the catalogue fills in from the file's name.
+    #[serde(default, skip_serializing)]
+    #[schemars(skip)]
+    pub id: Option<String>,
     /// Name for people.
     pub name: String,
+    /// What it is, where the name does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Transformer layers, multi-token-prediction modules not counted.
     pub layers: u32,
     /// Hidden width.

@@ -173,7 +173,7 @@ fn family(map: &Map<String, Value>) -> Result<(&'static str, Family), HfError> {
         .map(|(_, name)| name.to_owned());
     Err(HfError::UnsupportedArchitecture {
         key,
-        found: found.clone(),
+        found: excerpt(found),
         suggestion,
     })
 }
@@ -427,7 +427,10 @@ impl Config<'_> {
         if !regular {
             return Err(HfError::UnsupportedFeature {
                 key,
-                value: self.map.get(key).map_or("absent".into(), Value::to_string),
+                value: self
+                    .map
+                    .get(key)
+                    .map_or("absent".into(), |value| excerpt(&value.to_string())),
                 why: "dense and MoE layers in an irregular order",
             });
         }
@@ -557,7 +560,7 @@ impl Config<'_> {
 
 fn wrong(key: &'static str, expected: &'static str, value: &Value) -> HfError {
     let found = match value {
-        Value::String(text) => format!("the string {text:?}"),
+        Value::String(text) => format!("the string {:?}", excerpt(text)),
         Value::Number(number) => format!("the number {number}"),
         Value::Bool(value) => format!("{value}"),
         other => type_name(other).to_owned(),
@@ -567,6 +570,16 @@ fn wrong(key: &'static str, expected: &'static str, value: &Value) -> HfError {
         expected,
         found,
     }
+}
+
+/// The beginning of a text, so that a message stays one line whatever the file holds.
+fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 fn type_name(value: &Value) -> &'static str {
