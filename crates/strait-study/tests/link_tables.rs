@@ -7,6 +7,7 @@
 //! `cargo test -p strait-study --test link_tables -- --nocapture` prints the tables.
 
 use std::collections::BTreeMap;
+use strait_study::catalog::Catalog;
 use strait_training::case::Dispatcher;
 use strait_training::hardware::{Accelerator, Cluster, Fabric, Node, Peaks, ScaleUp, Transport};
 use strait_training::links::{
@@ -16,39 +17,9 @@ use strait_units::{Bandwidth, Bytes, Power};
 
 /// Profiles as the catalogue gives them.
 fn profile(id: &str) -> LinkProfile {
-    let text = match id {
-        "ampere" => include_str!("../../../catalog/links/ampere.toml"),
-        "ascend" => include_str!("../../../catalog/links/ascend.toml"),
-        "blackwell" => include_str!("../../../catalog/links/blackwell.toml"),
-        "cdna3" => include_str!("../../../catalog/links/cdna3.toml"),
-        "generic" => include_str!("../../../catalog/links/generic.toml"),
-        "hopper" => include_str!("../../../catalog/links/hopper.toml"),
-        "pcie" => include_str!("../../../catalog/links/pcie.toml"),
-        "tpu" => include_str!("../../../catalog/links/tpu.toml"),
-        "volta" => include_str!("../../../catalog/links/volta.toml"),
-        other => panic!("no profile {other}"),
-    };
-    let mut tree: toml::Table = toml::from_str(text).expect("catalogue file parses");
-    tree.remove("sources");
-    stripped(toml::Value::Table(tree))
-        .try_into()
-        .expect("a link profile")
-}
-
-/// Facts replaced by their values.
-fn stripped(value: toml::Value) -> toml::Value {
-    match value {
-        toml::Value::Table(mut table) => match table.remove("value") {
-            Some(fact) => fact,
-            None => toml::Value::Table(
-                table
-                    .into_iter()
-                    .map(|(key, value)| (key, stripped(value)))
-                    .collect(),
-            ),
-        },
-        other => other,
-    }
+    Catalog::embedded()
+        .load("links", id)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A cluster with nothing but links.
@@ -541,16 +512,8 @@ fn transfers_of_a_training_step() {
 #[test]
 fn profiles_agree_on_transports() {
     let hopper = profile("hopper");
-    for id in [
-        "ampere",
-        "ascend",
-        "blackwell",
-        "cdna3",
-        "generic",
-        "pcie",
-        "tpu",
-        "volta",
-    ] {
+    let catalog = Catalog::embedded();
+    for id in catalog.list("links").expect("a kind of the catalogue") {
         let other = profile(id);
         for transport in [
             Transport::Infiniband,

@@ -90,7 +90,7 @@ pub enum LinkError {
     /// A profile is empty or holds a number out of range.
     #[error("link profile `{profile}`: {at} is missing or out of range")]
     Profile {
-        /// Name of the profile.
+        /// Catalogue id of the profile.
         profile: String,
         /// Path of the fact.
         at: &'static str,
@@ -98,7 +98,7 @@ pub enum LinkError {
     /// A torus cluster was given a profile of another generation.
     #[error("link profile `{profile}` has no torus, but node {node} is one")]
     NoTorus {
-        /// Name of the profile.
+        /// Catalogue id of the profile.
         profile: String,
         /// Catalogue id of the node.
         node: String,
@@ -123,7 +123,7 @@ impl<'a> Links<'a> {
     pub fn new(cluster: &'a Cluster, profile: &'a LinkProfile) -> Result<Links<'a>, LinkError> {
         if let Some(at) = profile.flaw() {
             return Err(LinkError::Profile {
-                profile: profile.name.clone(),
+                profile: profile.id.clone(),
                 at,
             });
         }
@@ -160,7 +160,7 @@ impl<'a> Links<'a> {
         }
         if node.scale_up == crate::hardware::ScaleUp::Torus && profile.torus.is_none() {
             return Err(LinkError::NoTorus {
-                profile: profile.name.clone(),
+                profile: profile.id.clone(),
                 node: node.id.clone(),
             });
         }

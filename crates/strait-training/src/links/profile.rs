@@ -176,6 +176,8 @@ pub struct Torus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkProfile {
+    /// Catalogue id, such as `hopper`.
+    pub id: String,
     /// Name for people.
     pub name: String,
     /// Ring bus rate over the one-way scale-up rate.

@@ -30,6 +30,7 @@ fn profile() -> LinkProfile {
         switch_hop: us(0.45),
     };
     LinkProfile {
+        id: "made-up".into(),
         name: "made up".into(),
         ring_efficiency: share(0.83),
         nic_efficiency: share(0.96),
