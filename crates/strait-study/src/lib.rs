@@ -1,1 +1,6 @@
 //! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.
+
+pub mod answer;
+pub mod artifact;
+pub mod figures;
+pub mod verdict;
