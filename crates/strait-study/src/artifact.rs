@@ -66,6 +66,27 @@ pub fn write_all(
     Ok(true)
 }
 
+/// Tests, without leaving a trace, whether files can be created in `folder` or, where it
+/// does not exist yet, in its nearest ancestor that does.
+///
+/// # Errors
+/// The folder in which no file can be created.
+pub fn probe(folder: &Path) -> Result<(), WriteError> {
+    let mut nearest = folder;
+    while !nearest.as_os_str().is_empty() && fs::symlink_metadata(nearest).is_err() {
+        nearest = nearest.parent().unwrap_or(Path::new(""));
+    }
+    if nearest.as_os_str().is_empty() {
+        nearest = Path::new(".");
+    }
+    let file = nearest.join(format!(".strait-probe.{}.tmp", std::process::id()));
+    let probed = fs::File::create(&file).and_then(|_| fs::remove_file(&file));
+    probed.map_err(|source| WriteError {
+        path: nearest.to_path_buf(),
+        source,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +114,16 @@ mod tests {
         assert!(write_all(&folder, &files(), &|| true).unwrap());
         assert_eq!(names(&folder), ["a.csv", "b.csv"]);
         assert_eq!(fs::read_to_string(folder.join("b.csv")).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn probing_leaves_no_trace() {
+        let root = tempfile::tempdir().unwrap();
+        probe(&root.path().join("new/folder")).unwrap();
+        assert!(names(root.path()).is_empty());
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(probe(&file.join("below")).unwrap_err().path, file);
     }
 
     #[test]

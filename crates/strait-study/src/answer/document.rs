@@ -445,8 +445,16 @@ impl From<&Check> for ExpectDocument {
 
 /// JSON Schema of [`RunDocument`], pretty-printed, with a newline at its end.
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(RunDocument);
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    pretty(&schemars::schema_for!(RunDocument))
+}
+
+/// JSON Schema of [`Comparison`](super::Comparison).
+pub fn compare_schema() -> String {
+    pretty(&schemars::schema_for!(super::Comparison))
+}
+
+fn pretty(schema: &schemars::Schema) -> String {
+    let mut text = serde_json::to_string_pretty(schema).unwrap_or_default();
     text.push('\n');
     text
 }

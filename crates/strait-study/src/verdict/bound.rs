@@ -46,6 +46,9 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
         Quantity::MainPhaseGpuHours => sum(&|i| Some(i) == main),
         Quantity::ContextExtensionGpuHours => sum(&|i| setting.extends_context(i)),
         Quantity::Cost => sum(&|_| true).map(|hours| hours * setting.rent.get()),
+        Quantity::PretrainingCost => {
+            sum(&|i| setting.phases[i].pretraining).map(|hours| hours * setting.rent.get())
+        }
         Quantity::Days => sum(&|_| true).map(|hours| hours / ranks / 24.0),
         Quantity::GpuHoursPerTrillionTokens => Some(per_trillion),
         Quantity::DaysPerTrillionTokens => Some(per_trillion / ranks / 24.0),

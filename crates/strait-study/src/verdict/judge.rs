@@ -181,7 +181,7 @@ fn weigh(
         Better::Higher => claim.stated > bound,
     });
     if let (true, Some(bound)) = (beyond, bound) {
-        let price = if quantity == Quantity::Cost {
+        let price = if matches!(quantity, Quantity::Cost | Quantity::PretrainingCost) {
             format!(
                 " rented at {} per GPU-hour",
                 format::dollars(setting.rent.get())

@@ -125,17 +125,27 @@ impl Unit {
         }
     }
 
+    /// A value given in base units (seconds, FLOP/s, joules, bytes) in this unit.
+    pub fn from_base(self, value: f64) -> f64 {
+        match self {
+            Unit::Tflops => value / 1e12,
+            Unit::MegawattHours => value / 3.6e9,
+            Unit::Gigabytes => value / 1e9,
+            _ => value,
+        }
+    }
+
     /// A value in this unit, for people.
     pub fn print(self, value: f64) -> String {
         match self {
             Unit::Seconds => format::seconds(value),
             Unit::GpuHours => format!("{} GPU-hours", format::scaled(value)),
             Unit::GpuHoursPerTrillionTokens => {
-                format!("{} GPU-hours/T tokens", format::scaled(value))
+                format!("{} GPU-h/T", format::scaled(value))
             }
             Unit::Dollars => format::dollars(value),
             Unit::Days => format!("{} days", format::significant(value)),
-            Unit::DaysPerTrillionTokens => format!("{} days/T tokens", format::significant(value)),
+            Unit::DaysPerTrillionTokens => format!("{} days/T", format::significant(value)),
             Unit::TokensPerSecond => format!("{} tokens/s", format::significant(value)),
             Unit::Tflops => format!("{} TFLOPS", format::significant(value)),
             Unit::Fraction => format::percent(value),
@@ -214,6 +224,7 @@ quantities! {
     MainPhaseGpuHours, "main_phase_gpu_hours", GpuHours, Lower, "main-phase GPU-hours";
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
+    PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
     Days, "days", Days, Lower, "days";
     GpuHoursPerTrillionTokens, "gpu_hours_per_trillion_tokens", GpuHoursPerTrillionTokens, Lower, "GPU-hours per T tokens";
     DaysPerTrillionTokens, "days_per_trillion_tokens", DaysPerTrillionTokens, Lower, "days per T tokens";
@@ -302,6 +313,7 @@ impl Quantity {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?
             }
             Quantity::Cost => run.rent.get(),
+            Quantity::PretrainingCost => sum(&|_, phase| phase.pretraining)? * setting.rent.get(),
             Quantity::Days => run.days,
             Quantity::GpuHoursPerTrillionTokens => hours_per_trillion(),
             Quantity::DaysPerTrillionTokens => {
