@@ -15,7 +15,6 @@ mod terminal;
 
 use clap::Parser;
 use cli::Cli;
-use exit::ExitStatus;
 use std::process::ExitCode;
 use terminal::Terminal;
 

@@ -53,11 +53,6 @@ impl Terminal {
         self.json
     }
 
-    /// How much to say.
-    pub fn detail(&self) -> Detail {
-        self.detail
-    }
-
     /// How to print an answer; codes that stdout does not want are removed on the way.
     pub fn style(&self) -> TextStyle {
         TextStyle {

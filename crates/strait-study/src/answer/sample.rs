@@ -204,7 +204,8 @@ pub(crate) fn one_f_one_b_bars(ranks: usize, micro_batches: usize) -> Vec<Bar> {
     bars
 }
 
-/// Bars that look like DualPipe's: forwards, pairs, backwards with weight gradients apart.
+/// Bars that look like DualPipe's: forwards, pairs, backwards with weight gradients apart;
+/// three times as long as those of one sequence.
 pub(crate) fn dualpipe_bars(ranks: usize, micro_batches: usize) -> Vec<Bar> {
     let mut bars = Vec::new();
     let mut last = 0;
@@ -217,8 +218,8 @@ pub(crate) fn dualpipe_bars(ranks: usize, micro_batches: usize) -> Vec<Bar> {
                 pipeline_rank: rank as u32,
                 kind,
                 micro_batch: m as u32,
-                start: millis(at + gap),
-                end: millis(at + gap + length),
+                start: millis(3 * (at + gap)),
+                end: millis(3 * (at + gap + length)),
             });
             at += gap + length;
         };
@@ -239,8 +240,8 @@ pub(crate) fn dualpipe_bars(ranks: usize, micro_batches: usize) -> Vec<Bar> {
             pipeline_rank: rank as u32,
             kind: BarKind::Optimizer,
             micro_batch: 0,
-            start: millis(last + 10),
-            end: millis(last + 300),
+            start: millis(3 * last + 10),
+            end: millis(3 * last + 300),
         });
     }
     bars

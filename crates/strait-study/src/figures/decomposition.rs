@@ -294,23 +294,36 @@ fn title(answer: &Answer) -> String {
     if relative.abs() < 5e-4 {
         return format!("All steps take as long as that of {}", comparison.baseline);
     }
-    let source = difference.by_part.first().map_or("", |c| c.name.as_str());
-    let superlative = if answer.cases.len() > 2 {
-        "furthest apart: "
-    } else {
-        ""
-    };
-    format!(
-        "{superlative}{} takes {} {} per step than {}, most of it in {source}",
-        case.setting.name,
+    let total = seconds(case) - seconds(first);
+    let source = difference.by_part.first().map_or(String::new(), |c| {
+        let how = if c.difference_s / total > 0.5 {
+            "most of it"
+        } else {
+            "the largest part of it"
+        };
+        format!(", {how} in {}", c.name)
+    });
+    let change = format!(
+        "{} {} per step",
         percent(relative.abs()),
         if relative < 0.0 {
             "less time"
         } else {
             "more time"
         },
-        comparison.baseline,
-    )
+    );
+    if answer.cases.len() > 2 {
+        let others = answer.cases.len() - 1;
+        format!(
+            "Of {others} variants, {} is furthest from {}: {change}{source}",
+            case.setting.name, comparison.baseline,
+        )
+    } else {
+        format!(
+            "{} takes {change} than {}{source}",
+            case.setting.name, comparison.baseline,
+        )
+    }
 }
 
 fn csv(answer: &Answer) -> String {

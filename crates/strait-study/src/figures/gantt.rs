@@ -75,7 +75,7 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
         return Ok(None);
     }
     let mut subtitle =
-        "What each pipeline rank of one data-parallel replica does during a step; white is idle"
+        "What each pipeline rank of one data-parallel replica does during a step; gaps are idle"
             .to_owned();
     if with_bars.len() > PANELS {
         subtitle += &format!(
