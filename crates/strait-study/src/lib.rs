@@ -2,5 +2,6 @@
 
 pub mod answer;
 pub mod artifact;
+pub mod catalog;
 pub mod figures;
 pub mod verdict;

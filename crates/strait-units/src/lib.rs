@@ -16,11 +16,34 @@
 //! | [`Tokens`] | `u64` | tokens |
 //! | [`Ratio`] | `f64` | one |
 
+//!
+//! Every type parses from and prints to text with a unit, also through serde
+//! (a file says `"400 GB/s"`, never `400`; only [`Ratio`] may be a bare number):
+//!
+//! ```
+//! use strait_units::{Bandwidth, ParseError};
+//!
+//! let network: Bandwidth = "400 Gb/s".parse()?; // bits
+//! let nvlink: Bandwidth = "900 GB/s both ways".parse()?;
+//! assert_eq!(network.to_string(), "50 GB/s");
+//! assert_eq!(nvlink.to_string(), "450 GB/s"); // one direction, always
+//! assert!("400 Gb".parse::<Bandwidth>().is_err()); // an amount, not a rate
+//! # Ok::<(), ParseError>(())
+//! ```
+
+mod number;
+mod parse;
+mod print;
 mod quantity;
+mod text;
 mod time;
+mod unit;
+
+pub use parse::{Expected, ParseError, Reading};
 
 pub use quantity::{
     Bandwidth, Bytes, Energy, FlopRate, Flops, Money, Power, PricePerEnergy, PricePerHour, Ratio,
     Tokens,
 };
+pub use text::Quantity;
 pub use time::Time;

@@ -2,16 +2,14 @@
 //!
 //! In: plain numbers in base units. Out: values that only combine where physics
 //! says they may. Never converts silently between bits and bytes or one-way and
-//! both-ways rates: those happen in parsing, where the unit is written down.
+//! both-ways rates: those happen in parsing, where the unit is written down (`text.rs`).
 
 use crate::Time;
-use serde::{Deserialize, Serialize};
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
         pub struct $name(f64);
 
         impl $name {
@@ -110,10 +108,7 @@ quantity!(
 );
 
 /// A whole number of bytes.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(u64);
 
 impl Bytes {
@@ -173,10 +168,7 @@ impl std::iter::Sum for Bytes {
 }
 
 /// A number of training tokens.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tokens(u64);
 
 impl Tokens {

@@ -3,13 +3,8 @@
 //! In: seconds as floats at the edges. Out: exact, totally ordered ticks. Never
 //! rounds twice: a float becomes a tick in one place only, [`Time::from_seconds`].
 
-use serde::{Deserialize, Serialize};
-
 /// A span or an instant of simulated time, in picoseconds (`u64` reaches 213 days).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
 impl Time {
@@ -25,10 +20,11 @@ impl Time {
 
     /// From seconds, rounded up to the next tick; negative, NaN and overlong values saturate.
     pub fn from_seconds(seconds: f64) -> Time {
+        // A float-to-integer `as` saturates and turns NaN into zero.
         Time((seconds * 1e12).ceil() as u64)
     }
 
-    /// From microseconds, rounded up to the next tick.
+    /// From microseconds, rounded up to the next tick; saturates like [`Time::from_seconds`].
     pub fn from_micros(micros: f64) -> Time {
         Time((micros * 1e6).ceil() as u64)
     }
@@ -89,5 +85,33 @@ impl std::ops::Mul<u64> for Time {
 impl std::iter::Sum for Time {
     fn sum<I: Iterator<Item = Time>>(iter: I) -> Time {
         iter.fold(Time::ZERO, |a, b| a + b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_outside_the_range_saturate() {
+        let cases = [
+            (0.0, 0),
+            (-1.0, 0),
+            (f64::NAN, 0),
+            (f64::NEG_INFINITY, 0),
+            (1e-13, 1),
+            (1.0, 1_000_000_000_000),
+            (1e9, u64::MAX),
+            (f64::INFINITY, u64::MAX),
+        ];
+        for (seconds, picos) in cases {
+            assert_eq!(Time::from_seconds(seconds).picos(), picos, "{seconds} s");
+            assert_eq!(
+                Time::from_micros(seconds * 1e6).picos(),
+                picos,
+                "{seconds} s in us"
+            );
+        }
+        assert_eq!(Time::MAX.scaled(2.0), Time::MAX);
     }
 }

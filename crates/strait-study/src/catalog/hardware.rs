@@ -1,0 +1,1 @@
+//! Accelerators, nodes and fabrics from the catalogue.
