@@ -178,7 +178,7 @@ pub enum CatalogCommand {
   strait catalog show h800-sxm
   strait catalog show deepseek-v3")]
     Show {
-        /// Id of the entry
+        /// Id of the entry, or `KIND/ID` where several kinds have it
         id: String,
     },
 }

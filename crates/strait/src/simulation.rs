@@ -112,7 +112,7 @@ pub fn contradictions(cases: &[SourceCase]) -> Result<(), Failure> {
 
 /// A contradiction with its place and remedy.
 fn complaint(case: &SourceCase, error: &SimulateError) -> String {
-    let head = "\x1b[1;31merror[case::contradiction]\x1b[0m";
+    let head = Terminal::error("error[case::contradiction]");
     match error {
         SimulateError::Invalid {
             path,

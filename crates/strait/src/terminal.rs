@@ -100,9 +100,14 @@ impl Terminal {
         }
     }
 
+    /// The first words of an error, in red where stderr wants it.
+    pub fn error(words: &str) -> String {
+        format!("\x1b[1;31m{words}\x1b[0m")
+    }
+
     /// Says why there is no result, and how the command ends.
     pub fn report(&self, failure: &Failure) -> ExitStatus {
-        let red = |word: &str| format!("\x1b[1;31m{word}\x1b[0m");
+        let red = Terminal::error;
         match failure {
             Failure::Input(message) => complain(message),
             Failure::Temporary { message, remedy } => {

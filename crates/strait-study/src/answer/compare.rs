@@ -6,7 +6,7 @@
 
 use super::document::{CaseDocument, digest};
 use super::{Answer, CaseAnswer, format};
-use crate::verdict::{Part, Quantity};
+use crate::verdict::{Part, Quantity, Unit};
 use schemars::JsonSchema;
 use serde::Serialize;
 use strait_units::Time;
@@ -230,6 +230,11 @@ fn metric(quantity: Quantity, baseline: &CaseAnswer, case: &CaseAnswer) -> Optio
     let unit = quantity.unit();
     let change = after - before;
     let sign = if change < 0.0 { "-" } else { "+" };
+    // Per cent of what is itself a percentage would be read as points.
+    let size = match unit {
+        Unit::Fraction => format!("{} points", format::fixed(change.abs() * 100.0, 1)),
+        _ => unit.print(change.abs()),
+    };
     Some(Metric {
         quantity: quantity.id().to_owned(),
         unit: unit.symbol().to_owned(),
@@ -244,7 +249,7 @@ fn metric(quantity: Quantity, baseline: &CaseAnswer, case: &CaseAnswer) -> Optio
             if change == 0.0 {
                 "same".to_owned()
             } else {
-                format!("{sign}{}", unit.print(change.abs()))
+                format!("{sign}{size}")
             },
         ],
     })

@@ -212,8 +212,8 @@ fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     kernels(out, case, style);
     memory(out, case, style);
     whole_run(out, case, style);
-    claims(out, &case.claims, style);
-    checks(out, &case.checks, style);
+    claims(out, &case.claims, None, style);
+    checks(out, &case.checks, None, style);
     warnings(out, &case.warnings, style);
     engine(out, case, style);
 }
@@ -444,11 +444,17 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     }
 }
 
-fn claims(out: &mut String, claims: &[Judgement], style: TextStyle) {
+/// A section's name, with that of the case where several are shown.
+fn section(name: &str, of: Option<&str>) -> String {
+    of.map_or(name.to_owned(), |case| format!("{name} of {case}"))
+}
+
+fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, style: TextStyle) {
     if claims.is_empty() {
         return;
     }
-    style.heading(out, "Claims", "ratio is simulated over stated");
+    let name = section("Claims", of);
+    style.heading(out, &name, "ratio is simulated over stated");
     let mut rows = vec![
         ["quantity", "stated", "simulated", "ratio", "verdict"]
             .map(String::from)
@@ -482,7 +488,7 @@ fn claims(out: &mut String, claims: &[Judgement], style: TextStyle) {
     }
 }
 
-fn checks(out: &mut String, checks: &[Check], style: TextStyle) {
+fn checks(out: &mut String, checks: &[Check], of: Option<&str>, style: TextStyle) {
     if checks.is_empty() {
         return;
     }
@@ -492,7 +498,7 @@ fn checks(out: &mut String, checks: &[Check], style: TextStyle) {
     } else {
         format!("{failed} of {} FAIL", checks.len())
     };
-    style.heading(out, "Expectations", &remark);
+    style.heading(out, &section("Expectations", of), &remark);
     let mut rows = vec![
         ["quantity", "expected", "simulated", "error", "within", ""]
             .map(String::from)
@@ -580,28 +586,23 @@ pub fn compare(answer: &Answer, comparison: &Comparison, style: TextStyle) -> St
             style,
         );
     }
-    for case in &answer.cases {
-        warnings_of(&mut out, case, style);
-    }
-    for case in &answer.cases {
-        claims(&mut out, &case.claims, style);
-        checks(&mut out, &case.checks, style);
-        if style.detail < Detail::Full && !case.claims.is_empty() {
-            // Cases of one file repeat the claims; the baseline's say enough.
-            break;
+    let named: Vec<String> = (answer.cases.iter())
+        .flat_map(|case| (case.warnings.iter()).map(|w| format!("{}: {w}", case.setting.name)))
+        .collect();
+    warnings(&mut out, &named, style);
+    for (index, case) in answer.cases.iter().enumerate() {
+        // Cases of one file repeat its claims; the baseline's say enough.
+        let all = index == 0 || style.detail == Detail::Full;
+        let name = &case.setting.name;
+        if all {
+            claims(&mut out, &case.claims, Some(name), style);
+        }
+        if all || case.checks.iter().any(|check| !check.holds) {
+            checks(&mut out, &case.checks, Some(name), style);
         }
     }
     reproduce(&mut out, &answer.question, &comparison.digest, style);
     out
-}
-
-fn warnings_of(out: &mut String, case: &CaseAnswer, style: TextStyle) {
-    if !case.warnings.is_empty() {
-        let named: Vec<_> = (case.warnings.iter())
-            .map(|w| format!("{}: {w}", case.setting.name))
-            .collect();
-        warnings(out, &named, style);
-    }
 }
 
 /// One line for each case.
@@ -704,29 +705,33 @@ fn one_difference(
         ("by cause", &difference.by_cause),
     ] {
         let shown = if tables { list.len() } else { 3 };
-        let _ = writeln!(out, "  {title}");
-        out.push_str(&contributions(&list[..shown.min(list.len())], base, unit));
+        let head = [
+            title,
+            baseline,
+            &difference.case,
+            "difference",
+            "of the step",
+        ];
+        let mut rows = vec![head.map(String::from).to_vec()];
+        rows.extend(list.iter().take(shown).map(|c| contribution(c, base, unit)));
+        out.push('\n');
+        out.push_str(&render(&rows, &[Left, Right, Right, Right, Right], 2));
     }
 }
 
-fn contributions(list: &[Contribution], base: f64, unit: StepUnit) -> String {
-    let rows: Vec<_> = (list.iter())
-        .map(|c| {
-            let share = if base > 0.0 {
-                c.difference_s / base
-            } else {
-                0.0
-            };
-            vec![
-                c.name.clone(),
-                unit.print(c.baseline_s),
-                unit.print(c.value_s),
-                unit.print_signed(c.difference_s),
-                format!("{} of the step", signed_percent(share)),
-            ]
-        })
-        .collect();
-    render(&rows, &[Left, Right, Right, Right, Right], 4)
+fn contribution(c: &Contribution, base: f64, unit: StepUnit) -> Vec<String> {
+    let share = if base > 0.0 {
+        c.difference_s / base
+    } else {
+        0.0
+    };
+    vec![
+        c.name.clone(),
+        unit.print(c.baseline_s),
+        unit.print(c.value_s),
+        unit.print_signed(c.difference_s),
+        signed_percent(share),
+    ]
 }
 
 #[cfg(test)]

@@ -18,8 +18,9 @@ pub fn compare(
     let answer = simulation::answer("compare", args, terminal, cancel)?;
     let Some(comparison) = Comparison::new(&answer).filter(|_| answer.cases.len() > 1) else {
         return Err(Failure::Input(format!(
-            "error: nothing to compare: `{}` is one case\n  = help: name a second scenario, or one \
-             with several cases",
+            "{}: nothing to compare: `{}` is one case\n  = help: name a second scenario, or one with \
+             several cases",
+            Terminal::error("error"),
             answer.question.scenario
         )));
     };
