@@ -91,4 +91,20 @@ mod tests {
         );
         assert_eq!(supervise(|_| panic!("as intended")), ExitStatus::Unexpected);
     }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_interrupt_sets_the_flag_and_waits_for_the_command() {
+        let status = supervise(|cancel| {
+            let shell = std::process::Command::new("sh")
+                .args(["-c", "sleep 0.3; kill -INT $PPID"])
+                .status();
+            assert!(shell.is_ok_and(|s| s.success()));
+            while !cancel.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            ExitStatus::Interrupted
+        });
+        assert_eq!(status, ExitStatus::Interrupted);
+    }
 }

@@ -39,6 +39,12 @@ pub fn answer(
         command: command(verb, args),
     };
     let outcomes = outcomes(&cases, args.threads, terminal, cancel)?;
+    for (case, (_, effort)) in cases.iter().zip(&outcomes) {
+        terminal.aside(&format!(
+            "{}: simulated in {:.2} s of CPU time, {:.2} s elapsed",
+            case.case.name, effort.cpu_s, effort.wall_s
+        ));
+    }
     let cases = (cases.into_iter().zip(outcomes))
         .map(|(case, (outcome, effort))| {
             CaseAnswer::new(

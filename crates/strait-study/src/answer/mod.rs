@@ -98,10 +98,3 @@ pub struct Answer {
     /// The cases.
     pub cases: Vec<CaseAnswer>,
 }
-
-impl Answer {
-    /// Every expectation holds.
-    pub fn checks_hold(&self) -> bool {
-        (self.cases.iter()).all(|case| case.checks.iter().all(|check| check.holds))
-    }
-}

@@ -154,32 +154,43 @@ pub fn headline(case: &CaseAnswer) -> String {
         text += " It does not fit in memory.";
     }
     if let Some(judgement) = worst(&case.claims) {
-        let claim = &judgement.claim;
-        let who = if claim.who.is_empty() {
-            "The stated".to_owned()
-        } else {
-            format!("{}'s", claim.who)
-        };
-        text += &format!(
-            " {who} {} of {} is {}",
-            claim.quantity.name(),
-            claim.quantity.unit().print(claim.stated),
-            judgement.verdict.word(),
-        );
-        match judgement.simulated {
-            Some(simulated) => {
-                text += &format!(" (simulated: {}", claim.quantity.unit().print(simulated));
-                let same = |j: &&Judgement| j.verdict == judgement.verdict;
-                let others = case.claims.len() - case.claims.iter().filter(same).count();
-                if others == 0 && case.claims.len() > 1 {
-                    text += &format!("; so are all {} claims", case.claims.len());
-                }
-                text += ").";
-            }
-            None => text.push('.'),
-        }
+        text.push(' ');
+        text += &claim_in_words(judgement, &case.claims);
     }
     wrap(&text, COLUMNS, 0)
+}
+
+/// The verdict on one claim in a sentence, and how it goes with the others.
+fn claim_in_words(judgement: &Judgement, all: &[Judgement]) -> String {
+    let claim = &judgement.claim;
+    let print = |value: f64| claim.quantity.unit().print(value);
+    let whose = if claim.who.is_empty() {
+        "The claim".to_owned()
+    } else {
+        format!("{}'s claim", claim.who)
+    };
+    let mut text = format!(
+        "{whose} of {} ({}) is {}",
+        print(claim.stated),
+        claim.quantity.name(),
+        judgement.verdict.word(),
+    );
+    if let Some(simulated) = judgement.simulated {
+        text += &format!(": simulated is {}", print(simulated));
+    }
+    let alike = (all.iter())
+        .filter(|j| j.verdict == judgement.verdict)
+        .count();
+    if all.len() > 1 && alike == all.len() {
+        text += &format!("; so are all {alike} claims");
+    } else if all.len() > 1 {
+        text += &format!(
+            "; {} of {} claims have another verdict",
+            all.len() - alike,
+            all.len()
+        );
+    }
+    text + "."
 }
 
 /// The claim with the hardest verdict, the first of equals.
@@ -826,6 +837,23 @@ mod tests {
         }
         let comparison = Comparison::new(&answer).unwrap();
         tidy(&compare(&answer, &comparison, PLAIN));
+    }
+
+    #[test]
+    fn styles_add_nothing_but_codes() {
+        let answer = two();
+        let styled = TextStyle {
+            styled: true,
+            ..PLAIN
+        };
+        let mut stripped = String::new();
+        for piece in run(&answer, styled).split('\x1b') {
+            match piece.strip_prefix('[') {
+                Some(rest) => stripped += rest.split_once('m').unwrap().1,
+                None => stripped += piece,
+            }
+        }
+        assert_eq!(stripped, run(&answer, PLAIN));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::exit::{ExitStatus, Failure};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, complain};
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::answer::Answer;
 use strait_study::{artifact, figures};
@@ -37,11 +37,20 @@ pub fn write(
     Ok(())
 }
 
-/// Expectations that fail are an exit status of their own.
+/// Expectations that fail are an exit status of their own, and said on stderr, since the
+/// text of `-q` does not show them.
 pub fn status(answer: &Answer) -> ExitStatus {
-    if answer.checks_hold() {
-        ExitStatus::Done
-    } else {
-        ExitStatus::CheckFailed
+    let mut status = ExitStatus::Done;
+    for case in &answer.cases {
+        for check in case.checks.iter().filter(|check| !check.holds) {
+            complain(&format!(
+                "{}: {} is not as expected in case \"{}\"",
+                Terminal::error("error[expect]"),
+                check.expect.quantity.id(),
+                case.setting.name
+            ));
+            status = ExitStatus::CheckFailed;
+        }
     }
+    status
 }
