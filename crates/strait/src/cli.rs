@@ -1,0 +1,233 @@
+//! The command line.
+//!
+//! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
+
+use crate::exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// How long, how many accelerator-hours, how much money and energy does it take to train a
+/// model on a cluster, and is a published claim about that plausible?
+#[derive(Debug, Parser)]
+#[command(
+    name = "strait",
+    version,
+    after_help = concat!(
+        "Examples:\n",
+        "  strait run scenarios/deepseek-v3/h800.toml\n",
+        "  strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100",
+    ),
+    after_long_help = format!("Examples:
+  strait run scenarios/deepseek-v3/h800.toml
+  strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100
+
+{}", exit::HELP),
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer a scenario: the step and its parts, memory, the run, its claims
+    #[command(after_help = "Examples:
+  strait run scenarios/deepseek-v3/h800.toml
+  strait run scenarios/deepseek-v3/h800.toml --set cluster.accelerator=h100-sxm --figures out")]
+    Run(RunArgs),
+    /// Compare scenarios, or the cases of one, with the first of them
+    #[command(after_help = "Examples:
+  strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100
+  strait compare mine.toml theirs.toml --figures out")]
+    Compare(RunArgs),
+    /// Check scenarios without simulating: every error with its place and a remedy
+    #[command(after_help = "Examples:
+  strait check mine.toml
+  strait check mine.toml --set parallelism.pipeline=32")]
+    Check(ScenarioArgs),
+    /// Show every value of a scenario and where it comes from
+    #[command(after_help = "Examples:
+  strait explain scenarios/deepseek-v3/h800.toml
+  strait explain scenarios/deepseek-v3/variants.toml --case h100")]
+    Explain(ScenarioArgs),
+    /// Print the JSON Schema of scenario files or of an answer
+    #[command(after_help = "Examples:
+  strait schema > scenario.schema.json
+  strait schema run > run.schema.json")]
+    Schema(SchemaArgs),
+    /// Look up what the catalogue knows, with sources
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  strait catalog list accelerators
+  strait catalog show h800-sxm"
+    )]
+    Catalog(CatalogCommand),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:
+  strait completions bash > ~/.local/share/bash-completion/completions/strait
+  strait completions fish > ~/.config/fish/completions/strait.fish")]
+    Completions(CompletionsArgs),
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct Common {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print the headline only, and no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print every part, reason and source
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which scenarios, cases and values.
+#[derive(Args, Clone, Debug)]
+pub struct ScenarioArgs {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub scenarios: Vec<PathBuf>,
+    /// Only this case (repeat for several, in this order)
+    #[arg(long = "case", value_name = "NAME", help_heading = "Scenario")]
+    pub cases: Vec<String>,
+    /// Replace a value of every case, as in `cluster.nodes=128` (repeatable; a TOML value,
+    /// quotes may be left out)
+    #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Scenario", value_parser = assignment)]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", help_heading = "Scenario")]
+    pub seed: Option<u64>,
+}
+
+/// What to simulate, and how.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Which scenarios.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// Threads to simulate on; never changes an answer [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Simulate every rank, also where replicas are provably identical (what `run` and
+    /// `compare` do anyway)
+    #[arg(long, help_heading = "Simulation")]
+    pub full_ranks: bool,
+    /// Write figures (SVG) and their data (CSV) to this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub figures: Option<PathBuf>,
+}
+
+/// Which schema.
+#[derive(Args, Clone, Debug)]
+pub struct SchemaArgs {
+    /// What it describes
+    #[arg(value_name = "WHAT", default_value = "scenario")]
+    pub what: SchemaOf,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files.
+    Scenario,
+    /// The object of `strait run --json`.
+    Run,
+    /// The object of `strait compare --json`.
+    Compare,
+}
+
+/// What to look up.
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// List ids, of one kind or of all
+    #[command(after_help = "Examples:
+  strait catalog list
+  strait catalog list models")]
+    List {
+        /// Kind, such as `accelerators` or `models`
+        kind: Option<String>,
+    },
+    /// Show an entry with the source of every value
+    #[command(after_help = "Examples:
+  strait catalog show h800-sxm
+  strait catalog show deepseek-v3")]
+    Show {
+        /// Id of the entry, or `KIND/ID` where several kinds have it
+        id: String,
+    },
+}
+
+/// Which shell.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// Shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Refuses a `--set` that can't be one; whether path and value exist is the scenario's matter.
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((path, _)) if !path.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err("write a path, an equals sign and a value, as in cluster.nodes=128".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_ends_its_help_with_two_examples() {
+        fn visit(command: &clap::Command, seen: &mut usize) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+            let count = examples
+                .lines()
+                .filter(|line| line.starts_with("  strait "))
+                .count();
+            assert_eq!(count, 2, "{}", command.get_name());
+            *seen += 1;
+            for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+                visit(inner, seen);
+            }
+        }
+        let mut seen = 0;
+        visit(&Cli::command(), &mut seen);
+        assert!(seen >= 10);
+    }
+}

@@ -1,0 +1,31 @@
+//! One module for each command.
+//!
+//! In: parsed arguments. Out: an exit status, or the failure. Each command is a short
+//! list of steps; none computes.
+
+mod catalog;
+mod check;
+mod compare;
+mod completions;
+mod explain;
+mod figures;
+mod run;
+mod schema;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{ExitStatus, Failure};
+use crate::terminal::Terminal;
+use std::sync::atomic::AtomicBool;
+
+/// Runs the command of a command line.
+pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<ExitStatus, Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(&args, terminal, cancel),
+        Command::Compare(args) => compare::compare(&args, terminal, cancel),
+        Command::Check(args) => check::check(&args, terminal),
+        Command::Explain(args) => explain::explain(&args, terminal),
+        Command::Schema(args) => schema::schema(&args, terminal),
+        Command::Catalog(command) => catalog::catalog(&command, terminal),
+        Command::Completions(args) => completions::completions(&args, terminal),
+    }
+}

@@ -1,0 +1,245 @@
+//! From a command line to an answer: load, check, simulate, judge.
+//!
+//! In: the arguments of `run` and `compare`. Out: an [`Answer`]. The order of the cases is
+//! the scenario's, whatever thread has simulated them. Never prints a result.
+
+use crate::VERSION;
+use crate::cli::{RunArgs, ScenarioArgs};
+use crate::clock::Clock;
+use crate::exit::Failure;
+use crate::progress::Progress;
+use crate::source::{self, SourceCase};
+use crate::terminal::Terminal;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use strait_study::answer::{Answer, CaseAnswer, Effort, Question, Setting};
+use strait_training::outcome::Outcome;
+use strait_training::simulate::{Control, SimulateError, check, simulate};
+
+/// Stack of a thread that simulates.
+const STACK: usize = 16 << 20;
+
+/// Answers all cases of all scenarios. `verb` is the command's name, for the reproduce line.
+pub fn answer(
+    verb: &str,
+    args: &RunArgs,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<Answer, Failure> {
+    let cases = load(&args.scenario)?;
+    contradictions(&cases)?;
+    let question = Question {
+        version: VERSION.to_owned(),
+        scenario: (args.scenario.scenarios.iter())
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(" "),
+        seed: cases.first().map_or(0, |case| case.case.seed),
+        command: command(verb, args),
+    };
+    let outcomes = outcomes(&cases, args.threads, terminal, cancel)?;
+    for (case, (_, effort)) in cases.iter().zip(&outcomes) {
+        terminal.aside(&format!(
+            "{}: simulated in {:.2} s of CPU time, {:.2} s elapsed",
+            case.case.name, effort.cpu_s, effort.wall_s
+        ));
+    }
+    let cases = (cases.into_iter().zip(outcomes))
+        .map(|(case, (outcome, effort))| {
+            CaseAnswer::new(
+                Setting::from(&case.case),
+                outcome,
+                &case.claims,
+                &case.expects,
+                case.warnings,
+                effort,
+            )
+        })
+        .collect();
+    Ok(Answer { question, cases })
+}
+
+/// Loads all scenarios; where cases of several files share a name, the file's goes before it.
+pub fn load(args: &ScenarioArgs) -> Result<Vec<SourceCase>, Failure> {
+    let mut cases: Vec<SourceCase> = Vec::new();
+    let mut files: Vec<&Path> = Vec::new();
+    let mut complaints = String::new();
+    for path in &args.scenarios {
+        match source::load(path, args) {
+            Ok(source) => {
+                files.extend(source.cases.iter().map(|_| path.as_path()));
+                cases.extend(source.cases);
+            }
+            // Errors of all files at once.
+            Err(Failure::Input(message)) => {
+                if !complaints.is_empty() {
+                    complaints.push('\n');
+                }
+                complaints += &message;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if !complaints.is_empty() {
+        return Err(Failure::Input(complaints));
+    }
+    let names: Vec<String> = cases.iter().map(|case| case.case.name.clone()).collect();
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            // A file that is one case gives it its own name: only its folder tells it apart.
+            cases[index].case.name = if *name == stem(files[index]) {
+                files[index].display().to_string()
+            } else {
+                format!("{}/{name}", stem(files[index]))
+            };
+        }
+    }
+    Ok(cases)
+}
+
+/// A file's name without its ending.
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map_or(String::new(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Reports every contradiction between the settings of every case.
+pub fn contradictions(cases: &[SourceCase]) -> Result<(), Failure> {
+    let found: Vec<String> = (cases.iter())
+        .flat_map(|case| check(&case.case).into_iter().map(|e| complaint(case, &e)))
+        .collect();
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Input(found.join("\n")))
+    }
+}
+
+/// A contradiction with its place and remedy.
+fn complaint(case: &SourceCase, error: &SimulateError) -> String {
+    let head = Terminal::error("error[case::contradiction]");
+    match error {
+        SimulateError::Invalid {
+            path,
+            message,
+            remedy,
+        } => format!(
+            "{head}: {message}\n  case \"{}\", {path}\n  = help: {remedy}",
+            case.case.name
+        ),
+        SimulateError::Cancelled => format!("{head}: {error}"),
+    }
+}
+
+/// Simulates all cases on up to `threads` threads; the first error in their order counts.
+fn outcomes(
+    cases: &[SourceCase],
+    threads: Option<u32>,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<Vec<(Outcome, Effort)>, Failure> {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.map_or_else(available, |n| n as usize);
+    let progress = Progress::new(terminal, cases.len());
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<_>>> = cases.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(index) else { break };
+            let report = |share| progress.set(index, share);
+            let control = Control {
+                cancel,
+                progress: &report,
+            };
+            let clock = Clock::start();
+            let result = simulate(&case.case, control).map(|outcome| (outcome, clock.read()));
+            if let Ok(mut slot) = slots[index].lock() {
+                *slot = Some(result);
+            }
+        }
+    };
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        for _ in 1..threads.min(cases.len()) {
+            (std::thread::Builder::new().stack_size(STACK))
+                .spawn_scoped(scope, work)
+                .map_err(|error| Failure::Temporary {
+                    message: format!("can't start a thread: {error}"),
+                    remedy: "use fewer with --threads".to_owned(),
+                })?;
+        }
+        work();
+        Ok(())
+    })?;
+    drop(progress);
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Failure::Interrupted);
+    }
+    let mut outcomes = Vec::with_capacity(cases.len());
+    for (case, slot) in cases.iter().zip(slots) {
+        let result = slot.into_inner().ok().flatten();
+        match result {
+            Some(Ok(outcome)) => outcomes.push(outcome),
+            Some(Err(SimulateError::Cancelled)) => return Err(Failure::Interrupted),
+            Some(Err(error)) => return Err(Failure::Input(complaint(case, &error))),
+            None => {
+                let message = format!("case \"{}\" was not simulated", case.case.name);
+                return Err(Failure::Unexpected(message));
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// The command that gives an answer again, quoted for a POSIX shell.
+fn command(verb: &str, args: &RunArgs) -> String {
+    let mut words = vec!["strait".to_owned(), verb.to_owned()];
+    let scenario = &args.scenario;
+    words.extend(
+        scenario
+            .scenarios
+            .iter()
+            .map(|path| quoted(&path.display().to_string())),
+    );
+    for case in &scenario.cases {
+        words.extend(["--case".to_owned(), quoted(case)]);
+    }
+    for set in &scenario.set {
+        words.extend(["--set".to_owned(), quoted(set)]);
+    }
+    if let Some(seed) = scenario.seed {
+        words.extend(["--seed".to_owned(), seed.to_string()]);
+    }
+    if args.full_ranks {
+        words.push("--full-ranks".to_owned());
+    }
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_only_where_they_must_be() {
+        for (word, expected) in [
+            ("a/b-c.toml", "a/b-c.toml"),
+            ("prices.rent=2 USD/h", "'prices.rent=2 USD/h'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
