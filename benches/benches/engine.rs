@@ -9,10 +9,11 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
+use strait_sim::random::Key;
 use strait_sim::world::RankState;
 use strait_sim::{
-    Accounts, BaseTiming, Block, Engine, EntryWait, Instruction, JitteredTiming, Job,
-    Kind, Mode, Peer, Program, RankSpec, Run, Slot, Timing, Unobserved, Wait, Watch,
+    Accounts, BaseTiming, Block, Engine, EntryWait, Instruction, JitteredTiming, Job, Kind, Mode,
+    Peer, Program, RankSpec, Run, Slot, Timing, Unobserved, Wait, Watch,
 };
 use strait_units::{Ratio, Time};
 
@@ -294,6 +295,10 @@ fn main() {
         .with_measurement(CpuTime)
         .sample_size(10)
         .configure_from_args();
+    if once.is_none() {
+        queues::<WheelQueue>(&mut criterion, "wheel, hold");
+        queues::<HeapQueue>(&mut criterion, "heap, hold");
+    }
     for (name, job) in &jobs {
         let jitter = JitteredTiming::new(1, job.ranks.len() as u32, Ratio::new(0.03), &[]);
         if let Some(pattern) = &once {
@@ -314,6 +319,38 @@ fn main() {
         }
         group.finish();
     }
+}
+
+/// Hold model: take the earliest entry, put it back up to 100 us later.
+fn hold<Q: EventQueue>(queue: &mut Q, key: Key, steps: u64) -> Time {
+    let mut now = Time::ZERO;
+    for i in 0..steps {
+        let Some((time, payload)) = queue.pop() else {
+            break;
+        };
+        now = time;
+        let ahead = Time::from_picos(key.at(i).word() % 100_000_000);
+        queue.push(now.saturating_add(ahead), payload);
+    }
+    now
+}
+
+fn queues<Q: EventQueue>(criterion: &mut Criterion<CpuTime>, name: &str) {
+    const STEPS: u64 = 1_000_000;
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(STEPS));
+    for pending in [1_000, 100_000] {
+        let key = Key::new(1);
+        let mut queue = Q::default();
+        for i in 0..pending {
+            let time = Time::from_picos(key.at(u64::from(i)).word() % 100_000_000);
+            queue.push(time, i);
+        }
+        group.bench_function(BenchmarkId::from_parameter(pending), |bencher| {
+            bencher.iter(|| hold(&mut queue, key, STEPS));
+        });
+    }
+    group.finish();
 }
 
 fn print_once(name: &str, run: &dyn Fn() -> Run) {

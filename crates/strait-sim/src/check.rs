@@ -133,12 +133,14 @@ impl Job {
 
     fn check_ranks(&self, needs: &[Needs]) -> Result<(), JobError> {
         let ranks = self.ranks.len();
+        for (rank, spec) in self.ranks.iter().enumerate() {
+            let (program, programs) = (spec.program as usize, self.programs.len());
+            in_range(|| format!("rank {rank}"), "program", program, programs)?;
+        }
         let mut stream_of_group = vec![[None; MAX_GROUP_KINDS]; ranks];
         for (rank, spec) in self.ranks.iter().enumerate() {
             let place = || format!("rank {rank}");
-            let program = spec.program as usize;
-            in_range(place, "program", program, self.programs.len())?;
-            let needs = &needs[program];
+            let needs = &needs[spec.program as usize];
             if needs.peers > spec.peers.len() {
                 let (index, count) = (needs.peers - 1, spec.peers.len());
                 in_range(place, "peer of a send", index, count)?;
@@ -146,7 +148,6 @@ impl Job {
             for peer in &spec.peers {
                 in_range(place, "peer rank", peer.rank as usize, ranks)?;
                 let there = self.ranks[peer.rank as usize].program as usize;
-                in_range(place, "program of a peer", there, self.programs.len())?;
                 let channels = usize::from(self.programs[there].channels);
                 let channel = usize::from(peer.channel);
                 in_range(place, "channel of a peer", channel, channels)?;

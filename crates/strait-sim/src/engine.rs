@@ -12,7 +12,7 @@ use crate::check::JobError;
 use crate::observer::{BlockSpan, InstructionSpan, Observer};
 use crate::plan::{GroupPlan, Plan};
 use crate::program::{Job, Kind, MAX_STREAMS, MAX_WINDOWS};
-use crate::queue::{EventQueue, HeapQueue};
+use crate::queue::{EventQueue, WheelQueue};
 use crate::stuck::{self, Stuck};
 use crate::world::{Accounts, BETWEEN, ClusterWorld, RankState};
 use crate::{Site, Timing};
@@ -89,7 +89,7 @@ const _: () = assert!(MAX_STREAMS <= 1 << STREAM_BITS);
 
 /// Runs jobs; generic over the event queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Engine<Q = HeapQueue> {
+pub struct Engine<Q = WheelQueue> {
     mode: Mode,
     queue: PhantomData<Q>,
 }

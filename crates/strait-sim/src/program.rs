@@ -17,7 +17,13 @@
 //!   finished all earlier slots. A background list may start when its block opens.
 //! - An instruction starts when it heads its stream and its waits hold: each wait
 //!   names another stream of the same block and how many of its instructions must
-//!   be done (waits on an already closed block hold).
+//!   be done (waits on an already closed block hold). A wait on a background stream
+//!   holds when that stream has got there, however far it lags.
+//! - The n-th collective of a group kind on one member meets the n-th on each other
+//!   member. A rank's collectives of one kind are all on one stream, and on the same
+//!   stream for all members of a group ([`Job::check`] sees to it).
+//! - Messages of a channel are counted, not matched: the n-th to arrive is the n-th.
+//!   Feed a channel from one stream of one rank, and arrivals come in order of sending.
 
 use strait_units::Time;
 
@@ -135,7 +141,8 @@ pub struct Peer {
 pub struct RankSpec {
     /// Index into [`Job::programs`].
     pub program: u32,
-    /// Group index for each group kind; `u32::MAX` where it has none.
+    /// Group index for each group kind, below the number of ranks; kinds are numbered apart.
+    /// `u32::MAX` where it has none.
     pub groups: [u32; MAX_GROUP_KINDS],
     /// Targets of its sends.
     pub peers: Vec<Peer>,
