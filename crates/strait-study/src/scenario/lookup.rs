@@ -219,6 +219,11 @@ pub(super) fn usual_cluster(catalog: &Catalog, accelerator: &str) -> (Option<Str
     (facts.value("default_node"), facts.value("default_fabric"))
 }
 
+/// The accelerator that a server is built for.
+pub(super) fn home(catalog: &Catalog, node: &str) -> Option<String> {
+    Facts::of(catalog, "nodes", node).value("reference_accelerator")
+}
+
 /// Prices and power of a place.
 pub(super) fn place(
     catalog: &Catalog,

@@ -168,6 +168,22 @@ fn cluster(
 
     let lookup::Found { mut value, launch } = found?;
     let mut node = node?;
+    let usual = lookup::usual_cluster(catalog, &value.id).0;
+    if let Some(home) = lookup::home(catalog, &node.id)
+        && home != value.id
+        && let Some(usual) = usual
+        && usual != node.id
+        && lookup::home(catalog, &usual).as_deref() == Some(value.id.as_str())
+    {
+        let d = Diagnostic::warning(
+            "scenario::node-of-another",
+            format!("{} is the server of {home}, not of {}", node.id, value.id),
+        )
+        .help(format!("{} usually comes in {usual}: set cluster.node = \"{usual}\"", value.id));
+        let d = reader.label(d, "cluster.node", &scope.place, "");
+        let d = reader.label(d, "cluster.accelerator", &scope.place, "");
+        reader.faults.push(d);
+    }
     let mut fabric = fabric?;
     if let Some(text) = scope.node("nvlink_bandwidth")
         && let Some(rate) = reader.number(scope, "nvlink_bandwidth")
