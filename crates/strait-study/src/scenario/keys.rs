@@ -318,7 +318,7 @@ pub const CLUSTER: Section = Section {
         with("node", Kind::Catalogue("nodes"), "", "the server that this accelerator is sold in", "Server of the catalogue, such as hgx-h800."),
         key("nodes", count(1, MAX_RANKS), "Number of servers; or give gpus."),
         key("gpus", count(1, MAX_RANKS), "Number of accelerators; or give nodes. A multiple of the server's."),
-        with("fabric", Kind::Catalogue("fabrics"), "rail-fat-tree", "a rail-optimised fat tree is the usual design of training clusters", "Network of the catalogue that joins the servers."),
+        with("fabric", Kind::Catalogue("fabrics"), "", "the network that this accelerator usually comes with", "Network of the catalogue that joins the servers."),
         key("nvlink_bandwidth", quantity(Dimension::Bandwidth, 1e6, 1e14), "Scale-up bandwidth of one accelerator as datasheets print it, both directions together, such as \"400 GB/s\" for H800; add \"one-way\" to give one direction."),
         key("nic_bandwidth", quantity(Dimension::Bandwidth, 1e6, 1e13), "Network bandwidth of one accelerator in one direction, such as \"400 Gb/s\"."),
         key("memory", quantity(Dimension::Bytes, 1e8, 1e14), "Memory of one accelerator."),
@@ -448,9 +448,10 @@ pub const ECONOMICS: Section = Section {
     doc: "Prices and power.",
     keys: &[
         with("rent", quantity(Dimension::PricePerHour, 0.001, 10_000.0), "", "the catalogue's rent of this accelerator, else 2 USD/h, DeepSeek's own assumption", "Rent of one accelerator, such as \"2 USD/h\"."),
-        with("pue", Kind::Number { min: 1.0, max: 5.0 }, "1.15", "middle of the 1.08 to 1.2 that operators of large sites report", "Facility power over IT power."),
-        with("load_factor", Kind::Number { min: 0.0, max: 1.5 }, "0.7", "8-GPU H100 servers draw about 7 of their rated 10.2 kW while training", "Average draw over rated power while training."),
-        with("electricity", quantity(Dimension::PricePerEnergy, 0.0, 1e-4), "0.08 USD/kWh", "US industrial average of 2024 (EIA), rounded", "Price of electricity; for information, since rent includes it."),
+        with("place", Kind::Catalogue("economics"), "default", "a large site in the United States", "Place whose power and prices hold where the keys below aren't given."),
+        with("pue", Kind::Number { min: 1.0, max: 5.0 }, "", "the place's", "Facility power over IT power."),
+        with("load_factor", Kind::Number { min: 0.0, max: 1.5 }, "", "the place's", "Average draw over rated power while training."),
+        with("electricity", quantity(Dimension::PricePerEnergy, 0.0, 1e-4), "", "the place's", "Price of electricity; for information, since rent includes it."),
     ],
 };
 

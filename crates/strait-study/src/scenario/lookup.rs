@@ -7,9 +7,8 @@ use super::diagnostic::Diagnostic;
 use super::read::Reader;
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, Entry};
-use crate::models::ModelFile;
-use super::stub::Hardware as _;
+use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
+use crate::models::{self, LoadError};
 use serde::Deserialize;
 use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
@@ -160,10 +159,7 @@ pub(super) fn accelerator(
         ),
     );
     fact("tdp", "tdp", unit::print(Dimension::Power, value.tdp.get()));
-    let launch = ["launch", "launch_date", "released"]
-        .iter()
-        .find_map(|key| facts.value(key))
-        .unwrap_or_default();
+    let launch = facts.value("launch_date").unwrap_or_default();
     Some(Found { value, launch })
 }
 
@@ -181,7 +177,7 @@ pub(super) fn node(
                 "cluster.nic_bandwidth".to_owned(),
                 unit::print(Dimension::Bandwidth, value.nic_bandwidth.get()),
                 &format!("nodes/{id}"),
-                facts.source("nic_bandwidth"),
+                facts.source("nic_rate"),
             );
             Some(value)
         }
@@ -217,27 +213,36 @@ pub(super) fn fabric(
     }
 }
 
-/// The server that an accelerator is usually sold in: the one that names it, else the one
-/// whose id ends in the accelerator's family (`h800-sxm` in `hgx-h800`).
-pub(super) fn usual_node(catalog: &Catalog, accelerator: &str) -> Option<String> {
-    let ids = catalog.list("nodes").unwrap_or_default();
-    if let Some(named) = Facts::of(catalog, "accelerators", accelerator).value("node") {
-        return ids.contains(&named.as_str()).then_some(named);
+/// The server and the network that an accelerator usually comes with.
+pub(super) fn usual_cluster(catalog: &Catalog, accelerator: &str) -> (Option<String>, Option<String>) {
+    let facts = Facts::of(catalog, "accelerators", accelerator);
+    (facts.value("default_node"), facts.value("default_fabric"))
+}
+
+/// The accelerator that a server is built for.
+pub(super) fn home(catalog: &Catalog, node: &str) -> Option<String> {
+    Facts::of(catalog, "nodes", node).value("reference_accelerator")
+}
+
+/// Prices and power of a place.
+pub(super) fn place(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<EconomicsDefaults> {
+    match catalog.economics(id) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "economics", id, node, &error, reader);
+            None
+        }
     }
-    let family = accelerator.split('-').next().unwrap_or(accelerator);
-    let wanted = [
-        format!("hgx-{family}"),
-        format!("{family}-nvl72"),
-        format!("{family}-oam"),
-    ];
-    wanted
-        .into_iter()
-        .find(|w| ids.contains(&w.as_str()))
-        .or_else(|| {
-            ids.iter()
-                .find(|id| id.split('-').any(|part| part == family))
-                .map(|id| (*id).to_owned())
-        })
+}
+
+/// Where the catalogue has a fact from.
+pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> String {
+    Facts::of(catalog, kind, id).source(key)
 }
 
 /// A model.
@@ -247,32 +252,14 @@ pub(super) fn model(
     node: Option<&Node>,
     reader: &mut Reader,
 ) -> Option<Model> {
-    let text = match catalog.text("models", id) {
-        Ok(text) => text,
-        Err(error) => {
-            refuse(catalog, "models", id, node, &error, reader);
-            return None;
-        }
-    };
-    let read = |text: &str| -> Result<Model, String> {
-        let table: toml::Table = toml::from_str(text).map_err(|e| e.to_string())?;
-        let mut bare = strip(toml::Value::Table(table));
-        if let toml::Value::Table(table) = &mut bare {
-            table.remove("sources");
-            table.remove("id");
-            table.remove("vendor");
-            table.remove("description");
-        }
-        let file = ModelFile::deserialize(bare).map_err(|e| e.to_string())?;
-        Model::try_from(file).map_err(|e| e.to_string())
-    };
-    match read(text) {
+    match models::load(catalog, id) {
         Ok(model) => Some(model),
-        Err(reason) => {
-            let mut d = Diagnostic::error(
-                "scenario::catalogue",
-                format!("the catalogue's models/{id} can't be used: {reason}"),
-            );
+        Err(LoadError::Catalog(error)) => {
+            refuse(catalog, "models", id, node, &error, reader);
+            None
+        }
+        Err(error @ LoadError::Dimensions { .. }) => {
+            let mut d = Diagnostic::error("scenario::catalogue", error.to_string());
             if let Some(node) = node {
                 d = d.at(&node.place, "");
             }
@@ -282,50 +269,43 @@ pub(super) fn model(
     }
 }
 
-/// Replaces facts by their values.
-fn strip(value: toml::Value) -> toml::Value {
-    match value {
-        toml::Value::Table(mut table) => {
-            if table.contains_key("source")
-                && let Some(inner) = table.remove("value")
-            {
-                return inner;
-            }
-            toml::Value::Table(table.into_iter().map(|(k, v)| (k, strip(v))).collect())
-        }
-        toml::Value::Array(list) => toml::Value::Array(list.into_iter().map(strip).collect()),
-        other => other,
-    }
-}
-
-/// A kernel calibration.
-pub(super) fn kernels(catalog: &Catalog, id: &str, reader: &mut Reader) -> KernelProfile {
-    let _ = (catalog, id, reader);
-    KernelProfile::default()
-}
-
-/// A link calibration.
-pub(super) fn links(catalog: &Catalog, id: &str, reader: &mut Reader) -> LinkProfile {
-    let found = catalog.load::<LinkProfile>("links", id);
-    profile("links", found, reader)
-}
-
-fn profile<T: Default>(
-    kind: &str,
-    found: Result<T, CatalogError>,
+/// The kernel and link calibrations of an accelerator.
+pub(super) fn calibrations(
+    catalog: &Catalog,
+    accelerator: &Accelerator,
     reader: &mut Reader,
-) -> T {
-    match found {
-        Ok(profile) => profile,
+) -> Option<(KernelProfile, LinkProfile)> {
+    let kernels = profile(catalog, "kernels", &accelerator.kernels, accelerator, reader);
+    let links = profile(catalog, "links", &accelerator.links, accelerator, reader);
+    kernels.zip(links)
+}
+
+fn profile<T: serde::de::DeserializeOwned>(
+    catalog: &Catalog,
+    kind: &str,
+    id: &str,
+    accelerator: &Accelerator,
+    reader: &mut Reader,
+) -> Option<T> {
+    match catalog.load(kind, id) {
+        Ok(profile) => {
+            reader.fact(
+                format!("cluster.{kind}"),
+                id.to_owned(),
+                &format!("accelerators/{}", accelerator.id),
+                format!("calibration {kind}/{id}"),
+            );
+            Some(profile)
+        }
         Err(error) => {
             reader.fail(
                 Diagnostic::error(
                     "scenario::catalogue",
-                    format!("no calibration of {kind} for this accelerator: {error}"),
+                    format!("{} has no usable calibration of {kind}: {error}", accelerator.name),
                 )
                 .help("choose an accelerator that has one: strait catalog list accelerators"),
             );
-            T::default()
+            None
         }
     }
 }

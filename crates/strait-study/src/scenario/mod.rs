@@ -20,7 +20,6 @@ mod model;
 mod paths;
 mod read;
 mod resolve;
-mod stub;
 pub mod schema;
 mod tree;
 mod unit;

@@ -60,6 +60,7 @@ pub(super) fn case(
     let economics = economics(
         &section(&root, "economics", &keys::ECONOMICS),
         cluster.as_ref(),
+        catalog,
         reader,
     );
     let seed = match seed {
@@ -78,8 +79,9 @@ pub(super) fn case(
         &training,
         reader,
     );
-    let kernels = lookup::kernels(catalog, &cluster.accelerator.kernels, reader);
-    let links = lookup::links(catalog, &cluster.accelerator.links, reader);
+    let calibrations = lookup::calibrations(catalog, &cluster.accelerator, reader);
+    let economics = economics?;
+    let (kernels, links) = calibrations?;
     let case = Case {
         name: name.to_owned(),
         model,
@@ -126,14 +128,17 @@ fn cluster(
         .text(scope, "accelerator")
         .and_then(|(id, node)| lookup::accelerator(catalog, &id, node, reader));
     let given_node = reader.text(scope, "node");
+    let (usual_node, usual_fabric) = found
+        .as_ref()
+        .map_or((None, None), |f| lookup::usual_cluster(catalog, &f.value.id));
     let node = match (&given_node, &found) {
         (Some((id, place)), _) => lookup::node(catalog, id, *place, reader),
-        (None, Some(accelerator)) => match lookup::usual_node(catalog, &accelerator.value.id) {
-            Some(id) => {
+        (None, Some(_)) => match usual_node {
+            Some(id) if scope.node("node").is_none() => {
                 reader.rule(scope, "node", &id);
                 lookup::node(catalog, &id, None, reader)
             }
-            None => {
+            _ => {
                 if scope.node("node").is_none() {
                     reader.missing(scope, "node");
                 }
@@ -142,14 +147,43 @@ fn cluster(
         },
         _ => None,
     };
-    let fabric = reader
-        .text(scope, "fabric")
-        .and_then(|(id, place)| lookup::fabric(catalog, &id, place, reader));
+    let fabric = match (reader.text(scope, "fabric"), &found) {
+        (Some((id, place)), _) => lookup::fabric(catalog, &id, place, reader),
+        (None, Some(_)) => match usual_fabric {
+            Some(id) if scope.node("fabric").is_none() => {
+                reader.rule(scope, "fabric", &id);
+                lookup::fabric(catalog, &id, None, reader)
+            }
+            _ => {
+                if scope.node("fabric").is_none() {
+                    reader.missing(scope, "fabric");
+                }
+                None
+            }
+        },
+        _ => None,
+    };
     let nodes = reader.count(scope, "nodes");
     let gpus = reader.count(scope, "gpus");
 
     let lookup::Found { mut value, launch } = found?;
     let mut node = node?;
+    let usual = lookup::usual_cluster(catalog, &value.id).0;
+    if let Some(home) = lookup::home(catalog, &node.id)
+        && home != value.id
+        && let Some(usual) = usual
+        && usual != node.id
+        && lookup::home(catalog, &usual).as_deref() == Some(value.id.as_str())
+    {
+        let d = Diagnostic::warning(
+            "scenario::node-of-another",
+            format!("{} is the server of {home}, not of {}", node.id, value.id),
+        )
+        .help(format!("{} usually comes in {usual}: set cluster.node = \"{usual}\"", value.id));
+        let d = reader.label(d, "cluster.node", &scope.place, "");
+        let d = reader.label(d, "cluster.accelerator", &scope.place, "");
+        reader.faults.push(d);
+    }
     let mut fabric = fabric?;
     if let Some(text) = scope.node("nvlink_bandwidth")
         && let Some(rate) = reader.number(scope, "nvlink_bandwidth")
@@ -736,7 +770,12 @@ fn noise(scope: &Scope<'_>, reader: &mut Reader) -> Noise {
     }
 }
 
-fn economics(scope: &Scope<'_>, cluster: Option<&Cluster>, reader: &mut Reader) -> Economics {
+fn economics(
+    scope: &Scope<'_>,
+    cluster: Option<&Cluster>,
+    catalog: &Catalog,
+    reader: &mut Reader,
+) -> Option<Economics> {
     let rent = match reader.number(scope, "rent") {
         Some(v) => v,
         None => {
@@ -745,24 +784,42 @@ fn economics(scope: &Scope<'_>, cluster: Option<&Cluster>, reader: &mut Reader) 
             if scope.node("rent").is_none() {
                 let printed = super::unit::print(super::unit::Dimension::PricePerHour, value);
                 match known {
-                    Some((cluster, _)) => reader.fact(
-                        scope.path("rent"),
-                        printed,
-                        &format!("accelerators/{}", cluster.accelerator.id),
-                        String::new(),
-                    ),
+                    Some((cluster, _)) => {
+                        let id = &cluster.accelerator.id;
+                        let source = lookup::source(catalog, "accelerators", id, "market.rent");
+                        reader.fact(
+                            scope.path("rent"),
+                            printed,
+                            &format!("accelerators/{id}"),
+                            source,
+                        );
+                    }
                     None => reader.rule(scope, "rent", printed),
                 }
             }
             value
         }
     };
-    Economics {
+    let (id, node) = reader.text(scope, "place")?;
+    let defaults = lookup::place(catalog, &id, node, reader)?;
+    let entry = format!("economics/{id}");
+    let mut pick = |key: &str, value: f64| match reader.number(scope, key) {
+        Some(own) => own,
+        None => {
+            if scope.node(key).is_none() {
+                let printed = super::amount::print(scope.key(key).kind, value);
+                let source = lookup::source(catalog, "economics", &id, key);
+                reader.fact(scope.path(key), printed, &entry, source);
+            }
+            value
+        }
+    };
+    Some(Economics {
         rent: PricePerHour::new(rent),
-        pue: Ratio::new(reader.number(scope, "pue").unwrap_or(1.0)),
-        load_factor: Ratio::new(reader.number(scope, "load_factor").unwrap_or(1.0)),
-        electricity: PricePerEnergy::new(reader.number(scope, "electricity").unwrap_or(0.0)),
-    }
+        pue: Ratio::new(pick("pue", defaults.pue.get())),
+        load_factor: Ratio::new(pick("load_factor", defaults.load_factor.get())),
+        electricity: PricePerEnergy::new(pick("electricity", defaults.electricity.get())),
+    })
 }
 
 /// The software generation that was current in the year after an accelerator's launch.
