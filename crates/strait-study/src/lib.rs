@@ -4,4 +4,6 @@ pub mod answer;
 pub mod artifact;
 pub mod catalog;
 pub mod figures;
+pub mod models;
+pub mod scenario;
 pub mod verdict;

@@ -1,1 +1,259 @@
-//! Accelerators, nodes and fabrics from the catalogue.
+//! Accelerators, nodes and fabrics from the catalogue, and the defaults of money and power.
+//!
+//! In: entries of `catalog/accelerators`, `nodes`, `fabrics` and `economics`. Out: the
+//! training floor's hardware types. Never fills a gap: a chip whose public figures do
+//! not suffice for a simulation is refused with what is missing.
+
+use super::{Catalog, CatalogError};
+use serde::Deserialize;
+use strait_training::hardware::{Accelerator, Fabric, Node, Peaks, ScaleUp, Transport};
+use strait_units::{Bandwidth, Bytes, FlopRate, Money, Power, PricePerEnergy, PricePerHour, Ratio};
+
+/// The folder of accelerators.
+pub const ACCELERATORS: &str = "accelerators";
+/// The folder of nodes.
+pub const NODES: &str = "nodes";
+/// The folder of fabrics.
+pub const FABRICS: &str = "fabrics";
+/// The folder of money and power.
+pub const ECONOMICS: &str = "economics";
+
+/// An accelerator as in its file; what a simulation does not need is left to [`Catalog::show`].
+#[derive(Deserialize)]
+struct AcceleratorFile {
+    name: String,
+    compute_units: Option<u32>,
+    memory: Option<Bytes>,
+    memory_bandwidth: Option<Bandwidth>,
+    scale_up: Option<Bandwidth>,
+    tdp: Option<Power>,
+    kernels: Option<String>,
+    links: Option<String>,
+    default_node: Option<String>,
+    default_fabric: Option<String>,
+    #[serde(default)]
+    peaks: PeaksFile,
+    #[serde(default)]
+    market: MarketFile,
+}
+
+#[derive(Default, Deserialize)]
+struct PeaksFile {
+    fp16: Option<FlopRate>,
+    bf16: Option<FlopRate>,
+    fp8: Option<FlopRate>,
+    fp4: Option<FlopRate>,
+}
+
+#[derive(Default, Deserialize)]
+struct MarketFile {
+    price: Option<Money>,
+    rent: Option<PricePerHour>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ScaleUpName {
+    Switched,
+    Mesh,
+    Torus,
+    Pcie,
+}
+
+#[derive(Deserialize)]
+struct NodeFile {
+    accelerators: u32,
+    scale_up: ScaleUpName,
+    in_network_reduction: bool,
+    nics: u32,
+    nic_rate: Bandwidth,
+    overhead_power: Power,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TransportName {
+    Infiniband,
+    Roce,
+    EfaV1,
+    EfaV2,
+    Tcpx,
+    OmniPath,
+    Proprietary,
+}
+
+#[derive(Deserialize)]
+struct FabricFile {
+    transport: TransportName,
+    planes: u32,
+    layers: u32,
+    radix: u32,
+    oversubscription: f64,
+    pod_accelerators: Option<u32>,
+    pod_oversubscription: Option<f64>,
+}
+
+/// Prices and power of a place, where a scenario does not give its own.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct EconomicsDefaults {
+    /// Facility power over IT power.
+    pub pue: Ratio,
+    /// Average draw over rated power while training.
+    pub load_factor: Ratio,
+    /// Price of electricity.
+    pub electricity: PricePerEnergy,
+}
+
+impl Catalog {
+    /// An accelerator.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`]; [`CatalogError::Incomplete`] for a chip
+    /// that is listed for its price or legal status only.
+    pub fn accelerator(&self, id: &str) -> Result<Accelerator, CatalogError> {
+        let file: AcceleratorFile = self.load(ACCELERATORS, id)?;
+        let matrix = file.peaks.bf16.or(file.peaks.fp16);
+        let missing: Vec<&'static str> = [
+            ("compute_units", file.compute_units.is_none()),
+            ("memory", file.memory.is_none()),
+            ("memory_bandwidth", file.memory_bandwidth.is_none()),
+            ("scale_up", file.scale_up.is_none()),
+            ("tdp", file.tdp.is_none()),
+            ("kernels", file.kernels.is_none()),
+            ("links", file.links.is_none()),
+            ("peaks.bf16 or peaks.fp16", matrix.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, absent)| absent.then_some(name))
+        .collect();
+        let incomplete = || CatalogError::Incomplete {
+            kind: ACCELERATORS,
+            id: id.to_owned(),
+            missing: missing.clone(),
+        };
+        Ok(Accelerator {
+            id: id.to_owned(),
+            name: file.name,
+            peaks: matrix.ok_or_else(incomplete).map(|_| Peaks {
+                fp16: file.peaks.fp16,
+                bf16: file.peaks.bf16,
+                fp8: file.peaks.fp8,
+                fp4: file.peaks.fp4,
+            })?,
+            compute_units: file.compute_units.ok_or_else(incomplete)?,
+            memory: file.memory.ok_or_else(incomplete)?,
+            memory_bandwidth: file.memory_bandwidth.ok_or_else(incomplete)?,
+            scale_up: file.scale_up.ok_or_else(incomplete)?,
+            tdp: file.tdp.ok_or_else(incomplete)?,
+            price: file.market.price,
+            rent: file.market.rent,
+            kernels: file.kernels.clone().ok_or_else(incomplete)?,
+            links: file.links.clone().ok_or_else(incomplete)?,
+        })
+    }
+
+    /// The node and the fabric that an accelerator comes with where a scenario names none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::accelerator`]; [`CatalogError::Incomplete`] where the chip has no default.
+    pub fn default_cluster(&self, accelerator: &str) -> Result<(String, String), CatalogError> {
+        let file: AcceleratorFile = self.load(ACCELERATORS, accelerator)?;
+        match (file.default_node, file.default_fabric) {
+            (Some(node), Some(fabric)) => Ok((node, fabric)),
+            (node, fabric) => Err(CatalogError::Incomplete {
+                kind: ACCELERATORS,
+                id: accelerator.to_owned(),
+                missing: [
+                    ("default_node", node.is_none()),
+                    ("default_fabric", fabric.is_none()),
+                ]
+                .into_iter()
+                .filter_map(|(name, absent)| absent.then_some(name))
+                .collect(),
+            }),
+        }
+    }
+
+    /// A node.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn node(&self, id: &str) -> Result<Node, CatalogError> {
+        let file: NodeFile = self.load(NODES, id)?;
+        self.positive(NODES, id, "accelerators", file.accelerators)?;
+        self.positive(NODES, id, "nics", file.nics)?;
+        Ok(Node {
+            id: id.to_owned(),
+            accelerators: file.accelerators,
+            scale_up: match file.scale_up {
+                ScaleUpName::Switched => ScaleUp::Switched,
+                ScaleUpName::Mesh => ScaleUp::Mesh,
+                ScaleUpName::Torus => ScaleUp::Torus,
+                ScaleUpName::Pcie => ScaleUp::Pcie,
+            },
+            in_network_reduction: file.in_network_reduction,
+            nic_bandwidth: file.nic_rate * f64::from(file.nics) / f64::from(file.accelerators),
+            overhead_power: file.overhead_power,
+        })
+    }
+
+    /// A fabric.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn fabric(&self, id: &str) -> Result<Fabric, CatalogError> {
+        let file: FabricFile = self.load(FABRICS, id)?;
+        self.positive(FABRICS, id, "planes", file.planes)?;
+        self.positive(FABRICS, id, "radix", file.radix)?;
+        Ok(Fabric {
+            id: id.to_owned(),
+            transport: match file.transport {
+                TransportName::Infiniband => Transport::Infiniband,
+                TransportName::Roce => Transport::Roce,
+                TransportName::EfaV1 => Transport::EfaV1,
+                TransportName::EfaV2 => Transport::EfaV2,
+                TransportName::Tcpx => Transport::Tcpx,
+                TransportName::OmniPath => Transport::OmniPath,
+                TransportName::Proprietary => Transport::Proprietary,
+            },
+            planes: file.planes,
+            layers: file.layers,
+            radix: file.radix,
+            oversubscription: file.oversubscription,
+            pod: file.pod_accelerators.zip(file.pod_oversubscription),
+        })
+    }
+
+    /// Prices and power of a place; `default` is the United States.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn economics(&self, id: &str) -> Result<EconomicsDefaults, CatalogError> {
+        self.load(ECONOMICS, id)
+    }
+
+    /// Counts that are divided by.
+    fn positive(
+        &self,
+        kind: &'static str,
+        id: &str,
+        key: &'static str,
+        count: u32,
+    ) -> Result<(), CatalogError> {
+        if count > 0 {
+            return Ok(());
+        }
+        let line = self.show(kind, id)?.fact(key).map_or(1, |fact| fact.line);
+        Err(CatalogError::Value {
+            file: format!("catalog/{kind}/{id}.toml"),
+            line,
+            key: key.to_owned(),
+            message: "must be at least 1".to_owned(),
+        })
+    }
+}

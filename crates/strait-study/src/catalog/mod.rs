@@ -11,6 +11,7 @@ mod facts;
 mod hardware;
 
 pub use facts::{Confidence, Fact};
+pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};
@@ -86,6 +87,16 @@ pub enum CatalogError {
         key: String,
         /// What is missing or wrong.
         problem: String,
+    },
+    /// An entry whose public figures do not suffice for what was asked.
+    #[error("{id} in {kind} is listed for reference only: the catalogue lacks its {}", missing.join(", "))]
+    Incomplete {
+        /// Kind.
+        kind: &'static str,
+        /// Id.
+        id: String,
+        /// The facts it lacks.
+        missing: Vec<&'static str>,
     },
     /// A value of the wrong type, or a missing one.
     #[error("{file}:{line}: {}{message}", if key.is_empty() { String::new() } else { format!("`{key}`: ") })]
@@ -342,5 +353,7 @@ fn read(path: &Path) -> Result<String, CatalogError> {
     })
 }
 
+#[cfg(test)]
+mod hardware_tests;
 #[cfg(test)]
 mod tests;

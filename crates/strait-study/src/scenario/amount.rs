@@ -1,0 +1,388 @@
+//! Numbers of a scenario: with a unit or without, single or as a range.
+//!
+//! In: a value of the tree and the kind of its key. Out: an [`Amount`] in the base unit, or
+//! what is wrong with it. Never guesses a unit: a bare number for a quantity is refused.
+
+use super::check::wrong_type;
+use super::diagnostic::Diagnostic;
+use super::keys::Kind;
+use super::tree::{Data, Node};
+use super::unit;
+
+pub use super::unit::Dimension;
+
+/// A stated range of a number, in the base unit of its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    /// Low end (a 90 % interval's, where the range is written "1.5 to 3").
+    pub low: f64,
+    /// Likeliest value.
+    pub mode: f64,
+    /// High end.
+    pub high: f64,
+    /// Why this range; empty for the short form.
+    pub why: String,
+}
+
+/// A number of a scenario; `None` is the word "none".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Amount {
+    /// The value that a point simulation uses.
+    pub point: Option<f64>,
+    /// The range, where one is given.
+    pub spread: Option<Spread>,
+}
+
+impl Amount {
+    fn point(value: f64) -> Amount {
+        Amount {
+            point: Some(value),
+            spread: None,
+        }
+    }
+}
+
+/// Largest whole number that a float holds exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Reads a number; `ranges` allows the forms with a low and a high end.
+pub(super) fn read(
+    kind: Kind,
+    node: &Node,
+    path: &str,
+    ranges: bool,
+) -> Result<Amount, Vec<Diagnostic>> {
+    if ranges {
+        if matches!(node.data, Data::Table(_)) {
+            return range_table(kind, node, path);
+        }
+        if let Data::Text(text) = &node.data
+            && let Some((low, high)) = text.split_once(" to ")
+        {
+            return range_text(kind, node, path, low.trim(), high.trim());
+        }
+    }
+    if let (Kind::Count { none: true, .. }, Some("none")) = (kind, node.text()) {
+        return Ok(Amount {
+            point: None,
+            spread: None,
+        });
+    }
+    scalar(kind, node, path)
+        .map(Amount::point)
+        .map_err(|d| vec![d])
+}
+
+fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
+    match kind {
+        Kind::Count { min, max, .. } => {
+            let value = match &node.data {
+                Data::Integer(i) => *i as f64,
+                Data::Float(f) if f.fract() == 0.0 && f.abs() < EXACT => *f,
+                Data::Text(text) => {
+                    let digits: String = text.chars().filter(|c| !", _".contains(*c)).collect();
+                    let d = wrong_type(node, path, "a whole number", "8");
+                    return Err(match digits.parse::<u64>() {
+                        Ok(number) => Diagnostic {
+                            help: vec![format!(
+                                "write it without quotes: {} = {number}",
+                                last(path)
+                            )],
+                            ..d
+                        },
+                        Err(_) => d,
+                    });
+                }
+                _ => return Err(wrong_type(node, path, "a whole number", "8")),
+            };
+            bounds(value, min as f64, max as f64, node, path, &|v| {
+                format!("{v:.0}")
+            })
+        }
+        Kind::Number { min, max } => {
+            let value = match &node.data {
+                Data::Integer(i) => *i as f64,
+                Data::Float(f) => *f,
+                Data::Text(text) => match percentage(text) {
+                    Some(value) => value,
+                    None => {
+                        return Err(wrong_type(
+                            node,
+                            path,
+                            "a number or a percentage",
+                            "\"5 %\"",
+                        ));
+                    }
+                },
+                _ => return Err(wrong_type(node, path, "a number or a percentage", "0.05")),
+            };
+            bounds(value, min, max, node, path, &|v| format!("{v}"))
+        }
+        Kind::Quantity {
+            dimension,
+            min,
+            max,
+        } => {
+            let value = quantity(dimension, node, path)?;
+            bounds(value, min, max, node, path, &|v| unit::print(dimension, v))
+        }
+        _ => Err(wrong_type(node, path, "a number", "1")),
+    }
+}
+
+/// Reads a string with a unit, and refuses a number without one.
+pub(super) fn quantity(dimension: Dimension, node: &Node, path: &str) -> Result<f64, Diagnostic> {
+    let bare = |number: String| {
+        Diagnostic::error(
+            "scenario::bare-number",
+            format!("`{path}` needs a unit: it is {}", dimension.what()),
+        )
+        .at(&node.place, "a bare number")
+        .help(format!(
+            "write it as a string with its unit: {} = \"{}\"",
+            last(path),
+            dimension.example(&number)
+        ))
+    };
+    match &node.data {
+        Data::Integer(i) => Err(bare(i.to_string())),
+        Data::Float(f) => Err(bare(f.to_string())),
+        Data::Text(text) if text.trim().parse::<f64>().is_ok() => Err(bare(text.trim().to_owned())),
+        Data::Text(text) => unit::parse(dimension, text).map_err(|reason| {
+            Diagnostic::error(
+                "scenario::unit",
+                format!("`{path}` can't be read: {reason}"),
+            )
+            .at(&node.place, format!("not {}", dimension.what()))
+            .help(format!("for example: \"{}\"", dimension.example("")))
+        }),
+        _ => Err(wrong_type(
+            node,
+            path,
+            "a string with a unit",
+            &format!("\"{}\"", dimension.example("")),
+        )),
+    }
+}
+
+/// The last key of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+fn percentage(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim();
+    number.parse::<f64>().ok().map(|v| v / 100.0)
+}
+
+fn bounds(
+    value: f64,
+    min: f64,
+    max: f64,
+    node: &Node,
+    path: &str,
+    print: &dyn Fn(f64) -> String,
+) -> Result<f64, Diagnostic> {
+    let error = |message: String, text: &str| {
+        Err(Diagnostic::error("scenario::out-of-range", message).at(&node.place, text))
+    };
+    if !value.is_finite() {
+        return error(format!("`{path}` is not a finite number"), "not finite");
+    }
+    if value < 0.0 && min >= 0.0 {
+        return error(format!("`{path}` can't be negative"), "negative")
+            .map_err(|d: Diagnostic| d.help(format!("at least {}", print(min))));
+    }
+    if value == 0.0 && min > 0.0 {
+        return error(format!("`{path}` can't be zero"), "zero")
+            .map_err(|d: Diagnostic| d.help(format!("at least {}", print(min))));
+    }
+    if value < min {
+        return error(format!("`{path}` is too small"), "too small")
+            .map_err(|d: Diagnostic| d.help(format!("at least {}", print(min))));
+    }
+    if value > max {
+        return error(
+            format!("`{path}` is larger than anything that makes sense"),
+            "too large",
+        )
+        .map_err(|d: Diagnostic| d.help(format!("at most {}", print(max))));
+    }
+    Ok(value)
+}
+
+fn range_text(
+    kind: Kind,
+    node: &Node,
+    path: &str,
+    low: &str,
+    high: &str,
+) -> Result<Amount, Vec<Diagnostic>> {
+    // "1.5 to 3 USD/h": the low end takes the unit of the high one if it has none.
+    let low = if low.parse::<f64>().is_ok() {
+        let digits = high
+            .find(|c: char| !(c.is_ascii_digit() || ".,_+-".contains(c)))
+            .unwrap_or(high.len());
+        format!("{low}{}", &high[digits..])
+    } else {
+        low.to_owned()
+    };
+    let piece = |text: String| -> Result<f64, Vec<Diagnostic>> {
+        let data = match kind {
+            Kind::Quantity { .. } => Data::Text(text),
+            Kind::Count { .. } => match text.trim().parse::<i64>() {
+                Ok(i) => Data::Integer(i),
+                Err(_) => Data::Text(text),
+            },
+            _ => match text.trim().parse::<f64>() {
+                Ok(f) => Data::Float(f),
+                Err(_) => Data::Text(text),
+            },
+        };
+        let node = Node {
+            data,
+            ..node.clone()
+        };
+        scalar(kind, &node, path).map_err(|d| vec![d])
+    };
+    let low = piece(low)?;
+    let high = piece(high.to_owned())?;
+    finish(kind, node, path, low, None, high, String::new())
+}
+
+fn range_table(kind: Kind, node: &Node, path: &str) -> Result<Amount, Vec<Diagnostic>> {
+    let Some(table) = node.table() else {
+        return Err(Vec::new());
+    };
+    let mut errors = Vec::new();
+    for entry in &table.entries {
+        if !["low", "mode", "high", "why"].contains(&entry.name.as_str()) {
+            errors.push(
+                Diagnostic::error(
+                    "scenario::unknown-key",
+                    format!("unknown key `{}` in the range of `{path}`", entry.name),
+                )
+                .at(&entry.key, "not a key here")
+                .help("a range is { low = …, mode = …, high = …, why = \"…\" }"),
+            );
+        }
+    }
+    let mut end = |name: &str, needed: bool| -> Option<f64> {
+        match table.get(name) {
+            Some(entry) => match scalar(kind, &entry.node, &format!("{path}.{name}")) {
+                Ok(value) => Some(value),
+                Err(d) => {
+                    errors.push(d);
+                    None
+                }
+            },
+            None => {
+                if needed {
+                    errors.push(
+                        Diagnostic::error(
+                            "scenario::missing-key",
+                            format!("the range of `{path}` needs `{name}`"),
+                        )
+                        .at(&node.place, format!("`{name}` is missing here"))
+                        .help("a range is { low = …, mode = …, high = …, why = \"…\" }"),
+                    );
+                }
+                None
+            }
+        }
+    };
+    let low = end("low", true);
+    let mode = end("mode", false);
+    let high = end("high", true);
+    let why = match table.get("why").map(|e| (&e.node, e.node.text())) {
+        Some((_, Some(text))) if !text.trim().is_empty() => text.to_owned(),
+        Some((other, _)) => {
+            errors.push(wrong_type(
+                other,
+                &format!("{path}.why"),
+                "a reason in words",
+                "\"market prices of 2024\"",
+            ));
+            String::new()
+        }
+        None => {
+            errors.push(
+                Diagnostic::error(
+                    "scenario::missing-key",
+                    format!("the range of `{path}` needs `why`"),
+                )
+                .at(&node.place, "`why` is missing here")
+                .help("say in words where the range comes from: why = \"…\""),
+            );
+            String::new()
+        }
+    };
+    match (low, high) {
+        (Some(low), Some(high)) if errors.is_empty() => {
+            finish(kind, node, path, low, mode, high, why)
+        }
+        _ => Err(errors),
+    }
+}
+
+fn finish(
+    kind: Kind,
+    node: &Node,
+    path: &str,
+    low: f64,
+    mode: Option<f64>,
+    high: f64,
+    why: String,
+) -> Result<Amount, Vec<Diagnostic>> {
+    let middle = if low > 0.0 {
+        (low * high).sqrt()
+    } else {
+        (low + high) / 2.0
+    };
+    let middle = match kind {
+        Kind::Count { .. } => middle.round(),
+        _ => middle,
+    };
+    let mode = mode.unwrap_or(middle);
+    if !(low <= mode && mode <= high) {
+        return Err(vec![
+            Diagnostic::error(
+                "scenario::range-order",
+                format!("the range of `{path}` is out of order"),
+            )
+            .at(&node.place, "low, mode and high must rise")
+            .help(format!(
+                "low {}, mode {}, high {}",
+                print(kind, low),
+                print(kind, mode),
+                print(kind, high)
+            )),
+        ]);
+    }
+    Ok(Amount {
+        point: Some(mode),
+        spread: Some(Spread {
+            low,
+            mode,
+            high,
+            why,
+        }),
+    })
+}
+
+/// A value of a kind, with its unit.
+pub(super) fn print(kind: Kind, value: f64) -> String {
+    match kind {
+        Kind::Quantity { dimension, .. } => unit::print(dimension, value),
+        Kind::Count { .. } => format!("{value:.0}"),
+        _ => format!("{value}"),
+    }
+}
+
+/// Reads a default of the key table; `None` is the word "none".
+pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
+    match kind {
+        Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
+        _ => text.parse().ok(),
+    }
+}

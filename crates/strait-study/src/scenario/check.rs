@@ -1,0 +1,334 @@
+//! Is every key known, and does every value have the right form?
+//!
+//! In: the tree of one file and the key table. Out: every fault of form, each at its place.
+//! Never follows `extends`, never compares one value with another.
+
+use super::amount;
+use super::diagnostic::{Diagnostic, Place};
+use super::keys::{Choice, Key, Kind, Section};
+use super::tree::{Data, Entry, Node, Table};
+
+/// Checks a table against its section, and all inside it.
+pub(super) fn table(table: &Table, section: &Section, path: &str, out: &mut Vec<Diagnostic>) {
+    for entry in &table.entries {
+        let full = join(path, &entry.name);
+        match section.key(&entry.name) {
+            Some(key) => self::entry(entry, key, &full, out),
+            None => out.push(unknown_key(&entry.name, &entry.key, section)),
+        }
+    }
+}
+
+/// A path and one more key.
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// Checks one value.
+pub(super) fn entry(entry: &Entry, key: &Key, path: &str, out: &mut Vec<Diagnostic>) {
+    node(&entry.node, &entry.key, key.kind, path, out);
+}
+
+fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnostic>) {
+    match kind {
+        Kind::Text | Kind::Path | Kind::Catalogue(_) => match node.text() {
+            Some(text) if text.trim().is_empty() => out.push(
+                Diagnostic::error("scenario::empty", format!("`{path}` is empty"))
+                    .at(&node.place, "")
+                    .help("write something between the quotes, or leave the key out"),
+            ),
+            Some(_) => {}
+            None => out.push(wrong_type(node, path, "a string", example(kind))),
+        },
+        Kind::Date => {
+            let ok = match &node.data {
+                Data::Date(_) => true,
+                Data::Integer(year) => (1900..=2200).contains(year),
+                Data::Text(text) => is_date(text),
+                _ => false,
+            };
+            if !ok {
+                out.push(wrong_type(node, path, "a date", "2024-12-26"));
+            }
+        }
+        Kind::Bool => {
+            if !matches!(node.data, Data::Bool(_)) {
+                out.push(wrong_type(node, path, "true or false", "true"));
+            }
+        }
+        Kind::Choice(choices) => match node.text() {
+            Some(text) => {
+                if !choices.iter().any(|c| c.name == text) {
+                    out.push(unknown_word(text, node, path, choices));
+                }
+            }
+            None => out.push(wrong_type(
+                node,
+                path,
+                "one of these words",
+                &format!("\"{}\"", choices.first().map_or("", |c| c.name)),
+            )),
+        },
+        Kind::WordOrList(words, parts) => match &node.data {
+            Data::Text(text) => {
+                if !words.iter().any(|c| c.name == text) {
+                    let mut d = unknown_word(text, node, path, words);
+                    if parts.iter().any(|c| c.name == text) {
+                        d.help = vec![format!(
+                            "name single parts in a list: {path} = [\"{text}\"]"
+                        )];
+                    }
+                    out.push(d);
+                }
+            }
+            Data::List(list) => {
+                let mut seen: Vec<&str> = Vec::new();
+                for element in list {
+                    match element.text() {
+                        Some(text) if !parts.iter().any(|c| c.name == text) => {
+                            out.push(unknown_word(text, element, path, parts));
+                        }
+                        Some(text) if seen.contains(&text) => out.push(
+                            Diagnostic::error(
+                                "scenario::duplicate",
+                                format!("`{path}` names \"{text}\" twice"),
+                            )
+                            .at(&element.place, "the second time")
+                            .help("remove one"),
+                        ),
+                        Some(text) => seen.push(text),
+                        None => {
+                            out.push(wrong_type(element, path, "a list of words", "[\"norm\"]"))
+                        }
+                    }
+                }
+            }
+            _ => out.push(wrong_type(
+                node,
+                path,
+                "a word or a list of words",
+                "\"full\"",
+            )),
+        },
+        Kind::Counts { max } => match node.list() {
+            Some([]) => out.push(
+                Diagnostic::error("scenario::empty", format!("`{path}` is an empty list"))
+                    .at(&node.place, "")
+                    .help("leave the key out to have the default"),
+            ),
+            Some(list) => {
+                for element in list {
+                    let kind = Kind::Count {
+                        min: 0,
+                        max,
+                        none: false,
+                    };
+                    if let Err(errors) = amount::read(kind, element, path, false) {
+                        out.extend(errors);
+                    }
+                }
+            }
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a list of whole numbers",
+                "[4, 4, 4, 1]",
+            )),
+        },
+        Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
+            if let Err(errors) = amount::read(kind, node, path, true) {
+                out.extend(errors);
+            }
+        }
+        Kind::Table(section) => match node.table() {
+            Some(inner) => table(inner, section, path, out),
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a table",
+                &format!("[{path}] and its keys on the lines below"),
+            )),
+        },
+        Kind::Tables(section) => match node.list() {
+            Some(list) => {
+                for element in list {
+                    match element.table() {
+                        Some(inner) => {
+                            table(inner, section, path, out);
+                            missing(inner, &element.place, section, out);
+                            if matches!(section.key("value").map(|k| k.kind), Some(Kind::Stated)) {
+                                out.extend(super::claim::check(inner, path));
+                            }
+                        }
+                        None => out.push(wrong_type(
+                            element,
+                            path,
+                            "a list of tables",
+                            &format!("[[{path}]] and its keys on the lines below"),
+                        )),
+                    }
+                }
+            }
+            None => out.push(
+                wrong_type(
+                    node,
+                    path,
+                    "a list of tables",
+                    &format!("[[{path}]] with two brackets"),
+                )
+                .at(key, "this key may be given several times"),
+            ),
+        },
+        // Checked where they are applied, and by the claim's quantity.
+        Kind::Settings => {
+            if node.table().is_none() {
+                out.push(wrong_type(
+                    node,
+                    path,
+                    "a table of paths and values",
+                    "{ \"parallelism.tensor\" = 8 }",
+                ));
+            }
+        }
+        Kind::Stated => {}
+    }
+}
+
+/// Reports the required keys that a table lacks.
+pub(super) fn missing(table: &Table, place: &Place, section: &Section, out: &mut Vec<Diagnostic>) {
+    for key in section.keys.iter().filter(|k| k.required) {
+        if table.get(key.name).is_none() {
+            out.push(missing_key(key, place, section));
+        }
+    }
+}
+
+/// A required key is not there.
+pub(super) fn missing_key(key: &Key, place: &Place, section: &Section) -> Diagnostic {
+    Diagnostic::error(
+        "scenario::missing-key",
+        format!("{} needs `{}`", section.title, key.name),
+    )
+    .at(place, format!("`{}` is missing here", key.name))
+    .help(format!("{}: {}", key.name, key.doc))
+}
+
+/// A key that the section doesn't have.
+pub(super) fn unknown_key(name: &str, place: &Place, section: &Section) -> Diagnostic {
+    let mut d = Diagnostic::error(
+        "scenario::unknown-key",
+        format!("unknown key `{name}` in {}", section.title),
+    )
+    .at(place, "not a key here");
+    if section.keys.is_empty() {
+        return d.help(section.doc.to_owned());
+    }
+    let names: Vec<&str> = section.keys.iter().map(|k| k.name).collect();
+    let near = suggest(name, &names);
+    if !near.is_empty() {
+        d = d.help(did_you_mean(&near));
+    } else if let Some(other) = elsewhere(name) {
+        d = d.help(format!("`{name}` is a key of {other}"));
+    } else {
+        d = d.help(format!("keys of {}: {}", section.title, names.join(", ")));
+    }
+    d
+}
+
+/// The section that has a key of this name.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    super::keys::ROOT.keys.iter().find_map(|k| match k.kind {
+        Kind::Table(section) => section.key(name).map(|_| section.title),
+        _ => None,
+    })
+}
+
+fn unknown_word(text: &str, node: &Node, path: &str, choices: &[Choice]) -> Diagnostic {
+    let names: Vec<&str> = choices.iter().map(|c| c.name).collect();
+    let mut d = Diagnostic::error(
+        "scenario::unknown-value",
+        format!("`{path}` can't be \"{text}\""),
+    )
+    .at(&node.place, "not one of its values");
+    let near = suggest(text, &names);
+    if !near.is_empty() {
+        d = d.help(did_you_mean(&near));
+    }
+    d.help(format!("values: {}", names.join(", ")))
+}
+
+/// A value of the wrong type.
+pub(super) fn wrong_type(node: &Node, path: &str, wanted: &str, example: &str) -> Diagnostic {
+    Diagnostic::error(
+        "scenario::wrong-type",
+        format!("`{path}` must be {wanted}, not {}", node.data.kind()),
+    )
+    .at(&node.place, node.data.kind())
+    .help(format!("for example: {example}"))
+}
+
+fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Path => "\"config.json\"",
+        Kind::Catalogue("accelerators") => "\"h800-sxm\"",
+        Kind::Catalogue("nodes") => "\"hgx-h800\"",
+        Kind::Catalogue("models") => "\"deepseek-v3\"",
+        Kind::Catalogue("software") => "\"deepseek-2024\"",
+        _ => "\"some text\"",
+    }
+}
+
+/// Up to three names that are close to what was written, nearest first.
+pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let plain = |s: &str| -> String {
+        s.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    let wanted = plain(written);
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut scored: Vec<(usize, &str)> = names
+        .iter()
+        .filter_map(|name| {
+            let candidate = plain(name);
+            let distance = strsim::damerau_levenshtein(&wanted, &candidate);
+            let longest = wanted.chars().count().max(candidate.chars().count());
+            let inside = wanted.chars().count() >= 3
+                && (candidate.contains(&wanted) || wanted.contains(&candidate));
+            let near = distance * 3 <= longest || (distance == 1 && longest > 1);
+            if near {
+                Some((distance, *name))
+            } else if inside {
+                Some((longest, *name))
+            } else {
+                None
+            }
+        })
+        .collect();
+    scored.sort();
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// "did you mean `a` or `b`?"
+pub(super) fn did_you_mean(near: &[&str]) -> String {
+    let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
+    format!("did you mean {}?", quoted.join(" or "))
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
+    match parts.as_slice() {
+        [y] => digits(y, 4),
+        [y, m] => digits(y, 4) && digits(m, 2),
+        [y, m, d] => digits(y, 4) && digits(m, 2) && digits(d, 2),
+        _ => false,
+    }
+}

@@ -1,0 +1,370 @@
+//! Scenario files: from text to cases.
+//!
+//! In: a TOML file, the files that it extends, named cases, `--set` overrides, and the
+//! catalogue. Out: [`Loaded`], with one [`ResolvedCase`] for each case, in which every value
+//! knows where it came from; or every fault of the files at once, as [`Diagnostic`]s.
+//! Never simulates and never prints.
+//!
+//! The keys are in one table ([`keys`]), which drives the check of files, the reading of
+//! values, the record of origins, and the JSON Schema ([`schema`]).
+
+mod amount;
+mod check;
+pub mod claim;
+pub mod diagnostic;
+mod files;
+pub mod keys;
+mod layout;
+mod lookup;
+mod model;
+mod paths;
+mod read;
+mod resolve;
+pub mod schema;
+mod tree;
+mod unit;
+
+pub use check::suggest;
+pub use claim::{Claim, Quantity};
+pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_all};
+pub use paths::all_paths;
+pub use read::{Explained, Origin, Range};
+pub use unit::{Dimension, figure, print};
+
+use crate::catalog::Catalog;
+use read::Reader;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::Arc;
+use strait_training::case::Case;
+use tree::{Data, Node, Table, Via};
+
+/// What the command line changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Paths and values (TOML; what isn't TOML is a string), applied last, in this order.
+    pub set: Vec<(String, String)>,
+    /// Names of the cases wanted; empty: all.
+    pub cases: Vec<String>,
+    /// The seed, over that of the file.
+    pub seed: Option<u64>,
+}
+
+/// A file, read and resolved.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The file, as the user gave it.
+    pub path: String,
+    /// Title; the file's stem where it has none.
+    pub title: String,
+    /// The question it answers; empty where it states none.
+    pub question: String,
+    /// What to know about it; empty where it says nothing.
+    pub note: String,
+    /// The cases in the order of the file.
+    pub cases: Vec<ResolvedCase>,
+    /// SHA-256 in hexadecimal over all texts that took part, the overrides, and the catalogue.
+    pub digest: String,
+    /// Every file that took part, the given one first.
+    pub files: Vec<String>,
+}
+
+/// One case with the record of its values.
+#[derive(Clone, Debug)]
+pub struct ResolvedCase {
+    /// What a simulation takes.
+    pub case: Case,
+    /// What to know about this case; empty where the file says nothing.
+    pub note: String,
+    /// Claims of the file and of the case.
+    pub claims: Vec<Claim>,
+    /// Expectations of the file and of the case.
+    pub expects: Vec<Claim>,
+    /// Every resolved value, defaults too, and where it came from.
+    pub origins: Vec<Explained>,
+    /// The numbers that were given as ranges.
+    pub ranges: Vec<Range>,
+    /// What to check before trusting a result.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads, checks and resolves a scenario file.
+///
+/// # Errors
+///
+/// Every fault of the file, of the files that it extends, and of the overrides, in the order
+/// of places; warnings are among them only where there are errors too.
+pub fn load(
+    path: &Path,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let document = files::read(path).map_err(|d| vec![d])?;
+    let mut faults = document.faults.clone();
+    let root = &document.table;
+    let top = files::start(&document.source);
+    let stem = path
+        .file_stem()
+        .map_or("scenario".to_owned(), |s| s.to_string_lossy().into_owned());
+
+    let cases = named_cases(root, &stem, &mut faults);
+    let wanted = wanted_cases(&cases, &overrides.cases, &document.source, &mut faults);
+
+    let mut resolved = Vec::new();
+    for named in cases.iter().filter(|c| wanted.contains(&c.name)) {
+        let (case, mut found) = one_case(named, root, &top, catalog, overrides);
+        faults.append(&mut found);
+        resolved.extend(case);
+    }
+    // What is wrong with the file is wrong in each of its cases.
+    let mut unique: Vec<Diagnostic> = Vec::new();
+    for fault in faults {
+        let fault = fault.with_chain();
+        let known = unique.iter().any(|u| {
+            u.code == fault.code
+                && u.message == fault.message
+                && u.labels.first().map(|l| &l.place) == fault.labels.first().map(|l| &l.place)
+        });
+        if !known {
+            unique.push(fault);
+        }
+    }
+    if unique.iter().any(|d| d.severity == Severity::Error) || resolved.is_empty() {
+        return Err(unique);
+    }
+    let text = |key: &str| -> String {
+        root.get(key)
+            .and_then(|e| e.node.text())
+            .unwrap_or("")
+            .to_owned()
+    };
+    let title = text("title");
+    Ok(Loaded {
+        path: path.display().to_string(),
+        title: if title.is_empty() { stem } else { title },
+        question: text("question"),
+        note: text("note"),
+        cases: resolved,
+        digest: digest(&document.sources, overrides, catalog),
+        files: document.sources.iter().map(|s| s.name.clone()).collect(),
+    })
+}
+
+/// A case as written.
+struct Named {
+    name: String,
+    table: Option<Table>,
+}
+
+fn named_cases(root: &Table, stem: &str, faults: &mut Vec<Diagnostic>) -> Vec<Named> {
+    let list = root
+        .get("case")
+        .and_then(|e| e.node.list())
+        .unwrap_or_default();
+    let mut cases: Vec<Named> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
+    for node in list {
+        let Some(table) = node.table() else { continue };
+        let Some(entry) = table.get("name") else {
+            continue;
+        };
+        let Some(name) = entry.node.text() else {
+            continue;
+        };
+        if let Some(index) = cases.iter().position(|c| c.name == name) {
+            let mut d = Diagnostic::error(
+                "scenario::duplicate",
+                format!("two cases are called \"{name}\""),
+            )
+            .at(&entry.node.place, "the second of this name");
+            if let Some(first) = places.get(index) {
+                d = d.at(first, "the first");
+            }
+            faults.push(d.help("give each case a name of its own"));
+            continue;
+        }
+        places.push(entry.node.place.clone());
+        cases.push(Named {
+            name: name.to_owned(),
+            table: Some(table.clone()),
+        });
+    }
+    if list.is_empty() {
+        cases.push(Named {
+            name: stem.to_owned(),
+            table: None,
+        });
+    }
+    cases
+}
+
+fn wanted_cases(
+    cases: &[Named],
+    asked: &[String],
+    source: &Arc<Source>,
+    faults: &mut Vec<Diagnostic>,
+) -> Vec<String> {
+    let names: Vec<&str> = cases.iter().map(|c| c.name.as_str()).collect();
+    if asked.is_empty() {
+        return names.into_iter().map(str::to_owned).collect();
+    }
+    for name in asked {
+        if !names.contains(&name.as_str()) {
+            let mut d = Diagnostic::error(
+                "scenario::unknown-case",
+                format!("{} has no case \"{name}\"", source.name),
+            );
+            let near = check::suggest(name, &names);
+            if !near.is_empty() {
+                d = d.help(check::did_you_mean(&near));
+            }
+            faults.push(d.help(format!("its cases: {}", names.join(", "))));
+        }
+    }
+    asked.to_vec()
+}
+
+/// Applies the changes of a case and of the command line, and resolves.
+fn one_case(
+    named: &Named,
+    root: &Table,
+    top: &Place,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> (Option<ResolvedCase>, Vec<Diagnostic>) {
+    let mut table = root.clone();
+    let mut faults = Vec::new();
+    let mut settings = Vec::new();
+    let set = named.table.as_ref().and_then(|t| t.get("set"));
+    if let Some(inner) = set.and_then(|e| e.node.table()) {
+        paths::flatten(inner, "", &mut settings);
+    }
+    for setting in settings {
+        faults.extend(paths::apply(
+            &mut table,
+            setting,
+            &Via::Case(named.name.clone()),
+        ));
+    }
+    for (path, value) in &overrides.set {
+        faults.extend(paths::apply(
+            &mut table,
+            argument(path, value),
+            &Via::CommandLine,
+        ));
+    }
+    let mut reader = Reader::default();
+    let case = resolve::case(
+        &named.name,
+        &table,
+        top,
+        catalog,
+        overrides.seed,
+        &mut reader,
+    );
+    let Reader {
+        faults: found,
+        explained,
+        ranges,
+        ..
+    } = reader;
+    let (errors, warnings): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|d| d.severity == Severity::Error);
+    faults.extend(errors);
+    let Some(case) = case else {
+        faults.extend(warnings);
+        return (None, faults);
+    };
+    let stated = |key: &str| -> Vec<Claim> {
+        let of = |t: &Table| -> Vec<Claim> {
+            t.get(key)
+                .and_then(|e| e.node.list())
+                .unwrap_or_default()
+                .iter()
+                .filter_map(claim::read)
+                .collect()
+        };
+        let mut claims = of(&table);
+        claims.extend(named.table.as_ref().map(of).unwrap_or_default());
+        claims
+    };
+    let note = named
+        .table
+        .as_ref()
+        .and_then(|t| t.get("note"))
+        .and_then(|e| e.node.text())
+        .unwrap_or("")
+        .to_owned();
+    let resolved = ResolvedCase {
+        note,
+        claims: stated("claim"),
+        expects: stated("expect"),
+        origins: last_words(explained),
+        ranges,
+        warnings,
+        case,
+    };
+    (Some(resolved), faults)
+}
+
+/// Keeps the last record of each path, in the order of first mention: an override follows
+/// the catalogue's fact.
+fn last_words(explained: Vec<Explained>) -> Vec<Explained> {
+    let mut out: Vec<Explained> = Vec::new();
+    for line in explained {
+        match out.iter_mut().find(|e| e.path == line.path) {
+            Some(old) => *old = line,
+            None => out.push(line),
+        }
+    }
+    out
+}
+
+/// A `--set` argument as a setting: TOML where it is TOML, else a string.
+fn argument(path: &str, value: &str) -> paths::Setting {
+    let source = Arc::new(Source {
+        name: diagnostic::COMMAND_LINE.to_owned(),
+        text: format!("{path}={value}"),
+        pulled_in_by: None,
+    });
+    let offset = path.len() + 1;
+    let node = tree::parse_value(&source, offset).unwrap_or_else(|| Node {
+        data: Data::Text(value.to_owned()),
+        place: Place {
+            source: source.clone(),
+            span: offset..source.text.len(),
+        },
+        via: Via::CommandLine,
+    });
+    paths::Setting {
+        path: path.to_owned(),
+        key: Place {
+            source,
+            span: 0..path.len(),
+        },
+        node,
+    }
+}
+
+fn digest(sources: &[Arc<Source>], overrides: &Overrides, catalog: &Catalog) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        // Lengths keep "ab" + "c" apart from "a" + "bc".
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    for source in sources {
+        part(&source.text);
+    }
+    for (path, value) in &overrides.set {
+        part(path);
+        part(value);
+    }
+    for name in &overrides.cases {
+        part(name);
+    }
+    part(&overrides.seed.map_or(String::new(), |s| s.to_string()));
+    part(&catalog.digest());
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,962 @@
+//! From a merged tree to a case: catalogue entries, overrides, defaults.
+//!
+//! In: the tree of one case and the catalogue. Out: a [`Case`] with the record of where each
+//! value came from, or every fault. All defaults are in the key table or in this file, each
+//! with its rule in words. Never simulates.
+
+use super::diagnostic::{Diagnostic, Place};
+use super::keys::{self, Kind, ROOT, Section};
+use super::lookup;
+use super::read::{Reader, Scope};
+use super::tree::Table;
+use super::{layout, model};
+use crate::catalog::Catalog;
+use strait_training::case::{
+    AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
+    Phase, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
+    StateBytes, TensorOverlap, Training, Zero,
+};
+use strait_training::hardware::Cluster;
+use strait_training::model::Model;
+use strait_units::{
+    Bandwidth, Bytes, FlopRate, Power, PricePerEnergy, PricePerHour, Ratio, Time, Tokens,
+};
+
+/// Resolves one case. Faults and the record are in the reader.
+pub(super) fn case(
+    name: &str,
+    table: &Table,
+    top: &Place,
+    catalog: &Catalog,
+    seed: Option<u64>,
+    reader: &mut Reader,
+) -> Option<Case> {
+    let root = Scope {
+        tables: vec![table],
+        place: top.clone(),
+        section: &ROOT,
+        path: String::new(),
+    };
+    let model = model::resolve(&section(&root, "model", &keys::MODEL), catalog, reader);
+    let cluster = cluster(&section(&root, "cluster", &keys::CLUSTER), catalog, reader);
+    let precision = precision(&section(&root, "precision", &keys::PRECISION), reader);
+    let layout_scope = section(&root, "parallelism", &keys::PARALLELISM);
+    let parallelism = parallelism(&layout_scope, reader);
+    let training = training(
+        &section(&root, "training", &keys::TRAINING),
+        &layout_scope,
+        reader,
+    );
+    let noise = noise(&section(&root, "noise", &keys::NOISE), reader);
+    let launch = cluster.as_ref().map(|c| c.1.clone());
+    let cluster = cluster.map(|c| c.0);
+    let software = software(
+        &section(&root, "software", &keys::SOFTWARE),
+        cluster.as_ref(),
+        launch.as_deref(),
+        catalog,
+        reader,
+    );
+    let economics = economics(
+        &section(&root, "economics", &keys::ECONOMICS),
+        cluster.as_ref(),
+        catalog,
+        reader,
+    );
+    let seed = match seed {
+        Some(seed) => {
+            reader.because(&root, "seed", seed, "set by --seed".to_owned());
+            seed
+        }
+        None => reader.number(&root, "seed").unwrap_or(1.0) as u64,
+    };
+    let (model, cluster, parallelism, training) = (model?, cluster?, parallelism?, training?);
+    let routing = routing(
+        &section(&root, "routing", &keys::ROUTING),
+        &model,
+        &cluster,
+        &parallelism,
+        &training,
+        reader,
+    );
+    let calibrations = lookup::calibrations(catalog, &cluster.accelerator, reader);
+    let economics = economics?;
+    let (kernels, links) = calibrations?;
+    let case = Case {
+        name: name.to_owned(),
+        model,
+        cluster,
+        kernels,
+        links,
+        parallelism,
+        precision: precision?,
+        training,
+        routing,
+        noise,
+        software: software?,
+        economics,
+        seed,
+    };
+    if reader.failed {
+        return None;
+    }
+    layout::check(&case, table, top, reader);
+    (!reader.failed).then_some(case)
+}
+
+/// The scope of a section; an absent one is empty and points at the top of the file.
+pub(super) fn section<'a>(root: &Scope<'a>, name: &str, section: &'static Section) -> Scope<'a> {
+    let node = root.node(name);
+    Scope {
+        tables: node.and_then(|n| n.table()).into_iter().collect(),
+        place: node.map_or_else(|| root.place.clone(), |n| n.place.clone()),
+        section,
+        path: name.to_owned(),
+    }
+}
+
+fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<(Cluster, String)> {
+    let found = reader
+        .text(scope, "accelerator")
+        .and_then(|(id, node)| lookup::accelerator(catalog, &id, node, reader));
+    let given_node = reader.text(scope, "node");
+    let (usual_node, usual_fabric) = found.as_ref().map_or((None, None), |f| {
+        lookup::usual_cluster(catalog, &f.value.id)
+    });
+    let node = match (&given_node, &found) {
+        (Some((id, place)), _) => lookup::node(catalog, id, *place, reader),
+        (None, Some(_)) => match usual_node {
+            Some(id) if scope.node("node").is_none() => {
+                reader.rule(scope, "node", &id);
+                lookup::node(catalog, &id, None, reader)
+            }
+            _ => {
+                if scope.node("node").is_none() {
+                    reader.missing(scope, "node");
+                }
+                None
+            }
+        },
+        _ => None,
+    };
+    let fabric = match (reader.text(scope, "fabric"), &found) {
+        (Some((id, place)), _) => lookup::fabric(catalog, &id, place, reader),
+        (None, Some(_)) => match usual_fabric {
+            Some(id) if scope.node("fabric").is_none() => {
+                reader.rule(scope, "fabric", &id);
+                lookup::fabric(catalog, &id, None, reader)
+            }
+            _ => {
+                if scope.node("fabric").is_none() {
+                    reader.missing(scope, "fabric");
+                }
+                None
+            }
+        },
+        _ => None,
+    };
+    let nodes = reader.count(scope, "nodes");
+    let gpus = reader.count(scope, "gpus");
+
+    let lookup::Found { mut value, launch } = found?;
+    let mut node = node?;
+    let usual = lookup::usual_cluster(catalog, &value.id).0;
+    if let Some(home) = lookup::home(catalog, &node.id)
+        && home != value.id
+        && let Some(usual) = usual
+        && usual != node.id
+        && lookup::home(catalog, &usual).as_deref() == Some(value.id.as_str())
+    {
+        let d = Diagnostic::warning(
+            "scenario::node-of-another",
+            format!("{} is the server of {home}, not of {}", node.id, value.id),
+        )
+        .help(format!(
+            "{} usually comes in {usual}: set cluster.node = \"{usual}\"",
+            value.id
+        ));
+        let d = reader.label(d, "cluster.node", &scope.place, "");
+        let d = reader.label(d, "cluster.accelerator", &scope.place, "");
+        reader.faults.push(d);
+    }
+    let mut fabric = fabric?;
+    if let Some(text) = scope.node("nvlink_bandwidth")
+        && let Some(rate) = reader.number(scope, "nvlink_bandwidth")
+    {
+        // Datasheets print both directions together; units count one unless told.
+        let written = text.text().unwrap_or("").to_lowercase();
+        let told = ["way", "direction", "bidir"]
+            .iter()
+            .any(|w| written.contains(w));
+        let rate = if told { rate } else { rate / 2.0 };
+        value.scale_up = Bandwidth::new(rate);
+        let printed = super::unit::print(super::unit::Dimension::Bandwidth, rate);
+        if let Some(last) = reader
+            .explained
+            .iter_mut()
+            .rev()
+            .find(|e| e.path == "cluster.nvlink_bandwidth")
+        {
+            last.value = format!("{printed} one way");
+        }
+        if !told {
+            reader.faults.push(
+                Diagnostic::warning(
+                    "scenario::nvlink-direction",
+                    format!(
+                        "`cluster.nvlink_bandwidth` is read as both directions together, as datasheets print it: {printed} one way"
+                    ),
+                )
+                .at(&text.place, "no direction is written")
+                .help(format!(
+                    "write \"{0} both ways\" or \"{0} one-way\" to be sure",
+                    text.text().unwrap_or("400 GB/s")
+                )),
+            );
+        }
+    }
+    if let Some(v) = reader.number(scope, "nic_bandwidth") {
+        node.nic_bandwidth = Bandwidth::new(v);
+    }
+    if let Some(v) = reader.number(scope, "memory") {
+        value.memory = Bytes::from_f64(v);
+    }
+    if let Some(v) = reader.number(scope, "memory_bandwidth") {
+        value.memory_bandwidth = Bandwidth::new(v);
+    }
+    if let Some(v) = reader.number(scope, "tdp") {
+        value.tdp = Power::new(v);
+    }
+    if let Some(v) = reader.count(scope, "compute_units") {
+        value.compute_units = v;
+    }
+    for (key, peak) in [
+        ("peak_fp16", &mut value.peaks.fp16),
+        ("peak_bf16", &mut value.peaks.bf16),
+        ("peak_fp8", &mut value.peaks.fp8),
+        ("peak_fp4", &mut value.peaks.fp4),
+    ] {
+        if let Some(v) = reader.number(scope, key) {
+            *peak = Some(FlopRate::new(v));
+        }
+    }
+    if let Some(v) = reader.number(scope, "oversubscription") {
+        fabric.oversubscription = v;
+    }
+    let per_node = node.accelerators.max(1);
+    let nodes = match (nodes, gpus) {
+        (Some(nodes), None) => nodes,
+        (Some(nodes), Some(gpus)) => {
+            if u64::from(nodes) * u64::from(per_node) != u64::from(gpus) {
+                let d = Diagnostic::error(
+                    "scenario::gpus-and-nodes",
+                    format!(
+                        "nodes and gpus disagree: {nodes} nodes x {per_node} = {}, not {gpus}",
+                        u64::from(nodes) * u64::from(per_node)
+                    ),
+                )
+                .help("give one of them");
+                let d = reader.label(d, "cluster.gpus", &scope.place, "");
+                let d = reader.label(d, "cluster.nodes", &scope.place, "");
+                reader.fail(d);
+            }
+            nodes
+        }
+        (None, Some(gpus)) => {
+            if gpus % per_node != 0 {
+                let d = Diagnostic::error(
+                    "scenario::gpus-not-whole-nodes",
+                    format!(
+                        "{gpus} GPUs are not a whole number of {} nodes of {per_node}",
+                        node.id
+                    ),
+                )
+                .help(format!(
+                    "write gpus = {} or gpus = {}",
+                    (gpus / per_node).max(1) * per_node,
+                    (gpus / per_node + 1) * per_node
+                ));
+                let d = reader.label(d, "cluster.gpus", &scope.place, "");
+                reader.fail(d);
+            }
+            let nodes = (gpus / per_node).max(1);
+            reader.because(
+                scope,
+                "nodes",
+                nodes,
+                format!("{gpus} GPUs at {per_node} in a {}", node.id),
+            );
+            nodes
+        }
+        (None, None) => {
+            if scope.node("nodes").is_none() && scope.node("gpus").is_none() {
+                reader.missing(scope, "nodes");
+            }
+            return None;
+        }
+    };
+    let cluster = Cluster {
+        accelerator: value,
+        node,
+        nodes,
+        fabric,
+    };
+    Some((cluster, launch))
+}
+
+/// The layout of a scope: the case's, or the case's with a phase's changes over it.
+fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Parallelism> {
+    let tensor = reader.count(scope, "tensor");
+    let sequence = match reader.flag(scope, "sequence") {
+        Some(flag) => flag,
+        None => {
+            let on = tensor.unwrap_or(1) > 1;
+            if scope.node("sequence").is_none() {
+                reader.rule(scope, "sequence", on);
+            }
+            on
+        }
+    };
+    let pipeline = reader.count(scope, "pipeline");
+    let virtual_stages = reader.count(scope, "virtual_stages");
+    let context = reader.count(scope, "context");
+    let expert = reader.count(scope, "expert");
+    let expert_tensor = reader.count(scope, "expert_tensor");
+    // Read for the record and the check; the layout derives it.
+    let _ = reader.count(scope, "data");
+    let zero = reader.count(scope, "zero").map(|stage| match stage {
+        0 => Zero::Zero0,
+        1 => Zero::Zero1,
+        2 => Zero::Zero2,
+        _ => Zero::Zero3,
+    });
+    let zero_group = reader
+        .amount(scope, "zero_group")
+        .flatten()
+        .map(|v| v as u32);
+    let word = reader.word(scope, "schedule");
+    let schedule = word.map(|word| match word {
+        "gpipe" => ScheduleKind::GPipe,
+        "zb-h1" => ScheduleKind::ZbH1,
+        "dualpipe" => ScheduleKind::DualPipe,
+        "dualpipe-v" => ScheduleKind::DualPipeV,
+        _ => ScheduleKind::OneFOneB,
+    });
+    if word == Some("interleaved") && virtual_stages == Some(1) {
+        let d = Diagnostic::error(
+            "scenario::interleaved-without-stages",
+            "the interleaved schedule needs more than one virtual stage",
+        )
+        .help(
+            "set virtual_stages to the number of model chunks on each pipeline rank, or use 1f1b",
+        );
+        let d = reader.label(d, &scope.path("schedule"), &scope.place, "");
+        let d = reader.label(d, &scope.path("virtual_stages"), &scope.place, "");
+        reader.fail(d);
+    }
+    let micro_batch = reader.count(scope, "micro_batch");
+    let recompute = match reader.words(scope, "recompute") {
+        Some(parts) => Some(Recompute::Named(
+            parts.iter().copied().map(recompute_part).collect(),
+        )),
+        None => reader.word(scope, "recompute").map(|word| match word {
+            "selective" => Recompute::Selective,
+            "full" => Recompute::Full,
+            _ => Recompute::None,
+        }),
+    };
+    let recompute_layers = reader
+        .amount(scope, "recompute_layers")
+        .flatten()
+        .map(|v| v as u32);
+    let stage_layers = reader.counts(scope, "stage_layers");
+    if stage_layers.is_none() && scope.node("stage_layers").is_none() {
+        reader.because(
+            scope,
+            "stage_layers",
+            "by rule",
+            "layers are spread evenly, the first and last stage getting the fewer".to_owned(),
+        );
+    }
+    let communication_units = match reader.count(scope, "communication_units") {
+        Some(units) => units,
+        None => {
+            let units = if expert.unwrap_or(1) > 1 { 20 } else { 0 };
+            if scope.node("communication_units").is_none() {
+                reader.rule(scope, "communication_units", units);
+            }
+            units
+        }
+    };
+    let _ = reader.text(scope, "why");
+    Some(Parallelism {
+        tensor: tensor?,
+        sequence,
+        pipeline: pipeline?,
+        virtual_stages: virtual_stages?,
+        context: context?,
+        expert: expert?,
+        expert_tensor: expert_tensor?,
+        zero: zero?,
+        zero_group,
+        schedule: schedule?,
+        micro_batch: micro_batch?,
+        recompute: recompute?,
+        recompute_layers,
+        stage_layers,
+        communication_units,
+    })
+}
+
+fn recompute_part(word: &str) -> RecomputePart {
+    match word {
+        "core-attention" => RecomputePart::CoreAttention,
+        "norm" => RecomputePart::Norm,
+        "mla-up" => RecomputePart::MlaUp,
+        "activation" => RecomputePart::Activation,
+        "mlp" => RecomputePart::Mlp,
+        _ => RecomputePart::Moe,
+    }
+}
+
+fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> {
+    let recipe = match reader.word(scope, "recipe")? {
+        "fp16" => Precision::Fp16,
+        "fp8-tensor" => Precision::Fp8Tensor,
+        "fp8-block" => Precision::Fp8Block,
+        "mxfp8" => Precision::Mxfp8,
+        _ => Precision::Bf16,
+    };
+    let bytes = |word: &str| match word {
+        "fp32" => 4.0,
+        "bf16" | "fp16" => 2.0,
+        "fp8" => 1.0,
+        _ => 0.0,
+    };
+    let weight = match reader.word(scope, "weight") {
+        Some(word) => bytes(word),
+        None => {
+            reader.rule(scope, "weight", "2 bytes");
+            2.0
+        }
+    };
+    let gradient = bytes(reader.word(scope, "gradient")?);
+    let master = bytes(reader.word(scope, "master")?);
+    let moments = match reader.word(scope, "moments") {
+        Some(word) => bytes(word),
+        None => {
+            let word = if recipe == Precision::Fp8Block {
+                "bf16"
+            } else {
+                "fp32"
+            };
+            reader.rule(scope, "moments", word);
+            bytes(word)
+        }
+    };
+    Some(PrecisionRecipe {
+        recipe,
+        state: StateBytes {
+            weight,
+            gradient,
+            master,
+            moments: 2.0 * moments,
+        },
+    })
+}
+
+fn training(scope: &Scope<'_>, layout: &Scope<'_>, reader: &mut Reader) -> Option<Training> {
+    let total = reader.number(scope, "tokens");
+    let sequence_length = reader.count(scope, "sequence_length");
+    let global_batch = reader.count(scope, "global_batch");
+    let (sequence_length, global_batch) = (sequence_length?, global_batch?);
+    let list = scope.node("phase").and_then(|n| n.list()).unwrap_or(&[]);
+    if list.is_empty() {
+        let Some(tokens) = total else {
+            if scope.node("tokens").is_none() {
+                reader.missing(scope, "tokens");
+            }
+            return None;
+        };
+        return Some(Training {
+            phases: vec![Phase {
+                name: "main".to_owned(),
+                tokens: Tokens::new(tokens as u64),
+                sequence_length,
+                global_batch,
+                initial_batch: None,
+                pretraining: true,
+                parallelism: None,
+            }],
+        });
+    }
+    let mut phases: Vec<Phase> = Vec::new();
+    let mut open: Option<(usize, Place)> = None;
+    for node in list {
+        let Some(table) = node.table() else { continue };
+        let called = table.get("name").and_then(|e| e.node.text()).unwrap_or("");
+        let inner = Scope {
+            tables: vec![table],
+            place: node.place.clone(),
+            section: &keys::PHASE,
+            path: format!("training.phase.{called}"),
+        };
+        let (name, name_node) = reader.text(&inner, "name")?;
+        if phases.iter().any(|p| p.name == name)
+            && let Some(name_node) = name_node
+        {
+            reader.fail(
+                Diagnostic::error(
+                    "scenario::duplicate",
+                    format!("two phases are called \"{name}\""),
+                )
+                .at(&name_node.place, "the second of this name")
+                .help("give each phase a name of its own"),
+            );
+        }
+        let inherit = |reader: &mut Reader, key: &str, value: u32| match reader.count(&inner, key) {
+            Some(own) => own,
+            None => {
+                if inner.node(key).is_none() {
+                    reader.because(&inner, key, value, format!("as training.{key}"));
+                }
+                value
+            }
+        };
+        let sequence_length = inherit(reader, "sequence_length", sequence_length);
+        let global_batch = inherit(reader, "global_batch", global_batch);
+        let initial_batch = reader.count(&inner, "initial_batch");
+        if let Some(initial) = initial_batch
+            && initial > global_batch
+        {
+            let d = Diagnostic::error(
+                "scenario::ramp-falls",
+                format!(
+                    "the batch of phase \"{name}\" would fall from {initial} to {global_batch}"
+                ),
+            )
+            .help("initial_batch is the batch at the start of a ramp: at most global_batch");
+            let d = reader.label(d, &inner.path("initial_batch"), &inner.place, "");
+            let d = reader.label(d, &inner.path("global_batch"), &scope.place, "");
+            reader.fail(d);
+        }
+        let tokens = reader.number(&inner, "tokens");
+        let steps = reader.number(&inner, "steps");
+        let tokens = match (tokens, steps) {
+            (Some(_), Some(_)) => {
+                let d = Diagnostic::error(
+                    "scenario::tokens-and-steps",
+                    format!("phase \"{name}\" has both tokens and steps"),
+                )
+                .help("give one of them: tokens = steps x global_batch x sequence_length");
+                let d = reader.label(d, &inner.path("steps"), &inner.place, "");
+                let d = reader.label(d, &inner.path("tokens"), &inner.place, "");
+                reader.fail(d);
+                0
+            }
+            (Some(tokens), None) => tokens as u64,
+            (None, Some(steps)) => {
+                let tokens = steps as u64 * u64::from(global_batch) * u64::from(sequence_length);
+                reader.because(
+                    &inner,
+                    "tokens",
+                    super::unit::print(super::unit::Dimension::Tokens, tokens as f64),
+                    format!("{steps} steps x {global_batch} sequences x {sequence_length} tokens"),
+                );
+                tokens
+            }
+            (None, None) => {
+                if inner.node("tokens").is_none() && inner.node("steps").is_none() {
+                    if total.is_some() && open.is_none() {
+                        open = Some((phases.len(), inner.place.clone()));
+                    } else {
+                        reader.missing(&inner, "tokens");
+                    }
+                }
+                0
+            }
+        };
+        let pretraining = reader.flag(&inner, "pretraining").unwrap_or(true);
+        let _ = reader.text(&inner, "why");
+        let own = inner
+            .node("parallelism")
+            .and_then(|n| n.table().map(|t| (n, t)));
+        let parallelism = own.and_then(|(node, table)| {
+            let mut tables = vec![table];
+            tables.extend(layout.tables.iter().copied());
+            parallelism(
+                &Scope {
+                    tables,
+                    place: node.place.clone(),
+                    section: &keys::PARALLELISM,
+                    path: inner.path("parallelism"),
+                },
+                reader,
+            )
+        });
+        phases.push(Phase {
+            name,
+            tokens: Tokens::new(tokens),
+            sequence_length,
+            global_batch,
+            initial_batch,
+            pretraining,
+            parallelism,
+        });
+    }
+    settle_tokens(&mut phases, open, total, scope, reader);
+    Some(Training { phases })
+}
+
+/// Gives the open phase what remains of the total, or compares the sum with it.
+fn settle_tokens(
+    phases: &mut [Phase],
+    open: Option<(usize, Place)>,
+    total: Option<f64>,
+    scope: &Scope<'_>,
+    reader: &mut Reader,
+) {
+    let print = |v: f64| super::unit::print(super::unit::Dimension::Tokens, v);
+    let Some(total) = total else { return };
+    let named: u64 = phases
+        .iter()
+        .filter(|p| p.pretraining)
+        .map(|p| p.tokens.get())
+        .sum();
+    match open {
+        Some((index, place)) => {
+            let rest = total as u64;
+            if rest <= named {
+                let d = Diagnostic::error(
+                    "scenario::no-tokens-left",
+                    format!(
+                        "nothing of training.tokens ({}) is left for phase \"{}\": the others have {}",
+                        print(total),
+                        phases.get(index).map_or("", |p| p.name.as_str()),
+                        print(named as f64)
+                    ),
+                )
+                .at(&place, "has no tokens of its own")
+                .help("raise training.tokens or give the phase its tokens");
+                reader.fail(d);
+                return;
+            }
+            if let Some(phase) = phases.get_mut(index) {
+                phase.tokens = Tokens::new(rest - named);
+                let inner = Scope {
+                    tables: Vec::new(),
+                    place,
+                    section: &keys::PHASE,
+                    path: format!("training.phase.{}", phase.name),
+                };
+                reader.because(
+                    &inner,
+                    "tokens",
+                    print((rest - named) as f64),
+                    "what the other pre-training phases leave of training.tokens".to_owned(),
+                );
+            }
+        }
+        None => {
+            // Steps are whole batches, so a sum may miss the total by a little.
+            if (named as f64 - total).abs() > 0.005 * total {
+                let parts: Vec<String> = phases
+                    .iter()
+                    .filter(|p| p.pretraining)
+                    .map(|p| print(p.tokens.as_f64()))
+                    .collect();
+                let d = Diagnostic::error(
+                    "scenario::tokens-sum",
+                    format!(
+                        "the pre-training phases have {} = {}, but training.tokens is {}",
+                        parts.join(" + "),
+                        print(named as f64),
+                        print(total)
+                    ),
+                )
+                .help("correct one of them, or leave the tokens of one phase out");
+                let d = reader.label(d, "training.tokens", &scope.place, "");
+                reader.fail(d);
+            }
+        }
+    }
+}
+
+fn routing(
+    scope: &Scope<'_>,
+    model: &Model,
+    cluster: &Cluster,
+    layout: &Parallelism,
+    training: &Training,
+    reader: &mut Reader,
+) -> Routing {
+    let node_limit = match reader.amount(scope, "node_limit") {
+        Some(limit) => limit.map(|v| v as u32),
+        None => {
+            let nodes =
+                (layout.expert * layout.expert_tensor).div_ceil(cluster.node.accelerators.max(1));
+            let limit = model
+                .experts
+                .as_ref()
+                .filter(|e| e.groups > 1 && e.groups == nodes && e.group_limit < e.groups)
+                .map(|e| e.group_limit);
+            if scope.node("node_limit").is_none() {
+                reader.rule(
+                    scope,
+                    "node_limit",
+                    limit.map_or("none".to_owned(), |l| l.to_string()),
+                );
+            }
+            limit
+        }
+    };
+    let word = reader.word(scope, "balance").unwrap_or("balanced");
+    let balance = match word {
+        "forced" => Balance::Forced,
+        "measured" => Balance::Measured,
+        "skewed" => Balance::Skewed,
+        _ => Balance::Balanced,
+    };
+    let spread = match reader.number(scope, "spread") {
+        Some(v) => v,
+        None => {
+            let value = match balance {
+                Balance::Forced => 0.0,
+                Balance::Balanced => balanced_spread(model, layout, training),
+                // Rows entering a rank's experts per layer in DeepSeek's published profile
+                // (deepseek-ai/profile-data, train.json, 2025-02): 28.4 to 36.9 thousand.
+                Balance::Measured => 0.09,
+                // Three times that: an assumption for a router in its first steps.
+                Balance::Skewed => 0.27,
+            };
+            if scope.node("spread").is_none() {
+                reader.rule(scope, "spread", super::unit::figure(value));
+            }
+            value
+        }
+    };
+    let persistence = match reader.number(scope, "persistence") {
+        Some(v) => v,
+        None => {
+            let value = match balance {
+                Balance::Measured | Balance::Skewed => 0.5,
+                Balance::Forced | Balance::Balanced => 0.0,
+            };
+            if scope.node("persistence").is_none() {
+                reader.rule(scope, "persistence", value);
+            }
+            value
+        }
+    };
+    Routing {
+        node_limit,
+        balance,
+        spread: Ratio::new(spread),
+        persistence: Ratio::new(persistence),
+    }
+}
+
+/// Coefficient of variation of the rows of one rank when every token chooses at random: with
+/// `n` rows expected, 1/sqrt(n).
+fn balanced_spread(model: &Model, layout: &Parallelism, training: &Training) -> f64 {
+    let Some(experts) = &model.experts else {
+        return 0.0;
+    };
+    let longest = training
+        .phases
+        .iter()
+        .max_by_key(|p| p.tokens)
+        .map_or(1, |p| p.sequence_length);
+    let tokens = f64::from(layout.micro_batch) * f64::from(longest)
+        / f64::from(layout.context.max(1))
+        / f64::from(layout.tensor.max(1));
+    let rows = tokens * f64::from(experts.top_k);
+    if rows > 0.0 { 1.0 / rows.sqrt() } else { 0.0 }
+}
+
+fn noise(scope: &Scope<'_>, reader: &mut Reader) -> Noise {
+    Noise {
+        jitter: Ratio::new(reader.number(scope, "jitter").unwrap_or(0.0)),
+        chip_spread: Ratio::new(reader.number(scope, "chip_spread").unwrap_or(0.0)),
+    }
+}
+
+fn economics(
+    scope: &Scope<'_>,
+    cluster: Option<&Cluster>,
+    catalog: &Catalog,
+    reader: &mut Reader,
+) -> Option<Economics> {
+    let rent = match reader.number(scope, "rent") {
+        Some(v) => v,
+        None => {
+            let known = cluster.and_then(|c| c.accelerator.rent.map(|r| (c, r.get())));
+            let value = known.map_or(2.0, |(_, rent)| rent);
+            if scope.node("rent").is_none() {
+                let printed = super::unit::print(super::unit::Dimension::PricePerHour, value);
+                match known {
+                    Some((cluster, _)) => {
+                        let id = &cluster.accelerator.id;
+                        let source = lookup::source(catalog, "accelerators", id, "market.rent");
+                        reader.fact(
+                            scope.path("rent"),
+                            printed,
+                            &format!("accelerators/{id}"),
+                            source,
+                        );
+                    }
+                    None => reader.rule(scope, "rent", printed),
+                }
+            }
+            value
+        }
+    };
+    let (id, node) = reader.text(scope, "place")?;
+    let defaults = lookup::place(catalog, &id, node, reader)?;
+    let entry = format!("economics/{id}");
+    let mut pick = |key: &str, value: f64| match reader.number(scope, key) {
+        Some(own) => own,
+        None => {
+            if scope.node(key).is_none() {
+                let printed = super::amount::print(scope.key(key).kind, value);
+                let source = lookup::source(catalog, "economics", &id, key);
+                reader.fact(scope.path(key), printed, &entry, source);
+            }
+            value
+        }
+    };
+    Some(Economics {
+        rent: PricePerHour::new(rent),
+        pue: Ratio::new(pick("pue", defaults.pue.get())),
+        load_factor: Ratio::new(pick("load_factor", defaults.load_factor.get())),
+        electricity: PricePerEnergy::new(pick("electricity", defaults.electricity.get())),
+    })
+}
+
+/// The software generation that was current in the year after an accelerator's launch.
+fn usual_profile(launch: &str) -> &'static str {
+    match launch {
+        l if l < "2018" => "megatron-2021",
+        l if l < "2022" => "megatron-2022",
+        l if l < "2024" => "nemo-2024",
+        _ => "megatron-2025",
+    }
+}
+
+fn software(
+    scope: &Scope<'_>,
+    cluster: Option<&Cluster>,
+    launch: Option<&str>,
+    catalog: &Catalog,
+    reader: &mut Reader,
+) -> Option<Software> {
+    let (id, node) = match reader.text(scope, "profile") {
+        Some((id, node)) => (id, node),
+        None => {
+            let cluster = cluster?;
+            let id = usual_profile(launch.unwrap_or("2023")).to_owned();
+            reader.because(
+                scope,
+                "profile",
+                &id,
+                format!(
+                    "the generation that was current in the year after the launch of {} ({})",
+                    cluster.accelerator.name,
+                    launch.unwrap_or("date unknown, taken as 2023")
+                ),
+            );
+            (id, None)
+        }
+    };
+    let facts = lookup::software(catalog, &id, node, reader)?;
+    let entry = format!("software/{id}");
+    let mut pick = |key: &str, fact: &str, source: &str| -> &'static str {
+        if let Some(word) = reader.word(scope, key) {
+            return word;
+        }
+        reader.fact(scope.path(key), fact.to_owned(), &entry, source.to_owned());
+        match scope.key(key).kind {
+            Kind::Choice(choices) => choices.iter().map(|c| c.name).find(|n| *n == fact),
+            _ => None,
+        }
+        .unwrap_or("none")
+    };
+    let attention = match pick("attention", &facts.attention.value, &facts.attention.source) {
+        "unfused" => AttentionKernel::Unfused,
+        "flash1" => AttentionKernel::Flash1,
+        "flash2" => AttentionKernel::Flash2,
+        _ => AttentionKernel::Flash3,
+    };
+    let fusion = match pick("fusion", &facts.fusion.value, &facts.fusion.source) {
+        "eager" => Fusion::Eager,
+        "jit" => Fusion::Jit,
+        _ => Fusion::Fused,
+    };
+    let tensor_overlap = match pick(
+        "tensor_overlap",
+        &facts.tensor_overlap.value,
+        &facts.tensor_overlap.source,
+    ) {
+        "backward" => TensorOverlap::Backward,
+        "full" => TensorOverlap::Full,
+        _ => TensorOverlap::None,
+    };
+    let dispatcher = match pick(
+        "dispatcher",
+        &facts.dispatcher.value,
+        &facts.dispatcher.source,
+    ) {
+        "all-gather" => Dispatcher::AllGather,
+        "deduplicated" => Dispatcher::Deduplicated,
+        _ => Dispatcher::AllToAll,
+    };
+    let graphs = match pick(
+        "cuda_graphs",
+        &facts.cuda_graphs.value,
+        &facts.cuda_graphs.source,
+    ) {
+        "full" => Graphs::Full,
+        _ => Graphs::None,
+    };
+    let mut flag = |key: &str, fact: &lookup::Fact<bool>| -> bool {
+        if let Some(flag) = reader.flag(scope, key) {
+            return flag;
+        }
+        reader.fact(
+            scope.path(key),
+            fact.value.to_string(),
+            &entry,
+            fact.source.clone(),
+        );
+        fact.value
+    };
+    let expert_overlap = flag("expert_overlap", &facts.expert_overlap);
+    let gradient_overlap = flag("gradient_overlap", &facts.gradient_overlap);
+    let parameter_overlap = flag("parameter_overlap", &facts.parameter_overlap);
+    let pipeline_overlap = flag("pipeline_overlap", &facts.pipeline_overlap);
+    let host_time_per_op = match reader.number(scope, "host_time_per_op") {
+        Some(v) => Time::from_seconds(v),
+        None => {
+            let time = facts.host_time_per_op.value;
+            reader.fact(
+                scope.path("host_time_per_op"),
+                super::unit::print(super::unit::Dimension::Time, time.seconds()),
+                &entry,
+                facts.host_time_per_op.source.clone(),
+            );
+            time
+        }
+    };
+    Some(Software {
+        attention,
+        fusion,
+        tensor_overlap,
+        dispatcher,
+        expert_overlap,
+        gradient_overlap,
+        parameter_overlap,
+        pipeline_overlap,
+        graphs,
+        host_time_per_op,
+    })
+}
