@@ -9,7 +9,11 @@ fn folder() -> PathBuf {
 }
 
 fn load(name: &str) -> Loaded {
-    match scenario::load(&folder().join(name), &Catalog::embedded(), &Overrides::default()) {
+    match scenario::load(
+        &folder().join(name),
+        &Catalog::embedded(),
+        &Overrides::default(),
+    ) {
         Ok(loaded) => loaded,
         Err(faults) => panic!("{name}:\n{}", render_all(&faults, Style::Plain)),
     }

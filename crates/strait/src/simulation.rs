@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use strait_study::answer::{Answer, CaseAnswer, Effort, Question, Setting};
+use strait_study::answer::{Answer, CaseAnswer, Effort, Question};
 use strait_training::outcome::Outcome;
 use strait_training::simulate::{Control, SimulateError, check, simulate};
 
@@ -48,7 +48,7 @@ pub fn answer(
     let cases = (cases.into_iter().zip(outcomes))
         .map(|(case, (outcome, effort))| {
             CaseAnswer::new(
-                Setting::from(&case.case),
+                case.setting(),
                 outcome,
                 &case.claims,
                 &case.expects,
@@ -93,6 +93,13 @@ pub fn load(args: &ScenarioArgs) -> Result<Vec<SourceCase>, Failure> {
             } else {
                 format!("{}/{name}", stem(files[index]))
             };
+            // The same file twice.
+            let twice = (cases[..index].iter())
+                .filter(|other| other.case.name == cases[index].case.name)
+                .count();
+            if twice > 0 {
+                cases[index].case.name += &format!(" #{}", twice + 1);
+            }
         }
     }
     Ok(cases)
@@ -107,28 +114,16 @@ fn stem(path: &Path) -> String {
 /// Reports every contradiction between the settings of every case.
 pub fn contradictions(cases: &[SourceCase]) -> Result<(), Failure> {
     let found: Vec<String> = (cases.iter())
-        .flat_map(|case| check(&case.case).into_iter().map(|e| complaint(case, &e)))
+        .flat_map(|case| {
+            check(&case.case)
+                .into_iter()
+                .map(|e| source::contradiction(case, &e))
+        })
         .collect();
     if found.is_empty() {
         Ok(())
     } else {
         Err(Failure::Input(found.join("\n")))
-    }
-}
-
-/// A contradiction with its place and remedy.
-fn complaint(case: &SourceCase, error: &SimulateError) -> String {
-    let head = Terminal::error("error[case::contradiction]");
-    match error {
-        SimulateError::Invalid {
-            path,
-            message,
-            remedy,
-        } => format!(
-            "{head}: {message}\n  case \"{}\", {path}\n  = help: {remedy}",
-            case.case.name
-        ),
-        SimulateError::Cancelled => format!("{head}: {error}"),
     }
 }
 
@@ -182,7 +177,7 @@ fn outcomes(
         match result {
             Some(Ok(outcome)) => outcomes.push(outcome),
             Some(Err(SimulateError::Cancelled)) => return Err(Failure::Interrupted),
-            Some(Err(error)) => return Err(Failure::Input(complaint(case, &error))),
+            Some(Err(error)) => return Err(Failure::Input(source::contradiction(case, &error))),
             None => {
                 let message = format!("case \"{}\" was not simulated", case.case.name);
                 return Err(Failure::Unexpected(message));

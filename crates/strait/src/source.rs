@@ -7,9 +7,14 @@ use crate::cli::{CatalogCommand, ScenarioArgs};
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 use std::path::Path;
-use strait_study::catalog::{Catalog, CatalogError, Entry};
-use strait_study::verdict::{Claim, Expect};
+use strait_study::answer::{Setting, Value};
+use strait_study::catalog::{Catalog, CatalogError, Entry, Fact};
+use strait_study::scenario::{
+    self, Diagnostic, Explained, Loaded, Origin, Overrides, ResolvedCase, Style, render_all,
+};
+use strait_study::verdict::{Claim, Expect, Quantity, UnknownQuantity};
 use strait_training::case::Case;
+use strait_training::simulate::SimulateError;
 
 /// A case as read from a file.
 pub struct SourceCase {
@@ -21,35 +26,200 @@ pub struct SourceCase {
     pub expects: Vec<Expect>,
     /// What to check before trusting the answer.
     pub warnings: Vec<String>,
+    /// Where each value came from.
+    origins: Vec<Explained>,
+}
+
+impl SourceCase {
+    /// What answers name of it.
+    pub fn setting(&self) -> Setting {
+        let values = (self.origins.iter())
+            .map(|explained| Value {
+                path: explained.path.clone(),
+                value: explained.value.clone(),
+                stated: !matches!(
+                    explained.origin,
+                    Origin::Catalogue { .. } | Origin::Default { .. }
+                ),
+            })
+            .collect();
+        Setting {
+            values,
+            ..Setting::from(&self.case)
+        }
+    }
 }
 
 /// A scenario as read from a file.
 pub struct Source {
-    /// Cases in the order of the file or of `--case`.
+    /// Cases in the order of `--case`, or of the file.
     pub cases: Vec<SourceCase>,
 }
 
+fn overrides(args: &ScenarioArgs) -> Overrides {
+    Overrides {
+        set: (args.set.iter())
+            .filter_map(|set| set.split_once('='))
+            .map(|(path, value)| (path.trim().to_owned(), value.trim().to_owned()))
+            .collect(),
+        cases: args.cases.clone(),
+        seed: args.seed,
+    }
+}
+
+fn read(path: &Path, args: &ScenarioArgs) -> Result<Loaded, Failure> {
+    scenario::load(path, &Catalog::embedded(), &overrides(args))
+        .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))
+}
+
 /// Loads one scenario. All errors of the file are reported at once.
-pub fn load(path: &Path, _args: &ScenarioArgs) -> Result<Source, Failure> {
-    read(path)?;
-    Err(Failure::Unexpected(
-        "scenarios can't be loaded yet".to_owned(),
-    ))
+pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
+    let loaded = read(path, args)?;
+    let mut cases: Vec<SourceCase> = Vec::with_capacity(loaded.cases.len());
+    for resolved in loaded.cases {
+        cases.push(source_case(resolved)?);
+    }
+    if !args.cases.is_empty() {
+        // The first case asked for is the baseline of a comparison.
+        let rank = |case: &SourceCase| args.cases.iter().position(|name| *name == case.case.name);
+        cases.sort_by_key(rank);
+    }
+    Ok(Source { cases })
+}
+
+fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
+    let mut claims = Vec::new();
+    for stated in &resolved.claims {
+        let quantity = quantity(stated)?;
+        claims.push(Claim {
+            quantity,
+            stated: quantity.unit().from_base(stated.stated),
+            who: stated.who.clone(),
+            date: stated.date.clone(),
+            source: stated.source.clone(),
+        });
+    }
+    let mut expects = Vec::new();
+    for stated in &resolved.expects {
+        let quantity = quantity(stated)?;
+        expects.push(Expect {
+            quantity,
+            stated: quantity.unit().from_base(stated.stated),
+            within: stated.within.unwrap_or(0.0),
+            source: stated.source.clone(),
+        });
+    }
+    let mut warnings: Vec<String> = (resolved.warnings.iter())
+        .map(|warning| {
+            let place = warning.labels.first();
+            let place = place.map_or(String::new(), |label| format!(" ({})", label.place.short()));
+            format!("{}{place}", warning.message)
+        })
+        .collect();
+    warnings.extend((resolved.ranges.iter()).map(|range| {
+        format!(
+            "`{}` is given as a range; its likeliest value is used",
+            range.path
+        )
+    }));
+    Ok(SourceCase {
+        case: resolved.case,
+        claims,
+        expects,
+        warnings,
+        origins: resolved.origins,
+    })
+}
+
+/// The quantity of a claim as answers know it.
+fn quantity(claim: &scenario::Claim) -> Result<Quantity, Failure> {
+    (claim.quantity.name().parse())
+        .map_err(|error: UnknownQuantity| Failure::Unexpected(error.to_string()))
+}
+
+/// A contradiction between settings, with its place in the file and a remedy.
+pub fn contradiction(case: &SourceCase, error: &SimulateError) -> String {
+    let SimulateError::Invalid {
+        path,
+        message,
+        remedy,
+    } = error
+    else {
+        return format!("{}: {error}", Terminal::error("error"));
+    };
+    let mut fault = Diagnostic::error(
+        "case::contradiction",
+        format!("case \"{}\": {message}", case.case.name),
+    );
+    match case
+        .origins
+        .iter()
+        .find(|explained| explained.path == *path)
+    {
+        Some(Explained {
+            place: Some(place), ..
+        }) => fault = fault.at(place, path.as_str()),
+        Some(Explained { value, origin, .. }) => {
+            fault = fault.help(format!("`{path}` is {value} ({origin})"));
+        }
+        None => fault = fault.help(format!("see `{path}`")),
+    }
+    fault.help(remedy.as_str()).render(Style::Colour)
 }
 
 /// Every resolved value of a scenario with its origin.
-pub fn explain(path: &Path, _args: &ScenarioArgs, _json: bool) -> Result<String, Failure> {
-    read(path)?;
-    Err(Failure::Unexpected(
-        "scenarios can't be explained yet".to_owned(),
-    ))
+pub fn explain(path: &Path, args: &ScenarioArgs, json: bool) -> Result<String, Failure> {
+    let loaded = read(path, args)?;
+    let mut text = String::new();
+    let mut objects = Vec::new();
+    for case in &loaded.cases {
+        let name = &case.case.name;
+        text += &format!("case {name}\n");
+        let path = case
+            .origins
+            .iter()
+            .map(|e| e.path.chars().count())
+            .max()
+            .unwrap_or(0);
+        let value = case
+            .origins
+            .iter()
+            .map(|e| e.value.chars().count())
+            .max()
+            .unwrap_or(0);
+        let value = value.min(32);
+        let mut values = Vec::new();
+        for explained in &case.origins {
+            text += &format!(
+                "  {:path$}  {:value$}  {}\n",
+                explained.path, explained.value, explained.origin
+            );
+            values.push(serde_json::json!({
+                "path": explained.path,
+                "value": explained.value,
+                "origin": explained.origin.to_string(),
+            }));
+        }
+        objects.push(serde_json::json!({ "case": name, "values": values }));
+    }
+    let digest = &loaded.digest;
+    text += &format!("files {}, digest {digest}\n", loaded.files.join(", "));
+    Ok(if json {
+        pretty(&serde_json::json!({
+            "scenario": loaded.path,
+            "title": loaded.title,
+            "files": loaded.files,
+            "digest": digest,
+            "cases": objects,
+        }))
+    } else {
+        text
+    })
 }
 
 /// JSON Schema of scenario files.
-pub fn schema() -> Result<String, Failure> {
-    Err(Failure::Unexpected(
-        "scenarios have no schema yet".to_owned(),
-    ))
+pub fn schema() -> String {
+    scenario::schema::text()
 }
 
 /// What the catalogue lists or shows.
@@ -126,6 +296,7 @@ fn unknown(catalog: &Catalog, id: &str) -> Failure {
     ))
 }
 
+/// An entry's facts, their sources as numbered notes below.
 fn entry_text(entry: &Entry) -> String {
     let mut text = format!("{}/{}   {}", entry.kind, entry.id, entry.name);
     if let Some(vendor) = &entry.vendor {
@@ -135,23 +306,29 @@ fn entry_text(entry: &Entry) -> String {
     if let Some(description) = &entry.description {
         text += &format!("  {description}\n");
     }
-    let key = entry.facts.iter().map(|f| f.key.len()).max().unwrap_or(0);
-    let value = (entry.facts.iter())
-        .map(|f| f.value.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(24);
+    let longest = |of: &dyn Fn(&Fact) -> usize| entry.facts.iter().map(of).max().unwrap_or(0);
+    let key = longest(&|fact| fact.key.chars().count());
+    let value = longest(&|fact| fact.value.chars().count()).min(32);
+    let date = longest(&|fact| fact.date.chars().count());
+    let mut sources: Vec<&str> = Vec::new();
     for fact in &entry.facts {
+        let known = sources.iter().position(|source| *source == fact.source);
+        let number = known.unwrap_or_else(|| {
+            sources.push(&fact.source);
+            sources.len() - 1
+        }) + 1;
         text += &format!(
-            "  {:key$}  {:value$}  {} {}  {}",
-            fact.key, fact.value, fact.confidence, fact.date, fact.source
+            "  {:key$}  {:value$}  {}  {:date$}  [{number}]\n",
+            fact.key, fact.value, fact.confidence, fact.date
         );
         for (what, remark) in [("basis", &fact.basis), ("note", &fact.note)] {
             if let Some(remark) = remark {
-                text += &format!("; {what}: {remark}");
+                text += &format!("  {:key$}    {what}: {remark}\n", "");
             }
         }
-        text.push('\n');
+    }
+    for (index, source) in sources.iter().enumerate() {
+        text += &format!("  [{}] {source}\n", index + 1);
     }
     text + "  Confidence: A primary or measured, B consistent secondary, C single, D assumed.\n"
 }
@@ -183,14 +360,4 @@ fn entry_object(entry: &Entry) -> serde_json::Value {
 /// An object as indented text.
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
-        Failure::Input(format!(
-            "{}: can't read `{}`: {error}",
-            Terminal::error("error[scenario::unreadable]"),
-            path.display()
-        ))
-    })
 }

@@ -5,7 +5,7 @@
 //! put together from them. Never states a cause that was not simulated.
 
 use super::document::{CaseDocument, digest};
-use super::{Answer, CaseAnswer, format};
+use super::{Answer, CaseAnswer, Setting, format};
 use crate::verdict::{Part, Quantity, Unit};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -255,34 +255,39 @@ fn metric(quantity: Quantity, baseline: &CaseAnswer, case: &CaseAnswer) -> Optio
     })
 }
 
-/// What is set differently, as far as answers name it.
+/// What is set differently: values that either scenario states, or, where there are none,
+/// what answers name.
 fn settings(baseline: &CaseAnswer, case: &CaseAnswer) -> Vec<String> {
     let (a, b) = (&baseline.setting, &case.setting);
     let mut list = Vec::new();
-    let mut differs = |what: &str, before: String, after: String| {
+    let mut differs = |what: &str, before: &str, after: &str| {
         if before != after {
             list.push(format!("{what} {after} instead of {before}"));
         }
     };
-    differs("model", a.model.clone(), b.model.clone());
-    differs("accelerator", a.accelerator.clone(), b.accelerator.clone());
-    differs(
-        "accelerators",
-        format::count(u64::from(a.ranks)),
-        format::count(u64::from(b.ranks)),
-    );
-    differs("layout", a.layout(), b.layout());
-    differs(
-        "batch",
-        format!(
-            "{} tokens",
-            format::scaled(baseline.outcome.step.tokens.as_f64())
-        ),
-        format!(
-            "{} tokens",
-            format::scaled(case.outcome.step.tokens.as_f64())
-        ),
-    );
+    if a.values.is_empty() || b.values.is_empty() {
+        differs("model", &a.model, &b.model);
+        differs("accelerator", &a.accelerator, &b.accelerator);
+        let ranks = [a, b].map(|setting| format::count(u64::from(setting.ranks)));
+        differs("accelerators", &ranks[0], &ranks[1]);
+        differs("layout", &a.layout(), &b.layout());
+        return list;
+    }
+    let value = |setting: &Setting, path: &str| -> String {
+        let found = setting.values.iter().find(|v| v.path == path);
+        found.map_or("none".to_owned(), |v| v.value.clone())
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for stated in a.values.iter().chain(&b.values).filter(|v| v.stated) {
+        if !seen.contains(&stated.path.as_str()) {
+            seen.push(&stated.path);
+            differs(
+                &stated.path,
+                &value(a, &stated.path),
+                &value(b, &stated.path),
+            );
+        }
+    }
     list
 }
 
@@ -431,6 +436,28 @@ mod tests {
             .finding
             .clone();
         assert!(finding.contains("takes as long as"), "{finding}");
+    }
+
+    #[test]
+    fn stated_values_that_differ_are_named() {
+        let mut answer = two();
+        let value = |path: &str, value: &str, stated| crate::answer::Value {
+            path: path.to_owned(),
+            value: value.to_owned(),
+            stated,
+        };
+        answer.cases[0].setting.values = vec![
+            value("routing.node_limit", "4", false),
+            value("cluster.peak_bf16", "989 TFLOPS", false),
+        ];
+        answer.cases[1].setting.values = vec![
+            value("routing.node_limit", "8", true),
+            value("cluster.peak_bf16", "312 TFLOPS", false),
+        ];
+        assert_eq!(
+            Comparison::new(&answer).unwrap().differences[0].settings,
+            ["routing.node_limit 8 instead of 4"]
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub mod text;
 
 pub use compare::Comparison;
 pub use document::RunDocument;
-pub use setting::Setting;
+pub use setting::{Setting, Value};
 pub use text::{Detail, TextStyle};
 
 use crate::verdict::{Check, Claim, Expect, Judgement, check, judge};

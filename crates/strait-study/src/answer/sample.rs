@@ -59,6 +59,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
             phase("context 32K", 60_000_000_000, 32_768, false),
         ],
         rent: PricePerHour::new(2.0),
+        values: Vec::new(),
     };
     let gpu_hours = [2_667_000.0, 57_000.0];
     let outcome = Outcome {

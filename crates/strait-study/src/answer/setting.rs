@@ -28,6 +28,19 @@ pub struct Setting {
     pub phases: Vec<Phase>,
     /// Rent of one accelerator.
     pub rent: PricePerHour,
+    /// Every resolved value of the scenario; empty where the case comes from no file.
+    pub values: Vec<Value>,
+}
+
+/// A resolved value of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Scenario path, such as `parallelism.tensor`.
+    pub path: String,
+    /// The value with its unit.
+    pub value: String,
+    /// Stated by the file, the case or the command line, rather than a fact or a default.
+    pub stated: bool,
 }
 
 impl From<&Case> for Setting {
@@ -55,6 +68,7 @@ impl From<&Case> for Setting {
             parallelism: parallelism.clone(),
             phases: case.training.phases.clone(),
             rent: case.economics.rent,
+            values: Vec::new(),
         }
     }
 }

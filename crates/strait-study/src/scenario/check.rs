@@ -78,7 +78,9 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 if !words.iter().any(|c| c.name == text) {
                     let mut d = unknown_word(text, node, path, words);
                     if parts.iter().any(|c| c.name == text) {
-                        d.help = vec![format!("name single parts in a list: {path} = [\"{text}\"]")];
+                        d.help = vec![format!(
+                            "name single parts in a list: {path} = [\"{text}\"]"
+                        )];
                     }
                     out.push(d);
                 }
@@ -99,11 +101,18 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                             .help("remove one"),
                         ),
                         Some(text) => seen.push(text),
-                        None => out.push(wrong_type(element, path, "a list of words", "[\"norm\"]")),
+                        None => {
+                            out.push(wrong_type(element, path, "a list of words", "[\"norm\"]"))
+                        }
                     }
                 }
             }
-            _ => out.push(wrong_type(node, path, "a word or a list of words", "\"full\"")),
+            _ => out.push(wrong_type(
+                node,
+                path,
+                "a word or a list of words",
+                "\"full\"",
+            )),
         },
         Kind::Counts { max } => match node.list() {
             Some([]) => out.push(
@@ -123,7 +132,12 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                     }
                 }
             }
-            None => out.push(wrong_type(node, path, "a list of whole numbers", "[4, 4, 4, 1]")),
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a list of whole numbers",
+                "[4, 4, 4, 1]",
+            )),
         },
         Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
@@ -185,12 +199,7 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
 }
 
 /// Reports the required keys that a table lacks.
-pub(super) fn missing(
-    table: &Table,
-    place: &Place,
-    section: &Section,
-    out: &mut Vec<Diagnostic>,
-) {
+pub(super) fn missing(table: &Table, place: &Place, section: &Section, out: &mut Vec<Diagnostic>) {
     for key in section.keys.iter().filter(|k| k.required) {
         if table.get(key.name).is_none() {
             out.push(missing_key(key, place, section));

@@ -390,7 +390,10 @@ mod tests {
         let text = format!("a = \"{}\" bad {}\n", "x".repeat(500), "y".repeat(500));
         let d = Diagnostic::error("scenario::x", "no").at(&place(&text, "bad"), "here");
         let rendered = d.render(Style::Plain);
-        assert!(rendered.lines().all(|l| l.chars().count() < 110), "{rendered}");
+        assert!(
+            rendered.lines().all(|l| l.chars().count() < 110),
+            "{rendered}"
+        );
         let lines: Vec<&str> = rendered.lines().collect();
         let column = lines[4].chars().position(|c| c == '^');
         let shown: String = lines[3].chars().skip(column.unwrap_or(0)).take(3).collect();

@@ -50,18 +50,20 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
         // The same file under another name is the same file.
         let identity = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         let names = || -> String {
-            let mut names: Vec<String> =
-                chain.iter().map(|(_, s)| s.name.clone()).collect();
+            let mut names: Vec<String> = chain.iter().map(|(_, s)| s.name.clone()).collect();
             names.push(path.display().to_string());
             names.join(" -> ")
         };
         if let Some(place) = &pulled_in_by {
             if chain.iter().any(|(seen, _)| *seen == identity) {
                 faults.push(
-                    Diagnostic::error("scenario::cyclic-extends", "`extends` goes round in a circle")
-                        .at(place, "comes back to a file that is already in the chain")
-                        .help(format!("the chain: {}", names()))
-                        .help("remove one of these `extends` lines"),
+                    Diagnostic::error(
+                        "scenario::cyclic-extends",
+                        "`extends` goes round in a circle",
+                    )
+                    .at(place, "comes back to a file that is already in the chain")
+                    .help(format!("the chain: {}", names()))
+                    .help("remove one of these `extends` lines"),
                 );
                 break;
             }

@@ -110,7 +110,10 @@ pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagn
                 &node,
                 &path,
                 "a table",
-                &format!("{path}.{} = …", section.keys.first().map_or("key", |k| k.name)),
+                &format!(
+                    "{path}.{} = …",
+                    section.keys.first().map_or("key", |k| k.name)
+                ),
             )),
         },
     }
@@ -244,7 +247,10 @@ pub fn all_paths() -> Vec<String> {
 fn unknown(path: &str, segment: &str, section: &'static Section, place: &Place) -> Diagnostic {
     let mut d = Diagnostic::error(
         "scenario::unknown-path",
-        format!("`{path}` does not exist: {} has no `{segment}`", section.title),
+        format!(
+            "`{path}` does not exist: {} has no `{segment}`",
+            section.title
+        ),
     )
     .at(place, "no such setting");
     let paths = all_paths();

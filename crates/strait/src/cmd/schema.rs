@@ -9,7 +9,7 @@ use strait_study::answer::document;
 /// Prints one schema.
 pub fn schema(args: &SchemaArgs, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let text = match args.what {
-        SchemaOf::Scenario => source::schema()?,
+        SchemaOf::Scenario => source::schema(),
         SchemaOf::Run => document::schema(),
         SchemaOf::Compare => document::compare_schema(),
     };
