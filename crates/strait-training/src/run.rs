@@ -108,7 +108,8 @@ fn ramp(
     let mut points: Vec<(f64, f64)> = Vec::new();
     for index in 0..RAMP_POINTS {
         let wanted = f64::from(initial)
-            + f64::from(phase.global_batch - initial) * f64::from(index) / f64::from(RAMP_POINTS - 1);
+            + f64::from(phase.global_batch - initial) * f64::from(index)
+                / f64::from(RAMP_POINTS - 1);
         let batch = ((wanted / f64::from(unit)).round() as u32).max(1) * unit;
         points.push((f64::from(batch), time_at(batch)?.seconds()));
     }

@@ -47,7 +47,10 @@ pub fn check(case: &Case) -> Vec<SimulateError> {
     let mut errors = Vec::new();
     for phase in &case.training.phases {
         let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
-        let batches = [phase.initial_batch.unwrap_or(phase.global_batch), phase.global_batch];
+        let batches = [
+            phase.initial_batch.unwrap_or(phase.global_batch),
+            phase.global_batch,
+        ];
         for batch in batches {
             let layout = crate::layout::Layout::new(
                 parallelism,

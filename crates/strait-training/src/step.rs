@@ -98,7 +98,7 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
             control.cancel,
             &progress,
         )
-    .map_err(engine_error)?;
+        .map_err(engine_error)?;
     Ok(read(input, &layout, &lowered, &run, bars.bars))
 }
 
@@ -120,7 +120,11 @@ fn engine_error(error: EngineError) -> SimulateError {
 
 /// Mean of a count of picoseconds over ranks.
 fn mean(run: &Run, value: impl Fn(&Accounts) -> Time) -> Time {
-    let sum: u128 = run.accounts.iter().map(|a| u128::from(value(a).picos())).sum();
+    let sum: u128 = run
+        .accounts
+        .iter()
+        .map(|a| u128::from(value(a).picos()))
+        .sum();
     Time::from_picos((sum / run.accounts.len().max(1) as u128) as u64)
 }
 

@@ -18,7 +18,13 @@ fn workspace() -> PathBuf {
 
 fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(workspace())
         .output()
         .expect("cargo metadata runs");
@@ -62,11 +68,18 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_file_says_what_it_is() {
     for floor in FLOORS {
         let mut files = Vec::new();
-        sources(&workspace().join("crates").join(floor).join("src"), &mut files);
+        sources(
+            &workspace().join("crates").join(floor).join("src"),
+            &mut files,
+        );
         assert!(!files.is_empty());
         for file in files {
             let text = std::fs::read_to_string(&file).expect("source is readable");
-            assert!(text.starts_with("//!"), "{} has no //! head", file.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} has no //! head",
+                file.display()
+            );
         }
     }
 }
@@ -75,7 +88,10 @@ fn every_file_says_what_it_is() {
 fn lower_floors_neither_read_files_nor_print_nor_look_at_the_clock() {
     for floor in &FLOORS[..3] {
         let mut files = Vec::new();
-        sources(&workspace().join("crates").join(floor).join("src"), &mut files);
+        sources(
+            &workspace().join("crates").join(floor).join("src"),
+            &mut files,
+        );
         for file in files {
             let text = std::fs::read_to_string(&file).expect("source is readable");
             // Tests below `#[cfg(test)]` may do as they like.
@@ -83,7 +99,15 @@ fn lower_floors_neither_read_files_nor_print_nor_look_at_the_clock() {
             if file.file_name().is_some_and(|name| name == "tests.rs") {
                 continue;
             }
-            for word in ["std::fs", "println!", "eprintln!", "Instant::now", "SystemTime", "HashMap", "HashSet"] {
+            for word in [
+                "std::fs",
+                "println!",
+                "eprintln!",
+                "Instant::now",
+                "SystemTime",
+                "HashMap",
+                "HashSet",
+            ] {
                 assert!(!code.contains(word), "{} uses {word}", file.display());
             }
         }

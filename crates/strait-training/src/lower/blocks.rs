@@ -107,6 +107,8 @@ pub(super) struct Beside {
     pub gather: Vec<Vec<(u8, Time)>>,
     /// Parameters are gathered in the background before the pass (first forward of a step).
     pub prefetch: Vec<Vec<(u8, Time)>>,
+    /// Parameters were gathered by an earlier slot, which the first pass waits for.
+    pub awaits: bool,
     /// Gradients are reduced in the background after the pass.
     pub reduce: Vec<Vec<(u8, Time)>>,
 }
@@ -294,7 +296,10 @@ impl<'t> Builder<'t> {
         if !beside.prefetch.is_empty() {
             self.gathered = Some(Wait {
                 stream: DATA,
-                count: beside.prefetch[..=index].iter().map(Vec::len).sum::<usize>() as u16,
+                count: beside.prefetch[..=index]
+                    .iter()
+                    .map(Vec::len)
+                    .sum::<usize>() as u16,
             })
             .filter(|wait| wait.count > 0);
         }
@@ -309,7 +314,33 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Gathers the parameters of a chunk in the background: the only work of its block.
+    pub fn gather(&mut self, prefetch: &[Vec<(u8, Time)>]) {
+        let beside = Beside {
+            prefetch: prefetch.to_vec(),
+            ..Beside::default()
+        };
+        self.start(&beside);
+    }
+
     fn start(&mut self, beside: &Beside) {
+        if beside.awaits {
+            // Background streams run slots in order: this mark ends when the gathers have.
+            let label = self.tables.label("parameters gathered");
+            self.push(
+                DATA,
+                Instruction {
+                    kind: Kind::Local,
+                    base: Time::ZERO,
+                    waits: [None, None],
+                    busy: account::DATA,
+                    idle: account::DATA,
+                    load: 0,
+                    label,
+                },
+            );
+            self.gathered = self.here(DATA);
+        }
         let label = self.tables.label("gather parameters");
         for &(group, time) in beside.prefetch.iter().flatten() {
             self.push(
@@ -349,8 +380,7 @@ impl<'t> Builder<'t> {
                 // computed where they stand, and nothing hides the exchange after them.
                 if weights {
                     self.filler(segment);
-                    self.last[Lane::Backward as usize] =
-                        self.here(COMPUTE).map(|wait| wait.count);
+                    self.last[Lane::Backward as usize] = self.here(COMPUTE).map(|wait| wait.count);
                 }
                 self.exchange(segment, Lane::Backward);
             }

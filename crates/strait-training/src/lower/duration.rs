@@ -103,9 +103,7 @@ impl<'a> Durations<'a> {
                 bytes,
                 beside,
             } => {
-                let step = self
-                    .links
-                    .point_to_point(*bytes, self.context.domains > 1);
+                let step = self.links.point_to_point(*bytes, self.context.domains > 1);
                 let hidden = self.kernels.attention(beside);
                 step.saturating_sub(hidden) * u64::from(*steps)
             }
@@ -116,8 +114,8 @@ impl<'a> Durations<'a> {
     /// nothing hides, what the product is too short to hide, and the share of the chip that
     /// the collective's kernels take from the product meanwhile.
     fn exposed(&self, collective: Time, product: Time, parts: u32) -> Time {
-        let share = f64::from(self.links.communication_units())
-            / f64::from(self.kernels.units().max(1));
+        let share =
+            f64::from(self.links.communication_units()) / f64::from(self.kernels.units().max(1));
         let (c, g) = (collective.seconds(), product.seconds());
         let slowed = g + share * c.min(g);
         let total = c.max(slowed) + c.min(g) / f64::from(parts.max(1));
@@ -189,8 +187,8 @@ impl<'a> Durations<'a> {
     /// Time of one pipeline transfer of a micro-batch's activations or gradients: BF16, each
     /// tensor rank sending its share.
     pub fn hop(&self, crosses_domains: bool) -> Time {
-        let bytes = 2.0 * self.shape.tokens() as f64 * self.shape.hidden()
-            / self.shape.tensor as f64;
+        let bytes =
+            2.0 * self.shape.tokens() as f64 * self.shape.hidden() / self.shape.tensor as f64;
         self.links
             .point_to_point(Bytes::from_f64(bytes), crosses_domains)
     }
@@ -203,4 +201,3 @@ impl<'a> Durations<'a> {
         self.links.collective(kind, bytes, group)
     }
 }
-

@@ -34,11 +34,30 @@ pub struct Lowered {
 /// What distinguishes the blocks of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum BlockKey {
-    Forward { local: u8, first: bool },
-    Backward { local: u8, last: bool },
-    BackwardInput { local: u8 },
-    BackwardWeight { local: u8, last: bool },
-    Pair { forward: u8, backward: u8, last: bool },
+    /// Parameters of a chunk gathered ahead of its first forward.
+    Gather {
+        local: u8,
+    },
+    Forward {
+        local: u8,
+        first: bool,
+    },
+    Backward {
+        local: u8,
+        last: bool,
+    },
+    BackwardInput {
+        local: u8,
+    },
+    BackwardWeight {
+        local: u8,
+        last: bool,
+    },
+    Pair {
+        forward: u8,
+        backward: u8,
+        last: bool,
+    },
 }
 
 fn shape_of(span: Span) -> GroupShape {
@@ -177,6 +196,19 @@ impl Lowering<'_> {
         self.parallelism.zero == Zero::Zero3 && self.layout.span(Group::Shard, 0).ranks > 1
     }
 
+    /// Sharded optimizers leave updated parameters to be gathered under the next forward.
+    fn prefetches(&self) -> bool {
+        self.case.software.parameter_overlap
+            && self.parallelism.zero != Zero::Zero0
+            && !self.sharded()
+    }
+
+    /// Parameters of this chunk are gathered before its first forward: later chunks, and
+    /// ranks that wait for their first activations anyway.
+    fn gathers_ahead(&self, rank: u32, local: u8) -> bool {
+        self.prefetches() && self.schedule.stage_of(rank, local) > 0
+    }
+
     /// The passes of one model stage.
     fn chunk(&mut self, stage: u32) -> ChunkPasses {
         let contents = self.layout.stages[stage as usize].clone();
@@ -209,7 +241,11 @@ impl Lowering<'_> {
         }
         if head {
             let pass = head_pass(&self.durations.shape);
-            let held = if model.tied && embedding { 0.0 } else { vocabulary };
+            let held = if model.tied && embedding {
+                0.0
+            } else {
+                vocabulary
+            };
             self.add(&mut chunk, &pass, held, 0.0);
         }
         if mtp {
@@ -226,8 +262,12 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, chunk: &mut ChunkPasses, pass: &Pass, dense: f64, experts: f64) {
-        chunk.lone.push(TimedPass::new(&self.durations, pass, false));
-        chunk.paired.push(TimedPass::new(&self.durations, pass, true));
+        chunk
+            .lone
+            .push(TimedPass::new(&self.durations, pass, false));
+        chunk
+            .paired
+            .push(TimedPass::new(&self.durations, pass, true));
         chunk.parameters.push(PassParameters { dense, experts });
     }
 
@@ -235,16 +275,13 @@ impl Lowering<'_> {
         let model = &self.case.model;
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
-        let (lone, paired) = self
-            .cache
-            .entry((moe, recompute))
-            .or_insert_with(|| {
-                let pass = layer_pass(&durations.shape, layer, recompute);
-                (
-                    TimedPass::new(durations, &pass, false),
-                    TimedPass::new(durations, &pass, true),
-                )
-            });
+        let (lone, paired) = self.cache.entry((moe, recompute)).or_insert_with(|| {
+            let pass = layer_pass(&durations.shape, layer, recompute);
+            (
+                TimedPass::new(durations, &pass, false),
+                TimedPass::new(durations, &pass, true),
+            )
+        });
         chunk.lone.push(lone.in_layer(layer));
         chunk.paired.push(paired.in_layer(layer));
         let counts = model.layer_parameters(layer);
@@ -321,8 +358,28 @@ impl Lowering<'_> {
         let mut blocks = Vec::new();
         let mut known: BTreeMap<BlockKey, u32> = BTreeMap::new();
         let mut slots = Vec::with_capacity(order.len() + 1);
+        // A chunk's parameters are gathered once the chunk before it has started; those of the
+        // first chunk at the start of the step, unless it can begin with them layer by layer.
+        let gather = |local, blocks: &mut Vec<_>, slots: &mut Vec<Slot>, tables: &mut Tables| {
+            blocks.push(self.block(rank, BlockKey::Gather { local }, &chunks, tables));
+            slots.push(Slot {
+                block: (blocks.len() - 1) as u32,
+                keys: [0, 0],
+                entry: [None, None],
+            });
+        };
         for (index, &work) in order.iter().enumerate() {
             let (forward, backward, _) = parts(work);
+            let starts = match work {
+                Work::Forward(c) => first_forward[c.local as usize].then_some(c.local),
+                _ => None,
+            };
+            if let Some(local) = starts
+                && local == 0
+                && self.gathers_ahead(rank, 0)
+            {
+                gather(0, &mut blocks, &mut slots, tables);
+            }
             let mut entry = [None, None];
             for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
                 let Some(chunk) = chunk else { continue };
@@ -374,6 +431,12 @@ impl Lowering<'_> {
                 ],
                 entry,
             });
+            if let Some(next) = starts.map(|local| local + 1)
+                && next < locals
+                && self.gathers_ahead(rank, next)
+            {
+                gather(next, &mut blocks, &mut slots, tables);
+            }
         }
         let block = self.optimizer(&chunks, tables);
         blocks.push(block);
@@ -413,19 +476,27 @@ impl Lowering<'_> {
         let gather = |local: u8, reverse: bool| {
             if self.sharded() {
                 let chunk = &chunks[local as usize];
-                self.per_pass(chunk, CollectiveKind::AllGather, state.weight, true, reverse)
+                self.per_pass(
+                    chunk,
+                    CollectiveKind::AllGather,
+                    state.weight,
+                    true,
+                    reverse,
+                )
             } else {
                 Vec::new()
             }
         };
         let window = match key {
+            BlockKey::Gather { local } => {
+                let chunk = &chunks[local as usize];
+                let kind = CollectiveKind::AllGather;
+                builder.gather(&self.per_pass(chunk, kind, state.weight, false, false));
+                Window::Forward
+            }
             BlockKey::Forward { local, first } => {
                 let chunk = &chunks[local as usize];
-                let prefetch = if first
-                    && software.parameter_overlap
-                    && self.parallelism.zero != Zero::Zero0
-                    && !self.sharded()
-                {
+                let prefetch = if first && self.prefetches() && !self.gathers_ahead(rank, local) {
                     self.per_pass(chunk, CollectiveKind::AllGather, state.weight, false, false)
                 } else {
                     Vec::new()
@@ -433,6 +504,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(local, false),
                     prefetch,
+                    awaits: first && self.gathers_ahead(rank, local),
                     reduce: Vec::new(),
                 };
                 builder.forward(&chunk.lone, &beside);
@@ -442,8 +514,8 @@ impl Lowering<'_> {
             BlockKey::Backward { local, last } => {
                 let beside = Beside {
                     gather: gather(local, true),
-                    prefetch: Vec::new(),
                     reduce: reduce(local, last),
+                    ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, true, &beside);
                 sends_backward = Some(local);
@@ -483,7 +555,10 @@ impl Lowering<'_> {
             }
         };
         let asynchronous = software.pipeline_overlap;
-        for (lane, local) in [(Lane::Forward, sends_forward), (Lane::Backward, sends_backward)] {
+        for (lane, local) in [
+            (Lane::Forward, sends_forward),
+            (Lane::Backward, sends_backward),
+        ] {
             let Some(local) = local else { continue };
             let Some(target) = self.target(rank, local, lane) else {
                 continue;
@@ -556,9 +631,8 @@ impl Lowering<'_> {
             builder.blocking(group::WORLD, time, "all-reduce gradient norm");
         }
         builder.plain(&self.durations.list(&update, units));
-        let gathers = !self.sharded()
-            && !software.parameter_overlap
-            && self.parallelism.zero != Zero::Zero0;
+        let gathers =
+            !self.sharded() && !software.parameter_overlap && self.parallelism.zero != Zero::Zero0;
         if gathers {
             for (index, time) in
                 self.data_collectives(CollectiveKind::AllGather, total, state.weight, false)
@@ -636,7 +710,13 @@ impl Lowering<'_> {
 }
 
 /// Forward chunk, backward chunk, and whether weight gradients are among the work.
-fn parts(work: Work) -> (Option<crate::schedule::Chunk>, Option<crate::schedule::Chunk>, bool) {
+fn parts(
+    work: Work,
+) -> (
+    Option<crate::schedule::Chunk>,
+    Option<crate::schedule::Chunk>,
+    bool,
+) {
     match work {
         Work::Forward(c) => (Some(c), None, false),
         Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),

@@ -101,8 +101,7 @@ impl Timing for StepTiming {
         site: Site<'_>,
         instruction: &Instruction,
     ) -> Time {
-        let Dependence::Exchange { time, layer, key } =
-            self.dependences[instruction.load as usize]
+        let Dependence::Exchange { time, layer, key } = self.dependences[instruction.load as usize]
         else {
             return instruction.base;
         };

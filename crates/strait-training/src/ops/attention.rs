@@ -74,7 +74,12 @@ fn cores(
         let bytes =
             2.0 * (kv_heads * (u64::from(dims.0) + u64::from(dims.1)) * own * shape.batch) as f64;
         let factor = if backward { 2.0 } else { 1.0 };
-        list.ring("ring exchange", shape.context as u32 - 1, bytes * factor, step);
+        list.ring(
+            "ring exchange",
+            shape.context as u32 - 1,
+            bytes * factor,
+            step,
+        );
         // Merging partial outputs: 16 bytes an output element and step (FP32 read and write twice).
         let outputs = (heads * u64::from(dims.1) * own * shape.batch) as f64;
         list.memory(
@@ -94,7 +99,13 @@ impl Boundary {
     pub(super) fn gather(list: &mut List, shape: &Shape<'_>, product: Linear) {
         if shape.sequence_parallel {
             let beside = shape.overlaps_forward().then(|| product.forward());
-            list.collective("all-gather", Scope::Tensor, CollectiveKind::AllGather, residual(shape), beside);
+            list.collective(
+                "all-gather",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                residual(shape),
+                beside,
+            );
         }
     }
 
@@ -115,7 +126,13 @@ impl Boundary {
     pub(super) fn gather_gradient(list: &mut List, shape: &Shape<'_>, product: Linear) {
         if shape.sequence_parallel {
             let beside = shape.overlaps_backward().then(|| product.input_gradient());
-            list.collective("all-gather of gradients", Scope::Tensor, CollectiveKind::AllGather, residual(shape), beside);
+            list.collective(
+                "all-gather of gradients",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                residual(shape),
+                beside,
+            );
         }
     }
 
@@ -124,9 +141,17 @@ impl Boundary {
     pub(super) fn scatter_gradient(list: &mut List, shape: &Shape<'_>, product: Linear) {
         if shape.tensor > 1 {
             let (name, kind, beside) = if shape.sequence_parallel {
-                ("reduce-scatter of gradients", CollectiveKind::ReduceScatter, product.input_gradient())
+                (
+                    "reduce-scatter of gradients",
+                    CollectiveKind::ReduceScatter,
+                    product.input_gradient(),
+                )
             } else {
-                ("all-reduce of gradients", CollectiveKind::AllReduce, product.weight_gradient())
+                (
+                    "all-reduce of gradients",
+                    CollectiveKind::AllReduce,
+                    product.weight_gradient(),
+                )
             };
             let beside = shape.overlaps_backward().then_some(beside);
             list.collective(name, Scope::Tensor, kind, residual(shape), beside);
@@ -163,21 +188,40 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
         list.memory("q and k norm", Class::Norm, MemoryClass::Norm, rotary_bytes);
     }
     if rotary {
-        list.memory("rotary", Class::Elementwise, MemoryClass::Strided, rotary_bytes);
+        list.memory(
+            "rotary",
+            Class::Elementwise,
+            MemoryClass::Strided,
+            rotary_bytes,
+        );
     }
     cores(&mut list, shape, heads, kv_heads, dims, false);
     shape.cast_input(&mut list, "cast attention output", t * (heads * d) as f64);
     list.gemm("output projection", out.forward());
     Boundary::scatter(&mut list, shape, out);
-    list.memory("residual add", Class::Elementwise, MemoryClass::Stream, shape.residual_bytes() * outer);
+    list.memory(
+        "residual add",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        shape.residual_bytes() * outer,
+    );
     let forward = list.take();
 
-    list.memory("residual add backward", Class::Elementwise, MemoryClass::Stream, 6.0 * outer);
+    list.memory(
+        "residual add backward",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        6.0 * outer,
+    );
     Boundary::gather_gradient(&mut list, shape, out);
     shape.cast_gradient(&mut list, "cast dy", t * h as f64);
     shape.transpose_weight(&mut list, "transpose W out", (heads * d * h) as f64);
     list.gemm("output projection dgrad", out.input_gradient());
-    shape.cast_for_weight(&mut list, "cast+transpose attention output", t * (heads * d) as f64);
+    shape.cast_for_weight(
+        &mut list,
+        "cast+transpose attention output",
+        t * (heads * d) as f64,
+    );
     shape.cast_for_weight(&mut list, "cast+transpose dy", t * h as f64);
     // Flash kernels recompute scores by themselves: selective recomputation costs nothing more.
     if shape.recomputes(RecomputePart::CoreAttention)
@@ -187,10 +231,20 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     }
     cores(&mut list, shape, heads, kv_heads, dims, true);
     if rotary {
-        list.memory("rotary backward", Class::Elementwise, MemoryClass::Strided, rotary_bytes);
+        list.memory(
+            "rotary backward",
+            Class::Elementwise,
+            MemoryClass::Strided,
+            rotary_bytes,
+        );
     }
     if shape.model.qk_norm {
-        list.memory("q and k norm backward", Class::Norm, MemoryClass::NormBackward, 1.5 * rotary_bytes);
+        list.memory(
+            "q and k norm backward",
+            Class::Norm,
+            MemoryClass::NormBackward,
+            1.5 * rotary_bytes,
+        );
     }
     let qkv_width = ((heads + 2 * kv_heads) * d) as f64;
     shape.cast_gradient(&mut list, "cast dqkv", t * qkv_width);
@@ -198,11 +252,21 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     list.gemm("qkv projection dgrad", qkv.input_gradient());
     Boundary::scatter_gradient(&mut list, shape, qkv);
     if shape.recomputes(RecomputePart::Norm) {
-        list.memory("norm 1 recompute", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+        list.memory(
+            "norm 1 recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * outer,
+        );
     }
     shape.cast_for_weight(&mut list, "cast+transpose x", t * h as f64);
     shape.cast_for_weight(&mut list, "cast+transpose dqkv", t * qkv_width);
-    list.memory("norm 1 backward", Class::Norm, MemoryClass::NormBackward, 6.0 * outer);
+    list.memory(
+        "norm 1 backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        6.0 * outer,
+    );
     let backward = list.take();
 
     list.gemm("output projection wgrad", out.weight_gradient());
@@ -230,7 +294,11 @@ fn latent(shape: &Shape<'_>) -> Half {
     let tensor = shape.tensor;
     let h = u64::from(shape.model.hidden);
     let heads = u64::from(heads).div_ceil(tensor);
-    let (nope, rope, v) = (u64::from(qk_nope_dim), u64::from(qk_rope_dim), u64::from(v_dim));
+    let (nope, rope, v) = (
+        u64::from(qk_nope_dim),
+        u64::from(qk_rope_dim),
+        u64::from(v_dim),
+    );
     let kv_rank = u64::from(kv_rank);
     let q_width = heads * (nope + rope);
     let kv_width = heads * (nope + v);
@@ -254,21 +322,63 @@ fn latent(shape: &Shape<'_>) -> Half {
     let up_projections = |list: &mut List, recompute: bool| {
         if fine {
             if q_down.is_some() {
-                shape.cast_input(list, if recompute { "cast q_a out again" } else { "cast q_a out" }, elements(q_in));
+                shape.cast_input(
+                    list,
+                    if recompute {
+                        "cast q_a out again"
+                    } else {
+                        "cast q_a out"
+                    },
+                    elements(q_in),
+                );
             }
         } else if q_down.is_some() {
             shape.cast_input(list, "cast q_a out", elements(q_in));
         }
-        list.gemm(if recompute { "q_b recompute" } else { "q_b" }, q_up.forward());
-        shape.cast_input(list, if recompute { "cast kv_a out again" } else { "cast kv_a out" }, elements(kv_rank));
-        list.gemm(if recompute { "kv_b recompute" } else { "kv_b" }, kv_up.forward());
-        list.memory("copy k_nope into k", Class::Elementwise, MemoryClass::Stream, 4.0 * elements(heads * nope));
-        list.memory("broadcast k_pe", Class::Elementwise, MemoryClass::Strided, 2.0 * elements(heads * rope));
-        list.memory("rope q", Class::Elementwise, MemoryClass::Strided, 4.0 * elements(heads * rope));
+        list.gemm(
+            if recompute { "q_b recompute" } else { "q_b" },
+            q_up.forward(),
+        );
+        shape.cast_input(
+            list,
+            if recompute {
+                "cast kv_a out again"
+            } else {
+                "cast kv_a out"
+            },
+            elements(kv_rank),
+        );
+        list.gemm(
+            if recompute { "kv_b recompute" } else { "kv_b" },
+            kv_up.forward(),
+        );
+        list.memory(
+            "copy k_nope into k",
+            Class::Elementwise,
+            MemoryClass::Stream,
+            4.0 * elements(heads * nope),
+        );
+        list.memory(
+            "broadcast k_pe",
+            Class::Elementwise,
+            MemoryClass::Strided,
+            2.0 * elements(heads * rope),
+        );
+        list.memory(
+            "rope q",
+            Class::Elementwise,
+            MemoryClass::Strided,
+            4.0 * elements(heads * rope),
+        );
     };
 
     let mut list = List::new();
-    list.memory("norm 1 with residual", Class::Norm, MemoryClass::Norm, 6.0 * outer);
+    list.memory(
+        "norm 1 with residual",
+        Class::Norm,
+        MemoryClass::Norm,
+        6.0 * outer,
+    );
     Boundary::gather(&mut list, shape, q_up);
     list.small("small kernels attn(F)", small_forward);
     if let Some(q_down) = q_down {
@@ -278,36 +388,80 @@ fn latent(shape: &Shape<'_>) -> Half {
     shape.cast_input(&mut list, "cast x to kv_a", elements(h));
     list.gemm("kv_a", kv_down.forward());
     if q_down.is_some() {
-        list.memory("q norm", Class::Norm, MemoryClass::Norm, 4.0 * elements(q_in));
+        list.memory(
+            "q norm",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * elements(q_in),
+        );
     }
-    list.memory("kv norm", Class::Norm, MemoryClass::Norm, 4.0 * elements(kv_rank));
+    list.memory(
+        "kv norm",
+        Class::Norm,
+        MemoryClass::Norm,
+        4.0 * elements(kv_rank),
+    );
     up_projections(&mut list, false);
     cores(&mut list, shape, heads, heads, dims, false);
     if fine {
-        list.memory("cast attention output E5M6", Class::Cast, MemoryClass::Pack12, 3.5 * elements(out_width));
+        list.memory(
+            "cast attention output E5M6",
+            Class::Cast,
+            MemoryClass::Pack12,
+            3.5 * elements(out_width),
+        );
     }
     shape.cast_input(&mut list, "cast attention output", elements(out_width));
     list.gemm("o", out.forward());
     Boundary::scatter(&mut list, shape, out);
-    list.memory("scale", Class::Elementwise, MemoryClass::Stream, 4.0 * outer);
+    list.memory(
+        "scale",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        4.0 * outer,
+    );
     let forward = list.take();
 
     list.small("small kernels attn(B)", small_backward);
-    list.memory("scale backward", Class::Elementwise, MemoryClass::Stream, 4.0 * outer);
+    list.memory(
+        "scale backward",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        4.0 * outer,
+    );
     Boundary::gather_gradient(&mut list, shape, out);
     if fine {
-        list.memory("cast back E5M6", Class::Cast, MemoryClass::Pack12, 3.5 * elements(out_width));
+        list.memory(
+            "cast back E5M6",
+            Class::Cast,
+            MemoryClass::Pack12,
+            3.5 * elements(out_width),
+        );
     }
     shape.cast_gradient(&mut list, "cast dy", elements(h));
     shape.transpose_weight(&mut list, "transpose W o", (h * out_width) as f64);
     list.gemm("o dgrad", out.input_gradient());
-    shape.cast_for_weight(&mut list, "cast+transpose attention output", elements(out_width));
+    shape.cast_for_weight(
+        &mut list,
+        "cast+transpose attention output",
+        elements(out_width),
+    );
     shape.cast_for_weight(&mut list, "cast+transpose dy", elements(h));
     if shape.recomputes(RecomputePart::MlaUp) {
         if q_down.is_some() {
-            list.memory("q norm recompute", Class::Norm, MemoryClass::Norm, 4.0 * elements(q_in));
+            list.memory(
+                "q norm recompute",
+                Class::Norm,
+                MemoryClass::Norm,
+                4.0 * elements(q_in),
+            );
         }
-        list.memory("kv norm recompute", Class::Norm, MemoryClass::Norm, 4.0 * elements(kv_rank));
+        list.memory(
+            "kv norm recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * elements(kv_rank),
+        );
         up_projections(&mut list, true);
     }
     if fine {
@@ -322,15 +476,40 @@ fn latent(shape: &Shape<'_>) -> Half {
     cores(&mut list, shape, heads, heads, dims, true);
     if fine {
         // Post-pass: reads the FP32 dQ, writes it in BF16.
-        list.memory("attention backward post-pass", Class::Attention, MemoryClass::Stream, 6.0 * elements(q_width));
+        list.memory(
+            "attention backward post-pass",
+            Class::Attention,
+            MemoryClass::Stream,
+            6.0 * elements(q_width),
+        );
     }
-    list.memory("rope q backward", Class::Elementwise, MemoryClass::Strided, 4.0 * elements(heads * rope));
+    list.memory(
+        "rope q backward",
+        Class::Elementwise,
+        MemoryClass::Strided,
+        4.0 * elements(heads * rope),
+    );
     shape.transpose_weight(&mut list, "transpose W q_b", (q_in * q_width) as f64);
     shape.cast_gradient(&mut list, "cast dq", elements(q_width));
     list.gemm("q_b dgrad", q_up.input_gradient());
-    list.memory("reduce dk_pe", Class::Elementwise, MemoryClass::Stream, 2.0 * elements(heads * rope));
-    list.memory("copy dk_nope", Class::Elementwise, MemoryClass::Stream, 4.0 * elements(heads * nope));
-    list.memory("copy dv", Class::Elementwise, MemoryClass::Stream, 4.0 * elements(heads * v));
+    list.memory(
+        "reduce dk_pe",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        2.0 * elements(heads * rope),
+    );
+    list.memory(
+        "copy dk_nope",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        4.0 * elements(heads * nope),
+    );
+    list.memory(
+        "copy dv",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        4.0 * elements(heads * v),
+    );
     shape.transpose_weight(&mut list, "transpose W kv_b", (kv_rank * kv_width) as f64);
     shape.cast_gradient(&mut list, "cast dkv", elements(kv_width));
     list.gemm("kv_b dgrad", kv_up.input_gradient());
@@ -338,12 +517,27 @@ fn latent(shape: &Shape<'_>) -> Half {
     shape.cast_for_weight(&mut list, "cast+transpose kv", elements(kv_rank));
     shape.cast_for_weight(&mut list, "cast+transpose dq", elements(q_width));
     shape.cast_for_weight(&mut list, "cast+transpose q", elements(q_in));
-    list.memory("kv norm backward", Class::Norm, MemoryClass::NormBackward, 6.0 * elements(kv_rank));
+    list.memory(
+        "kv norm backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        6.0 * elements(kv_rank),
+    );
     if q_down.is_some() {
-        list.memory("q norm backward", Class::Norm, MemoryClass::NormBackward, 6.0 * elements(q_in));
+        list.memory(
+            "q norm backward",
+            Class::Norm,
+            MemoryClass::NormBackward,
+            6.0 * elements(q_in),
+        );
     }
     if shape.recomputes(RecomputePart::Norm) {
-        list.memory("norm 1 recompute", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+        list.memory(
+            "norm 1 recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * outer,
+        );
     }
     shape.cast_gradient(&mut list, "cast dkv_a", elements(kv_rank + rope));
     list.gemm("kv_a dgrad", kv_down.input_gradient());
@@ -353,10 +547,20 @@ fn latent(shape: &Shape<'_>) -> Half {
         shape.cast_gradient(&mut list, "cast dq_a", elements(q_in));
         list.gemm("q_a dgrad", q_down.input_gradient());
         shape.cast_for_weight(&mut list, "cast+transpose dq_a", elements(q_in));
-        list.memory("add gradients of x", Class::Elementwise, MemoryClass::Stream, 6.0 * outer);
+        list.memory(
+            "add gradients of x",
+            Class::Elementwise,
+            MemoryClass::Stream,
+            6.0 * outer,
+        );
     }
     Boundary::scatter_gradient(&mut list, shape, q_up);
-    list.memory("norm 1 backward with residual", Class::Norm, MemoryClass::NormBackward, 8.0 * outer);
+    list.memory(
+        "norm 1 backward with residual",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        8.0 * outer,
+    );
     let backward = list.take();
 
     list.gemm("o wgrad", out.weight_gradient());

@@ -27,7 +27,12 @@ impl Shape<'_> {
                 list.memory(name, Class::Cast, MemoryClass::Cast, 3.0 * elements);
             }
             Precision::Fp8Tensor | Precision::Mxfp8 => {
-                list.memory(name, Class::Cast, MemoryClass::CastTranspose, 4.0 * elements);
+                list.memory(
+                    name,
+                    Class::Cast,
+                    MemoryClass::CastTranspose,
+                    4.0 * elements,
+                );
             }
         }
     }
@@ -47,7 +52,12 @@ impl Shape<'_> {
     /// Cast along the other axis, for an operand of the weight-gradient product.
     pub(super) fn cast_for_weight(&self, list: &mut List, name: &'static str, elements: f64) {
         if self.fine_grained() {
-            list.memory(name, Class::Cast, MemoryClass::CastTranspose, 3.0 * elements);
+            list.memory(
+                name,
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                3.0 * elements,
+            );
         }
     }
 }

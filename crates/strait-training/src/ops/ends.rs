@@ -8,7 +8,12 @@ use super::{Class, Pass, Scope, Segment, Shape};
 use crate::kernels::{Gemm, MatrixType, MemoryClass};
 use crate::links::CollectiveKind;
 
-fn single(forward: Vec<super::Op>, backward: Vec<super::Op>, filler: Vec<super::Op>, layer: u32) -> Pass {
+fn single(
+    forward: Vec<super::Op>,
+    backward: Vec<super::Op>,
+    filler: Vec<super::Op>,
+    layer: u32,
+) -> Pass {
     Pass {
         forward: vec![Segment {
             ops: forward,
@@ -32,14 +37,29 @@ pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
     let mut list = List::new();
     list.memory("embedding", Class::Ends, MemoryClass::Embedding, bytes);
     if shape.tensor > 1 {
-        let kind = if shape.sequence_parallel { CollectiveKind::ReduceScatter } else { CollectiveKind::AllReduce };
+        let kind = if shape.sequence_parallel {
+            CollectiveKind::ReduceScatter
+        } else {
+            CollectiveKind::AllReduce
+        };
         list.collective("reduce embedding", Scope::Tensor, kind, 0.5 * bytes, None);
     }
     let forward = list.take();
     if shape.sequence_parallel {
-        list.collective("gather embedding gradients", Scope::Tensor, CollectiveKind::AllGather, 0.5 * bytes, None);
+        list.collective(
+            "gather embedding gradients",
+            Scope::Tensor,
+            CollectiveKind::AllGather,
+            0.5 * bytes,
+            None,
+        );
     }
-    list.memory("embedding backward", Class::Ends, MemoryClass::Embedding, bytes);
+    list.memory(
+        "embedding backward",
+        Class::Ends,
+        MemoryClass::Embedding,
+        bytes,
+    );
     single(forward, Vec::new(), list.take(), 0)
 }
 
@@ -55,24 +75,47 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
     };
     // Fused cross-entropy reads and writes FP32 once each way; the unfused chain of 2021-22
     // (cast, max, subtract, exp, sum, divide) moves 18 bytes a logit forward and 10 backward.
-    let (loss_forward, loss_backward) = if shape.eager() || shape.software.fusion == crate::case::Fusion::Jit {
-        (18.0, 10.0)
-    } else {
-        (10.0, 4.0)
-    };
+    let (loss_forward, loss_backward) =
+        if shape.eager() || shape.software.fusion == crate::case::Fusion::Jit {
+            (18.0, 10.0)
+        } else {
+            (10.0, 4.0)
+        };
     let mut list = List::new();
     list.memory("final norm", Class::Norm, MemoryClass::Norm, 4.0 * outer);
     if shape.sequence_parallel {
-        list.collective("all-gather", Scope::Tensor, CollectiveKind::AllGather, 2.0 * t * shape.hidden(), None);
+        list.collective(
+            "all-gather",
+            Scope::Tensor,
+            CollectiveKind::AllGather,
+            2.0 * t * shape.hidden(),
+            None,
+        );
     }
     list.gemm("head", head.forward());
-    list.memory("loss", Class::Ends, MemoryClass::Loss, loss_forward * logits);
+    list.memory(
+        "loss",
+        Class::Ends,
+        MemoryClass::Loss,
+        loss_forward * logits,
+    );
     if shape.tensor > 1 {
         // Maximum, sum of exponentials and target logit of each token.
-        list.collective("all-reduce loss", Scope::Tensor, CollectiveKind::AllReduce, 12.0 * t, None);
+        list.collective(
+            "all-reduce loss",
+            Scope::Tensor,
+            CollectiveKind::AllReduce,
+            12.0 * t,
+            None,
+        );
     }
     let forward = list.take();
-    list.memory("loss backward", Class::Ends, MemoryClass::Loss, loss_backward * logits);
+    list.memory(
+        "loss backward",
+        Class::Ends,
+        MemoryClass::Loss,
+        loss_backward * logits,
+    );
     list.gemm("head dgrad", head.input_gradient());
     if shape.tensor > 1 {
         let (name, kind) = if shape.sequence_parallel {
@@ -82,7 +125,12 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
         };
         list.collective(name, Scope::Tensor, kind, 2.0 * t * shape.hidden(), None);
     }
-    list.memory("final norm backward", Class::Norm, MemoryClass::NormBackward, 6.0 * outer);
+    list.memory(
+        "final norm backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        6.0 * outer,
+    );
     let backward = list.take();
     list.gemm("head wgrad", head.weight_gradient());
     let _: Gemm = head.forward();
@@ -97,7 +145,12 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
     let outer = shape.outer_tokens() * shape.hidden();
     let projection = shape.linear(2 * h, h.div_ceil(shape.tensor));
     let mut list = List::new();
-    list.memory("embedding of the next token", Class::Ends, MemoryClass::Embedding, 4.0 * t * shape.hidden());
+    list.memory(
+        "embedding of the next token",
+        Class::Ends,
+        MemoryClass::Embedding,
+        4.0 * t * shape.hidden(),
+    );
     list.memory("mtp norms", Class::Norm, MemoryClass::Norm, 8.0 * outer);
     shape.cast_input(&mut list, "cast mtp input", 2.0 * t * h as f64);
     list.gemm("mtp projection", projection.forward());
@@ -107,8 +160,18 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
     list.gemm("mtp projection dgrad", projection.input_gradient());
     shape.cast_for_weight(&mut list, "cast+transpose mtp input", 2.0 * t * h as f64);
     shape.cast_for_weight(&mut list, "cast+transpose mtp dy", t * h as f64);
-    list.memory("mtp norms backward", Class::Norm, MemoryClass::NormBackward, 12.0 * outer);
-    list.memory("embedding backward", Class::Ends, MemoryClass::Embedding, 4.0 * t * shape.hidden());
+    list.memory(
+        "mtp norms backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        12.0 * outer,
+    );
+    list.memory(
+        "embedding backward",
+        Class::Ends,
+        MemoryClass::Embedding,
+        4.0 * t * shape.hidden(),
+    );
     let backward = list.take();
     list.gemm("mtp projection wgrad", projection.weight_gradient());
     single(forward, backward, list.take(), shape.model.layers)

@@ -34,7 +34,11 @@ pub(super) fn dispatch(shape: &Shape<'_>, fresh: bool, name: &'static str) -> Ex
     let h = u64::from(shape.model.hidden);
     // Fine-grained FP8 sends one byte an element and an FP32 scale for each 128 of them
     // (arXiv 2412.19437 section 3.3.3); other recipes send BF16.
-    let bytes = if shape.fine_grained() { h + 4 * h.div_ceil(128) } else { 2 * h };
+    let bytes = if shape.fine_grained() {
+        h + 4 * h.div_ceil(128)
+    } else {
+        2 * h
+    };
     ExchangeOp {
         direction: Direction::Dispatch,
         bytes_per_token: Bytes::new(bytes),
@@ -86,9 +90,15 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     };
     let inner = rows * width as f64;
     let shared_width = u64::from(experts.shared_width).div_ceil(shape.tensor);
-    let shared = (shared_width > 0).then(|| (shape.linear(h, 2 * shared_width), shape.linear(shared_width, h)));
+    let shared = (shared_width > 0).then(|| {
+        (
+            shape.linear(h, 2 * shared_width),
+            shape.linear(shared_width, h),
+        )
+    });
     let shared_inner = t * shared_width as f64;
-    let activation_recompute = shape.recomputes(RecomputePart::Activation) || shape.recomputes(RecomputePart::Moe);
+    let activation_recompute =
+        shape.recomputes(RecomputePart::Activation) || shape.recomputes(RecomputePart::Moe);
     // Fine-grained FP8 moves permuted rows in FP8 on dispatch, BF16 on combine.
     let row_bytes = if fine { 1.0 } else { 2.0 };
     let router = Gemm {
@@ -102,16 +112,38 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     };
 
     let mut list = List::new();
-    list.memory("norm 2 with residual", Class::Norm, MemoryClass::Norm, 6.0 * outer);
+    list.memory(
+        "norm 2 with residual",
+        Class::Norm,
+        MemoryClass::Norm,
+        6.0 * outer,
+    );
     list.gemm("gate", router);
-    list.fixed("top-k scores", FixedKernel::TopK { tokens: router.m, experts: experts.routed });
-    list.fixed("top-k experts", FixedKernel::TopK { tokens: router.m, experts: experts.routed });
+    list.fixed(
+        "top-k scores",
+        FixedKernel::TopK {
+            tokens: router.m,
+            experts: experts.routed,
+        },
+    );
+    list.fixed(
+        "top-k experts",
+        FixedKernel::TopK {
+            tokens: router.m,
+            experts: experts.routed,
+        },
+    );
     if fine {
         shape.cast_input(&mut list, "cast x to mlp", tokens * hf);
     }
     if shape.dispatcher() != Dispatcher::Deduplicated {
         // Rows are sorted by expert before they are sent: read once, written top-k times.
-        list.memory("permute", Class::Permute, MemoryClass::Permute, 2.0 * hf * (tokens + tokens * f64::from(experts.top_k)));
+        list.memory(
+            "permute",
+            Class::Permute,
+            MemoryClass::Permute,
+            2.0 * hf * (tokens + tokens * f64::from(experts.top_k)),
+        );
     }
     let route = list.take();
 
@@ -128,9 +160,18 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     list.fixed("expert count", FixedKernel::ExpertCount);
     list.fixed("row mapping", FixedKernel::RowMapping);
     list.routed();
-    list.memory("permute to experts", Class::Permute, MemoryClass::Permute, row_bytes * hf * (received + rows));
+    list.memory(
+        "permute to experts",
+        Class::Permute,
+        MemoryClass::Permute,
+        row_bytes * hf * (received + rows),
+    );
     list.unrouted();
-    shape.transpose_weight(&mut list, "transpose W routed", (local * 3 * h * width) as f64);
+    shape.transpose_weight(
+        &mut list,
+        "transpose W routed",
+        (local * 3 * h * width) as f64,
+    );
     list.routed();
     expert_tensor_gather(&mut list, shape, rows * hf * 2.0);
     if !fine {
@@ -138,19 +179,39 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     }
     list.gemm("routed up", up.forward());
     // Fine-grained: BF16 products in, FP8 activation out (5 bytes per inner element).
-    list.memory("swiglu routed", Class::Activation, MemoryClass::Swiglu, if fine { 5.0 } else { 6.0 } * inner);
+    list.memory(
+        "swiglu routed",
+        Class::Activation,
+        MemoryClass::Swiglu,
+        if fine { 5.0 } else { 6.0 } * inner,
+    );
     if !fine {
         shape.cast_input(&mut list, "cast activation rows", inner);
     }
     list.gemm("routed down", down.forward());
     expert_tensor_scatter(&mut list, shape, rows * hf * 2.0);
-    list.memory("unpermute", Class::Permute, MemoryClass::Permute, 2.0 * hf * (rows + received));
+    list.memory(
+        "unpermute",
+        Class::Permute,
+        MemoryClass::Permute,
+        2.0 * hf * (rows + received),
+    );
     if fine {
-        list.memory("cast saved h1 routed", Class::Cast, MemoryClass::Cast, 6.0 * inner);
+        list.memory(
+            "cast saved h1 routed",
+            Class::Cast,
+            MemoryClass::Cast,
+            6.0 * inner,
+        );
     }
     list.unrouted();
     if let Some((_, shared_down)) = shared {
-        list.memory("swiglu shared", Class::Activation, MemoryClass::Swiglu, if fine { 5.0 } else { 6.0 } * shared_inner);
+        list.memory(
+            "swiglu shared",
+            Class::Activation,
+            MemoryClass::Swiglu,
+            if fine { 5.0 } else { 6.0 } * shared_inner,
+        );
         if !fine {
             shape.cast_input(&mut list, "cast activation shared", shared_inner);
         }
@@ -159,15 +220,30 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             Boundary::scatter(&mut list, shape, shared_down);
         }
         if fine {
-            list.memory("cast saved h1 shared", Class::Cast, MemoryClass::Cast, 6.0 * shared_inner);
+            list.memory(
+                "cast saved h1 shared",
+                Class::Cast,
+                MemoryClass::Cast,
+                6.0 * shared_inner,
+            );
         }
     }
     let forward = list.take();
 
     // ---- backward
-    list.memory("residual add backward", Class::Elementwise, MemoryClass::Stream, if fine { 0.0 } else { 6.0 * outer });
+    list.memory(
+        "residual add backward",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        if fine { 0.0 } else { 6.0 * outer },
+    );
     if shape.dispatcher() != Dispatcher::Deduplicated {
-        list.memory("permute gradients", Class::Permute, MemoryClass::Permute, 2.0 * hf * (tokens + tokens * f64::from(experts.top_k)));
+        list.memory(
+            "permute gradients",
+            Class::Permute,
+            MemoryClass::Permute,
+            2.0 * hf * (tokens + tokens * f64::from(experts.top_k)),
+        );
     }
     let before_backward = list.take();
 
@@ -177,26 +253,70 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             Boundary::gather_gradient(&mut list, shape, shared_down);
         }
         if fine {
-            list.memory("cast back saved h1 shared", Class::Cast, MemoryClass::Cast, 6.0 * shared_inner);
+            list.memory(
+                "cast back saved h1 shared",
+                Class::Cast,
+                MemoryClass::Cast,
+                6.0 * shared_inner,
+            );
         } else {
             shape.cast_gradient(&mut list, "cast dy shared", t * hf);
         }
-        list.memory("transpose W shared down", Class::Cast, MemoryClass::CastTranspose, if fine { 2.0 * (shared_width * h) as f64 } else { 0.0 });
+        list.memory(
+            "transpose W shared down",
+            Class::Cast,
+            MemoryClass::CastTranspose,
+            if fine {
+                2.0 * (shared_width * h) as f64
+            } else {
+                0.0
+            },
+        );
         list.gemm("shared down dgrad", shared_down.input_gradient());
         if fine {
-            list.memory("cast+transpose dy", Class::Cast, MemoryClass::CastTranspose, 2.0 * t * hf);
-            list.memory("cast+transpose activation shared", Class::Cast, MemoryClass::CastTranspose, 3.0 * shared_inner);
+            list.memory(
+                "cast+transpose dy",
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                2.0 * t * hf,
+            );
+            list.memory(
+                "cast+transpose activation shared",
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                3.0 * shared_inner,
+            );
         } else if activation_recompute {
-            list.memory("swiglu recompute shared", Class::Activation, MemoryClass::Swiglu, 6.0 * shared_inner);
+            list.memory(
+                "swiglu recompute shared",
+                Class::Activation,
+                MemoryClass::Swiglu,
+                6.0 * shared_inner,
+            );
         }
-        list.memory("swiglu backward shared", Class::Activation, MemoryClass::Swiglu, 10.0 * shared_inner);
+        list.memory(
+            "swiglu backward shared",
+            Class::Activation,
+            MemoryClass::Swiglu,
+            10.0 * shared_inner,
+        );
         let _ = shared_up;
     }
     list.routed();
     if fine {
-        list.memory("cast back saved h1 routed", Class::Cast, MemoryClass::Stream, 6.0 * inner);
+        list.memory(
+            "cast back saved h1 routed",
+            Class::Cast,
+            MemoryClass::Stream,
+            6.0 * inner,
+        );
     }
-    list.memory("permute gradients to experts", Class::Permute, MemoryClass::Permute, row_bytes * hf * (received + rows));
+    list.memory(
+        "permute gradients to experts",
+        Class::Permute,
+        MemoryClass::Permute,
+        row_bytes * hf * (received + rows),
+    );
     expert_tensor_gather(&mut list, shape, rows * hf * 2.0);
     if !fine {
         shape.cast_gradient(&mut list, "cast dy rows", rows * hf);
@@ -210,15 +330,34 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         "swiglu backward routed",
         Class::Activation,
         MemoryClass::Swiglu,
-        if fine || activation_recompute { 12.0 } else { 10.0 } * inner,
+        if fine || activation_recompute {
+            12.0
+        } else {
+            10.0
+        } * inner,
     );
     if fine {
-        list.memory("swiglu weight gradient", Class::Activation, MemoryClass::Stream, 4.0 * inner);
-        list.memory("cast+transpose activation routed", Class::Cast, MemoryClass::CastTranspose, 3.0 * inner);
+        list.memory(
+            "swiglu weight gradient",
+            Class::Activation,
+            MemoryClass::Stream,
+            4.0 * inner,
+        );
+        list.memory(
+            "cast+transpose activation routed",
+            Class::Cast,
+            MemoryClass::CastTranspose,
+            3.0 * inner,
+        );
     }
     list.unrouted();
     if fine && shape.recomputes(RecomputePart::Norm) {
-        list.memory("norm 2 recompute", Class::Norm, MemoryClass::Norm, 6.0 * outer);
+        list.memory(
+            "norm 2 recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            6.0 * outer,
+        );
     }
     if fine {
         shape.cast_input(&mut list, "cast x again", t * hf);
@@ -227,9 +366,19 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     shape.cast_gradient(&mut list, "cast dh1 routed", 2.0 * inner);
     list.gemm("routed up dgrad", up.input_gradient());
     expert_tensor_scatter(&mut list, shape, rows * hf * 2.0);
-    list.memory("unpermute dx", Class::Permute, MemoryClass::Permute, 2.0 * hf * (rows + received));
+    list.memory(
+        "unpermute dx",
+        Class::Permute,
+        MemoryClass::Permute,
+        2.0 * hf * (rows + received),
+    );
     if fine {
-        list.memory("cast+transpose dh1 routed", Class::Cast, MemoryClass::CastTranspose, 6.0 * inner);
+        list.memory(
+            "cast+transpose dh1 routed",
+            Class::Cast,
+            MemoryClass::CastTranspose,
+            6.0 * inner,
+        );
     }
     list.unrouted();
     if fine {
@@ -237,7 +386,12 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     }
     if let Some((shared_up, _)) = shared {
         if fine {
-            list.memory("transpose W shared up", Class::Cast, MemoryClass::CastTranspose, 2.0 * (2 * shared_width * h) as f64);
+            list.memory(
+                "transpose W shared up",
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                2.0 * (2 * shared_width * h) as f64,
+            );
         }
         shape.cast_gradient(&mut list, "cast dh1 shared", 2.0 * shared_inner);
         list.gemm("shared up dgrad", shared_up.input_gradient());
@@ -245,8 +399,18 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             Boundary::scatter_gradient(&mut list, shape, shared_up);
         }
         if fine {
-            list.memory("cast+transpose dh1 shared", Class::Cast, MemoryClass::CastTranspose, 6.0 * shared_inner);
-            list.memory("cast+transpose x shared", Class::Cast, MemoryClass::CastTranspose, 3.0 * t * hf);
+            list.memory(
+                "cast+transpose dh1 shared",
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                6.0 * shared_inner,
+            );
+            list.memory(
+                "cast+transpose x shared",
+                Class::Cast,
+                MemoryClass::CastTranspose,
+                3.0 * t * hf,
+            );
         }
     }
     let backward = list.take();
@@ -256,12 +420,22 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     }
     list.routed();
     if fine {
-        list.memory("dequant+transpose dy rows", Class::Cast, MemoryClass::DequantTranspose, 2.0 * rows * hf);
+        list.memory(
+            "dequant+transpose dy rows",
+            Class::Cast,
+            MemoryClass::DequantTranspose,
+            2.0 * rows * hf,
+        );
     }
     list.gemm("routed down wgrad", down.weight_gradient());
     list.gemm("routed up wgrad", up.weight_gradient());
     if fine {
-        list.memory("dequant+transpose x rows", Class::Cast, MemoryClass::DequantTranspose, 2.0 * rows * hf);
+        list.memory(
+            "dequant+transpose x rows",
+            Class::Cast,
+            MemoryClass::DequantTranspose,
+            2.0 * rows * hf,
+        );
     }
     list.unrouted();
     if let Some((shared_up, _)) = shared {
@@ -290,8 +464,18 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             ..router
         },
     );
-    list.memory("add gradients", Class::Elementwise, MemoryClass::Stream, 6.0 * outer);
-    list.memory("norm 2 backward", Class::Norm, MemoryClass::NormBackward, 8.0 * outer);
+    list.memory(
+        "add gradients",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        6.0 * outer,
+    );
+    list.memory(
+        "norm 2 backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        8.0 * outer,
+    );
     let route_backward = list.take();
 
     MoeHalf {
@@ -320,12 +504,24 @@ fn received_tokens(shape: &Shape<'_>, experts: &Experts) -> f64 {
 
 fn expert_tensor_gather(list: &mut List, shape: &Shape<'_>, bytes: f64) {
     if shape.expert_tensor > 1 {
-        list.collective("all-gather of rows", Scope::ExpertTensor, CollectiveKind::AllGather, bytes, None);
+        list.collective(
+            "all-gather of rows",
+            Scope::ExpertTensor,
+            CollectiveKind::AllGather,
+            bytes,
+            None,
+        );
     }
 }
 
 fn expert_tensor_scatter(list: &mut List, shape: &Shape<'_>, bytes: f64) {
     if shape.expert_tensor > 1 {
-        list.collective("reduce-scatter of rows", Scope::ExpertTensor, CollectiveKind::ReduceScatter, bytes, None);
+        list.collective(
+            "reduce-scatter of rows",
+            Scope::ExpertTensor,
+            CollectiveKind::ReduceScatter,
+            bytes,
+            None,
+        );
     }
 }

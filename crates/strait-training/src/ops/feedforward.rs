@@ -30,21 +30,46 @@ pub(super) fn dense_half(shape: &Shape<'_>, width: u32) -> Half {
     shape.cast_input(&mut list, "cast x to up", t * h as f64);
     list.gemm("up", up.forward());
     // Reads the products, writes the activation: 2 bytes each.
-    list.memory("activation", Class::Activation, MemoryClass::Swiglu, 2.0 * (gate + 1.0) * inner);
+    list.memory(
+        "activation",
+        Class::Activation,
+        MemoryClass::Swiglu,
+        2.0 * (gate + 1.0) * inner,
+    );
     shape.cast_input(&mut list, "cast activation", inner);
     list.gemm("down", down.forward());
     Boundary::scatter(&mut list, shape, down);
-    list.memory("residual add", Class::Elementwise, MemoryClass::Stream, shape.residual_bytes() * outer);
+    list.memory(
+        "residual add",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        shape.residual_bytes() * outer,
+    );
     let forward = list.take();
 
-    list.memory("residual add backward", Class::Elementwise, MemoryClass::Stream, 6.0 * outer);
+    list.memory(
+        "residual add backward",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        6.0 * outer,
+    );
     Boundary::gather_gradient(&mut list, shape, down);
     if shape.recomputes(RecomputePart::Mlp) {
-        list.memory("norm 2 recompute", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+        list.memory(
+            "norm 2 recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * outer,
+        );
         list.gemm("up recompute", up.forward());
     }
     if shape.recomputes(RecomputePart::Activation) || shape.recomputes(RecomputePart::Mlp) {
-        list.memory("activation recompute", Class::Activation, MemoryClass::Swiglu, 2.0 * (gate + 1.0) * inner);
+        list.memory(
+            "activation recompute",
+            Class::Activation,
+            MemoryClass::Swiglu,
+            2.0 * (gate + 1.0) * inner,
+        );
     }
     shape.cast_gradient(&mut list, "cast dy", t * h as f64);
     shape.transpose_weight(&mut list, "transpose W down", (f * h) as f64);
@@ -52,17 +77,32 @@ pub(super) fn dense_half(shape: &Shape<'_>, width: u32) -> Half {
     shape.cast_for_weight(&mut list, "cast+transpose dy", t * h as f64);
     shape.cast_for_weight(&mut list, "cast+transpose activation", inner);
     // Reads the products and the gradient, writes the gradients of the products.
-    list.memory("activation backward", Class::Activation, MemoryClass::Swiglu, 2.0 * (2.0 * gate + 1.0) * inner);
+    list.memory(
+        "activation backward",
+        Class::Activation,
+        MemoryClass::Swiglu,
+        2.0 * (2.0 * gate + 1.0) * inner,
+    );
     shape.cast_gradient(&mut list, "cast dup", gate * inner);
     shape.transpose_weight(&mut list, "transpose W up", (gates * f * h) as f64);
     list.gemm("up dgrad", up.input_gradient());
     Boundary::scatter_gradient(&mut list, shape, up);
     if shape.recomputes(RecomputePart::Norm) {
-        list.memory("norm 2 recompute", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+        list.memory(
+            "norm 2 recompute",
+            Class::Norm,
+            MemoryClass::Norm,
+            4.0 * outer,
+        );
     }
     shape.cast_for_weight(&mut list, "cast+transpose dup", gate * inner);
     shape.cast_for_weight(&mut list, "cast+transpose x", t * h as f64);
-    list.memory("norm 2 backward", Class::Norm, MemoryClass::NormBackward, 6.0 * outer);
+    list.memory(
+        "norm 2 backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        6.0 * outer,
+    );
     let backward = list.take();
 
     list.gemm("down wgrad", down.weight_gradient());

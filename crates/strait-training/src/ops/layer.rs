@@ -130,10 +130,24 @@ fn after_combine(shape: &Shape<'_>) -> Vec<super::Op> {
     use crate::kernels::MemoryClass;
     let mut list = List::new();
     let outer = shape.outer_tokens() * shape.hidden();
-    let top_k = shape.model.experts.as_ref().map_or(1.0, |e| f64::from(e.top_k));
+    let top_k = shape
+        .model
+        .experts
+        .as_ref()
+        .map_or(1.0, |e| f64::from(e.top_k));
     if shape.dispatcher() != Dispatcher::Deduplicated {
-        list.memory("unpermute outputs", Class::Permute, MemoryClass::Permute, 2.0 * outer * (top_k + 1.0));
+        list.memory(
+            "unpermute outputs",
+            Class::Permute,
+            MemoryClass::Permute,
+            2.0 * outer * (top_k + 1.0),
+        );
     }
-    list.memory("residual add", Class::Elementwise, MemoryClass::Stream, 6.0 * outer);
+    list.memory(
+        "residual add",
+        Class::Elementwise,
+        MemoryClass::Stream,
+        6.0 * outer,
+    );
     list.take()
 }

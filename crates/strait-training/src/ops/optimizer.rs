@@ -5,8 +5,8 @@
 
 use super::list::List;
 use super::{Class, Op};
-use crate::case::PrecisionRecipe;
 use crate::case::Precision;
+use crate::case::PrecisionRecipe;
 use crate::kernels::MemoryClass;
 
 /// Parameters of one rank at the end of a step.
@@ -22,15 +22,35 @@ pub struct OptimizerWork {
 pub fn optimizer_ops(recipe: &PrecisionRecipe, work: OptimizerWork) -> (Vec<Op>, Vec<Op>) {
     let state = recipe.state;
     let mut list = List::new();
-    list.memory("gradient norm", Class::Optimizer, MemoryClass::Optimizer, state.gradient * work.owned);
+    list.memory(
+        "gradient norm",
+        Class::Optimizer,
+        MemoryClass::Optimizer,
+        state.gradient * work.owned,
+    );
     let norm = list.take();
     // Read the gradient, read and write master weight and moments, write the weight.
     let bytes = state.gradient + 2.0 * state.master + 2.0 * state.moments + state.weight;
-    list.memory("optimizer update", Class::Optimizer, MemoryClass::Optimizer, bytes * work.owned);
-    list.memory("clear gradients", Class::Optimizer, MemoryClass::Optimizer, state.gradient * work.held);
+    list.memory(
+        "optimizer update",
+        Class::Optimizer,
+        MemoryClass::Optimizer,
+        bytes * work.owned,
+    );
+    list.memory(
+        "clear gradients",
+        Class::Optimizer,
+        MemoryClass::Optimizer,
+        state.gradient * work.held,
+    );
     if !matches!(recipe.recipe, Precision::Bf16 | Precision::Fp16) {
         // BF16 in, FP8 out, and once more transposed.
-        list.memory("cast weights", Class::Optimizer, MemoryClass::Cast, 4.0 * work.held);
+        list.memory(
+            "cast weights",
+            Class::Optimizer,
+            MemoryClass::Cast,
+            4.0 * work.held,
+        );
     }
     (norm, list.take())
 }
