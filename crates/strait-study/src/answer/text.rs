@@ -664,7 +664,7 @@ fn overview(out: &mut String, answer: &Answer, style: TextStyle) {
             if step.memory.fits() {
                 memory
             } else {
-                format!("{memory}, too much")
+                format!("{memory}, over")
             },
         ]);
     }
