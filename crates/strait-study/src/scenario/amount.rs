@@ -84,7 +84,10 @@ fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
                     let d = wrong_type(node, path, "a whole number", "8");
                     return Err(match digits.parse::<u64>() {
                         Ok(number) => Diagnostic {
-                            help: vec![format!("write it without quotes: {} = {number}", last(path))],
+                            help: vec![format!(
+                                "write it without quotes: {} = {number}",
+                                last(path)
+                            )],
                             ..d
                         },
                         Err(_) => d,
@@ -103,7 +106,12 @@ fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
                 Data::Text(text) => match percentage(text) {
                     Some(value) => value,
                     None => {
-                        return Err(wrong_type(node, path, "a number or a percentage", "\"5 %\""));
+                        return Err(wrong_type(
+                            node,
+                            path,
+                            "a number or a percentage",
+                            "\"5 %\"",
+                        ));
                     }
                 },
                 _ => return Err(wrong_type(node, path, "a number or a percentage", "0.05")),
@@ -123,11 +131,7 @@ fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
 }
 
 /// Reads a string with a unit, and refuses a number without one.
-pub(super) fn quantity(
-    dimension: Dimension,
-    node: &Node,
-    path: &str,
-) -> Result<f64, Diagnostic> {
+pub(super) fn quantity(dimension: Dimension, node: &Node, path: &str) -> Result<f64, Diagnostic> {
     let bare = |number: String| {
         Diagnostic::error(
             "scenario::bare-number",
@@ -180,9 +184,7 @@ fn bounds(
     print: &dyn Fn(f64) -> String,
 ) -> Result<f64, Diagnostic> {
     let error = |message: String, text: &str| {
-        Err(
-            Diagnostic::error("scenario::out-of-range", message).at(&node.place, text),
-        )
+        Err(Diagnostic::error("scenario::out-of-range", message).at(&node.place, text))
     };
     if !value.is_finite() {
         return error(format!("`{path}` is not a finite number"), "not finite");
@@ -295,7 +297,12 @@ fn range_table(kind: Kind, node: &Node, path: &str) -> Result<Amount, Vec<Diagno
     let why = match table.get("why").map(|e| (&e.node, e.node.text())) {
         Some((_, Some(text))) if !text.trim().is_empty() => text.to_owned(),
         Some((other, _)) => {
-            errors.push(wrong_type(other, &format!("{path}.why"), "a reason in words", "\"market prices of 2024\""));
+            errors.push(wrong_type(
+                other,
+                &format!("{path}.why"),
+                "a reason in words",
+                "\"market prices of 2024\"",
+            ));
             String::new()
         }
         None => {
@@ -344,12 +351,20 @@ fn finish(
                 format!("the range of `{path}` is out of order"),
             )
             .at(&node.place, "low, mode and high must rise")
-            .help(format!(
-                "low {}, mode {}, high {}",
-                print(kind, low),
-                print(kind, mode),
-                print(kind, high)
-            )),
+            .help(if low > high {
+                format!(
+                    "low {} is more than high {}",
+                    print(kind, low),
+                    print(kind, high)
+                )
+            } else {
+                format!(
+                    "mode {} is not between low {} and high {}",
+                    print(kind, mode),
+                    print(kind, low),
+                    print(kind, high)
+                )
+            }),
         ]);
     }
     Ok(Amount {

@@ -78,7 +78,9 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 if !words.iter().any(|c| c.name == text) {
                     let mut d = unknown_word(text, node, path, words);
                     if parts.iter().any(|c| c.name == text) {
-                        d.help = vec![format!("name single parts in a list: {path} = [\"{text}\"]")];
+                        d.help = vec![format!(
+                            "name single parts in a list: {path} = [\"{text}\"]"
+                        )];
                     }
                     out.push(d);
                 }
@@ -99,11 +101,18 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                             .help("remove one"),
                         ),
                         Some(text) => seen.push(text),
-                        None => out.push(wrong_type(element, path, "a list of words", "[\"norm\"]")),
+                        None => {
+                            out.push(wrong_type(element, path, "a list of words", "[\"norm\"]"))
+                        }
                     }
                 }
             }
-            _ => out.push(wrong_type(node, path, "a word or a list of words", "\"full\"")),
+            _ => out.push(wrong_type(
+                node,
+                path,
+                "a word or a list of words",
+                "\"full\"",
+            )),
         },
         Kind::Counts { max } => match node.list() {
             Some([]) => out.push(
@@ -123,7 +132,12 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                     }
                 }
             }
-            None => out.push(wrong_type(node, path, "a list of whole numbers", "[4, 4, 4, 1]")),
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a list of whole numbers",
+                "[4, 4, 4, 1]",
+            )),
         },
         Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
@@ -185,12 +199,7 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
 }
 
 /// Reports the required keys that a table lacks.
-pub(super) fn missing(
-    table: &Table,
-    place: &Place,
-    section: &Section,
-    out: &mut Vec<Diagnostic>,
-) {
+pub(super) fn missing(table: &Table, place: &Place, section: &Section, out: &mut Vec<Diagnostic>) {
     for key in section.keys.iter().filter(|k| k.required) {
         if table.get(key.name).is_none() {
             out.push(missing_key(key, place, section));
@@ -212,7 +221,11 @@ pub(super) fn missing_key(key: &Key, place: &Place, section: &Section) -> Diagno
 pub(super) fn unknown_key(name: &str, place: &Place, section: &Section) -> Diagnostic {
     let mut d = Diagnostic::error(
         "scenario::unknown-key",
-        format!("unknown key `{name}` in {}", section.title),
+        if section.title.starts_with('[') {
+            format!("unknown key `{name}` in {}", section.title)
+        } else {
+            format!("unknown key `{name}` at {}", section.title)
+        },
     )
     .at(place, "not a key here");
     if section.keys.is_empty() {
@@ -291,12 +304,14 @@ pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
             let candidate = plain(name);
             let distance = strsim::damerau_levenshtein(&wanted, &candidate);
             let longest = wanted.chars().count().max(candidate.chars().count());
-            let inside = wanted.chars().count() >= 3
-                && (candidate.contains(&wanted) || wanted.contains(&candidate));
+            let long_enough = wanted.chars().count() >= 3;
             let near = distance * 3 <= longest || (distance == 1 && longest > 1);
-            if near {
+            if long_enough && candidate.starts_with(&wanted) {
+                // "h100" means an H100 of some kind, not a B100.
+                Some((0, *name))
+            } else if near {
                 Some((distance, *name))
-            } else if inside {
+            } else if long_enough && (candidate.contains(&wanted) || wanted.contains(&candidate)) {
                 Some((longest, *name))
             } else {
                 None
@@ -304,7 +319,13 @@ pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
         })
         .collect();
     scored.sort();
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
+    let best = scored.first().map_or(0, |(score, _)| *score);
+    scored
+        .into_iter()
+        .take_while(|(score, _)| *score <= best + 1)
+        .take(3)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// "did you mean `a` or `b`?"

@@ -144,13 +144,8 @@ fn value(quantity: Quantity, node: &Node, path: &str) -> Result<f64, Diagnostic>
         (Dimension::Share, Data::Integer(_)) => {
             return Err(wrong_type(node, &path, "a share", "\"38.94 %\" or 0.3894"));
         }
-        (dimension, _) => amount::quantity(dimension, node, &path).map_err(|d| {
-            d.help(format!(
-                "`{}` is {}",
-                quantity.name(),
-                dimension.what()
-            ))
-        })?,
+        (dimension, _) => amount::quantity(dimension, node, &path)
+            .map_err(|d| d.help(format!("`{}` is {}", quantity.name(), dimension.what())))?,
     };
     if stated > 0.0 && stated.is_finite() {
         Ok(stated)
@@ -168,11 +163,13 @@ fn value(quantity: Quantity, node: &Node, path: &str) -> Result<f64, Diagnostic>
 pub(super) fn read(node: &Node) -> Option<Claim> {
     let table = node.table()?;
     let text = |name: &str| -> String {
-        table.get(name).map_or(String::new(), |e| match &e.node.data {
-            Data::Text(t) | Data::Date(t) => t.clone(),
-            Data::Integer(i) => i.to_string(),
-            _ => String::new(),
-        })
+        table
+            .get(name)
+            .map_or(String::new(), |e| match &e.node.data {
+                Data::Text(t) | Data::Date(t) => t.clone(),
+                Data::Integer(i) => i.to_string(),
+                _ => String::new(),
+            })
     };
     let quantity = Quantity::from_name(table.get("quantity")?.node.text()?)?;
     let entry = table.get("value")?;

@@ -160,6 +160,9 @@ impl Diagnostic {
             .and_then(|label| label.place.source.pulled_in_by.clone());
         while let Some(place) = next {
             next = place.source.pulled_in_by.clone();
+            if self.labels.iter().any(|label| label.place == place) {
+                continue;
+            }
             self.labels.push(Label {
                 place,
                 text: "which is pulled in here".to_owned(),
@@ -390,7 +393,10 @@ mod tests {
         let text = format!("a = \"{}\" bad {}\n", "x".repeat(500), "y".repeat(500));
         let d = Diagnostic::error("scenario::x", "no").at(&place(&text, "bad"), "here");
         let rendered = d.render(Style::Plain);
-        assert!(rendered.lines().all(|l| l.chars().count() < 110), "{rendered}");
+        assert!(
+            rendered.lines().all(|l| l.chars().count() < 110),
+            "{rendered}"
+        );
         let lines: Vec<&str> = rendered.lines().collect();
         let column = lines[4].chars().position(|c| c == '^');
         let shown: String = lines[3].chars().skip(column.unwrap_or(0)).take(3).collect();

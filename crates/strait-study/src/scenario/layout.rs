@@ -128,7 +128,11 @@ impl Look<'_> {
         let path = match &self.prefix {
             Some(prefix) => {
                 let own = format!("{prefix}.{name}");
-                if self.reader.find(&own).is_some() { own } else { base }
+                if self.reader.find(&own).is_some() {
+                    own
+                } else {
+                    base
+                }
             }
             None => base,
         };
@@ -178,7 +182,10 @@ impl Look<'_> {
         if heads % p.tensor != 0 {
             let d = Diagnostic::error(
                 "scenario::tensor-divides-heads",
-                format!("tensor parallelism of {} does not divide the {heads} attention heads", p.tensor),
+                format!(
+                    "tensor parallelism of {} does not divide the {heads} attention heads",
+                    p.tensor
+                ),
             );
             let d = self.key(d, "tensor");
             let d = self.path(d, "model.heads");
@@ -219,7 +226,10 @@ impl Look<'_> {
         if dense_layers && model.ffn % p.tensor != 0 {
             let d = Diagnostic::error(
                 "scenario::tensor-divides-ffn",
-                format!("tensor parallelism of {} does not divide the feed-forward width {}", p.tensor, model.ffn),
+                format!(
+                    "tensor parallelism of {} does not divide the feed-forward width {}",
+                    p.tensor, model.ffn
+                ),
             );
             let d = self.key(d, "tensor");
             let d = self.path(d, "model.ffn");
@@ -257,7 +267,10 @@ impl Look<'_> {
                 if p.expert > experts.routed {
                     let d = Diagnostic::error(
                         "scenario::expert-exceeds-experts",
-                        format!("expert parallelism of {} is more than the {} experts", p.expert, experts.routed),
+                        format!(
+                            "expert parallelism of {} is more than the {} experts",
+                            p.expert, experts.routed
+                        ),
                     );
                     let d = self.key(d, "expert");
                     let d = self.path(d, "model.experts");
@@ -265,7 +278,10 @@ impl Look<'_> {
                 } else if experts.routed % p.expert != 0 {
                     let d = Diagnostic::error(
                         "scenario::expert-divides-experts",
-                        format!("expert parallelism of {} does not divide the {} experts", p.expert, experts.routed),
+                        format!(
+                            "expert parallelism of {} does not divide the {} experts",
+                            p.expert, experts.routed
+                        ),
                     );
                     let d = self.key(d, "expert");
                     let d = self.path(d, "model.experts");
@@ -293,7 +309,10 @@ impl Look<'_> {
                 if parts.contains(&part) && !present {
                     let d = Diagnostic::warning(
                         "scenario::recompute-nothing",
-                        format!("a recomputed part has no effect: {} has no {what}", model.name),
+                        format!(
+                            "a recomputed part has no effect: {} has no {what}",
+                            model.name
+                        ),
                     );
                     let d = self.key(d, "recompute");
                     self.warn(d.help("leave it out of the list"));
@@ -326,7 +345,10 @@ impl Look<'_> {
         if both_ways && p.schedule == ScheduleKind::DualPipe && p.pipeline % 2 != 0 {
             let d = Diagnostic::error(
                 "scenario::dualpipe-odd",
-                format!("DualPipe needs an even number of pipeline ranks, not {}", p.pipeline),
+                format!(
+                    "DualPipe needs an even number of pipeline ranks, not {}",
+                    p.pipeline
+                ),
             );
             let d = self.key(d, "pipeline");
             let d = self.key(d, "schedule");
@@ -361,7 +383,9 @@ impl Look<'_> {
                     );
                     let d = self.key(d, "stage_layers");
                     let d = self.path(d, "model.layers");
-                    self.fail(d.help("multi-token-prediction modules are not counted: the last stage holds them"));
+                    self.fail(d.help(
+                        "multi-token-prediction modules are not counted: the last stage holds them",
+                    ));
                 }
             }
             None => {
@@ -436,7 +460,9 @@ impl Look<'_> {
         {
             let d = Diagnostic::error(
                 "scenario::layout-product",
-                format!("data = {stated} does not fill the {ranks} GPUs: {arithmetic}, which leaves data = {data}"),
+                format!(
+                    "data = {stated} does not fill the {ranks} GPUs: {arithmetic}, which leaves data = {data}"
+                ),
             );
             let d = self.key(d, "data");
             let d = self.nodes_label(d);
@@ -445,8 +471,14 @@ impl Look<'_> {
         }
         let stage_ranks = ranks / u64::from(p.pipeline);
         let expert_ranks = u64::from(p.expert) * u64::from(p.expert_tensor);
-        if self.case.model.experts.is_some() && (expert_ranks == 0 || stage_ranks % expert_ranks != 0)
-        {
+        // Where the experts don't divide, that has been said.
+        let divides = self
+            .case
+            .model
+            .experts
+            .as_ref()
+            .is_some_and(|e| p.expert > 0 && e.routed % p.expert == 0);
+        if divides && (expert_ranks == 0 || stage_ranks % expert_ranks != 0) {
             let d = Diagnostic::error(
                 "scenario::expert-ranks",
                 format!(
@@ -456,7 +488,9 @@ impl Look<'_> {
             );
             let d = self.key(d, "expert");
             let d = self.key(d, "pipeline");
-            self.fail(d.help("a stage has tensor x context x data GPUs; experts are spread within it"));
+            self.fail(
+                d.help("a stage has tensor x context x data GPUs; experts are spread within it"),
+            );
         }
         if let Some(group) = p.zero_group
             && (u64::from(group) > data * u64::from(p.context)
@@ -464,7 +498,9 @@ impl Look<'_> {
         {
             let d = Diagnostic::error(
                 "scenario::zero-group",
-                format!("a sharding group of {group} does not divide the {data} data-parallel ranks"),
+                format!(
+                    "a sharding group of {group} does not divide the {data} data-parallel ranks"
+                ),
             );
             let d = self.key(d, "zero_group");
             self.fail(d.help("leave it out to shard over all of them"));
@@ -474,7 +510,11 @@ impl Look<'_> {
 
     fn largest_axis(&self, d: Diagnostic) -> Diagnostic {
         let p = self.layout;
-        let axes = [("pipeline", p.pipeline), ("tensor", p.tensor), ("context", p.context)];
+        let axes = [
+            ("pipeline", p.pipeline),
+            ("tensor", p.tensor),
+            ("context", p.context),
+        ];
         // The key that is written and largest is the likeliest culprit; show all written ones.
         let mut written: Vec<(&str, u32)> = axes.into_iter().filter(|(_, v)| *v > 1).collect();
         written.sort_by_key(|(_, v)| std::cmp::Reverse(*v));
@@ -531,10 +571,17 @@ impl Look<'_> {
             let micro_batches = batch / share;
             let pipeline = u64::from(p.pipeline);
             let (needed, rule) = match p.schedule {
-                ScheduleKind::DualPipe if micro_batches < 2 * pipeline || micro_batches % 2 != 0 => (
-                    2 * pipeline,
-                    format!("DualPipe needs an even number, at least 2 x pipeline = {}", 2 * pipeline),
-                ),
+                ScheduleKind::DualPipe
+                    if micro_batches < 2 * pipeline || micro_batches % 2 != 0 =>
+                {
+                    (
+                        2 * pipeline,
+                        format!(
+                            "DualPipe needs an even number, at least 2 x pipeline = {}",
+                            2 * pipeline
+                        ),
+                    )
+                }
                 ScheduleKind::DualPipeV if micro_batches < 2 * pipeline => (
                     2 * pipeline,
                     format!("DualPipeV needs at least 2 x pipeline = {}", 2 * pipeline),
@@ -559,8 +606,11 @@ impl Look<'_> {
             let d = self.key(d, "schedule");
             let d = self.key(d, "pipeline");
             self.fail(
-                d.help(format!("a batch of {} sequences has enough", needed * share))
-                    .help("or use another schedule: 1f1b and zb-h1 take any number"),
+                d.help(format!(
+                    "a batch of {} sequences has enough",
+                    needed * share
+                ))
+                .help("or use another schedule: 1f1b and zb-h1 take any number"),
             );
         }
     }

@@ -119,7 +119,12 @@ pub(super) fn accelerator(
     let facts = Facts::of(catalog, "accelerators", id);
     let entry = format!("accelerators/{id}");
     let mut fact = |key: &str, fact_key: &str, text: String| {
-        reader.fact(format!("cluster.{key}"), text, &entry, facts.source(fact_key));
+        reader.fact(
+            format!("cluster.{key}"),
+            text,
+            &entry,
+            facts.source(fact_key),
+        );
     };
     for (name, peak) in [
         ("fp16", value.peaks.fp16),
@@ -214,7 +219,10 @@ pub(super) fn fabric(
 }
 
 /// The server and the network that an accelerator usually comes with.
-pub(super) fn usual_cluster(catalog: &Catalog, accelerator: &str) -> (Option<String>, Option<String>) {
+pub(super) fn usual_cluster(
+    catalog: &Catalog,
+    accelerator: &str,
+) -> (Option<String>, Option<String>) {
     let facts = Facts::of(catalog, "accelerators", accelerator);
     (facts.value("default_node"), facts.value("default_fabric"))
 }
@@ -275,7 +283,13 @@ pub(super) fn calibrations(
     accelerator: &Accelerator,
     reader: &mut Reader,
 ) -> Option<(KernelProfile, LinkProfile)> {
-    let kernels = profile(catalog, "kernels", &accelerator.kernels, accelerator, reader);
+    let kernels = profile(
+        catalog,
+        "kernels",
+        &accelerator.kernels,
+        accelerator,
+        reader,
+    );
     let links = profile(catalog, "links", &accelerator.links, accelerator, reader);
     kernels.zip(links)
 }
@@ -301,7 +315,10 @@ fn profile<T: serde::de::DeserializeOwned>(
             reader.fail(
                 Diagnostic::error(
                     "scenario::catalogue",
-                    format!("{} has no usable calibration of {kind}: {error}", accelerator.name),
+                    format!(
+                        "{} has no usable calibration of {kind}: {error}",
+                        accelerator.name
+                    ),
                 )
                 .help("choose an accelerator that has one: strait catalog list accelerators"),
             );

@@ -120,9 +120,12 @@ pub(super) fn resolve(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader)
             other => other,
         });
         reader.fail(
-            Diagnostic::error("scenario::model", format!("the model makes no sense: {error}"))
-                .at(&scope.place, "")
-                .help("correct the dimensions in [model]"),
+            Diagnostic::error(
+                "scenario::model",
+                format!("the model makes no sense: {error}"),
+            )
+            .at(&scope.place, "")
+            .help("correct the dimensions in [model]"),
         );
         return None;
     }

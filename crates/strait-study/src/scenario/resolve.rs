@@ -105,11 +105,7 @@ pub(super) fn case(
 }
 
 /// The scope of a section; an absent one is empty and points at the top of the file.
-pub(super) fn section<'a>(
-    root: &Scope<'a>,
-    name: &str,
-    section: &'static Section,
-) -> Scope<'a> {
+pub(super) fn section<'a>(root: &Scope<'a>, name: &str, section: &'static Section) -> Scope<'a> {
     let node = root.node(name);
     Scope {
         tables: node.and_then(|n| n.table()).into_iter().collect(),
@@ -119,18 +115,14 @@ pub(super) fn section<'a>(
     }
 }
 
-fn cluster(
-    scope: &Scope<'_>,
-    catalog: &Catalog,
-    reader: &mut Reader,
-) -> Option<(Cluster, String)> {
+fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<(Cluster, String)> {
     let found = reader
         .text(scope, "accelerator")
         .and_then(|(id, node)| lookup::accelerator(catalog, &id, node, reader));
     let given_node = reader.text(scope, "node");
-    let (usual_node, usual_fabric) = found
-        .as_ref()
-        .map_or((None, None), |f| lookup::usual_cluster(catalog, &f.value.id));
+    let (usual_node, usual_fabric) = found.as_ref().map_or((None, None), |f| {
+        lookup::usual_cluster(catalog, &f.value.id)
+    });
     let node = match (&given_node, &found) {
         (Some((id, place)), _) => lookup::node(catalog, id, *place, reader),
         (None, Some(_)) => match usual_node {
@@ -179,7 +171,10 @@ fn cluster(
             "scenario::node-of-another",
             format!("{} is the server of {home}, not of {}", node.id, value.id),
         )
-        .help(format!("{} usually comes in {usual}: set cluster.node = \"{usual}\"", value.id));
+        .help(format!(
+            "{} usually comes in {usual}: set cluster.node = \"{usual}\"",
+            value.id
+        ));
         let d = reader.label(d, "cluster.node", &scope.place, "");
         let d = reader.label(d, "cluster.accelerator", &scope.place, "");
         reader.faults.push(d);
@@ -190,11 +185,18 @@ fn cluster(
     {
         // Datasheets print both directions together; units count one unless told.
         let written = text.text().unwrap_or("").to_lowercase();
-        let told = ["way", "direction", "bidir"].iter().any(|w| written.contains(w));
+        let told = ["way", "direction", "bidir"]
+            .iter()
+            .any(|w| written.contains(w));
         let rate = if told { rate } else { rate / 2.0 };
         value.scale_up = Bandwidth::new(rate);
         let printed = super::unit::print(super::unit::Dimension::Bandwidth, rate);
-        if let Some(last) = reader.explained.iter_mut().rev().find(|e| e.path == "cluster.nvlink_bandwidth") {
+        if let Some(last) = reader
+            .explained
+            .iter_mut()
+            .rev()
+            .find(|e| e.path == "cluster.nvlink_bandwidth")
+        {
             last.value = format!("{printed} one way");
         }
         if !told {
@@ -264,7 +266,10 @@ fn cluster(
             if gpus % per_node != 0 {
                 let d = Diagnostic::error(
                     "scenario::gpus-not-whole-nodes",
-                    format!("{gpus} GPUs are not a whole number of {} nodes of {per_node}", node.id),
+                    format!(
+                        "{gpus} GPUs are not a whole number of {} nodes of {per_node}",
+                        node.id
+                    ),
                 )
                 .help(format!(
                     "write gpus = {} or gpus = {}",
@@ -325,7 +330,10 @@ fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Parallelism> {
         2 => Zero::Zero2,
         _ => Zero::Zero3,
     });
-    let zero_group = reader.amount(scope, "zero_group").flatten().map(|v| v as u32);
+    let zero_group = reader
+        .amount(scope, "zero_group")
+        .flatten()
+        .map(|v| v as u32);
     let word = reader.word(scope, "schedule");
     let schedule = word.map(|word| match word {
         "gpipe" => ScheduleKind::GPipe,
@@ -339,7 +347,9 @@ fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Parallelism> {
             "scenario::interleaved-without-stages",
             "the interleaved schedule needs more than one virtual stage",
         )
-        .help("set virtual_stages to the number of model chunks on each pipeline rank, or use 1f1b");
+        .help(
+            "set virtual_stages to the number of model chunks on each pipeline rank, or use 1f1b",
+        );
         let d = reader.label(d, &scope.path("schedule"), &scope.place, "");
         let d = reader.label(d, &scope.path("virtual_stages"), &scope.place, "");
         reader.fail(d);
@@ -455,11 +465,7 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
     })
 }
 
-fn training(
-    scope: &Scope<'_>,
-    layout: &Scope<'_>,
-    reader: &mut Reader,
-) -> Option<Training> {
+fn training(scope: &Scope<'_>, layout: &Scope<'_>, reader: &mut Reader) -> Option<Training> {
     let total = reader.number(scope, "tokens");
     let sequence_length = reader.count(scope, "sequence_length");
     let global_batch = reader.count(scope, "global_batch");
@@ -525,11 +531,18 @@ fn training(
         {
             let d = Diagnostic::error(
                 "scenario::ramp-falls",
-                format!("the batch of phase \"{name}\" would fall from {initial} to {global_batch}"),
+                format!(
+                    "the batch of phase \"{name}\" would fall from {initial} to {global_batch}"
+                ),
             )
             .help("initial_batch is the batch at the start of a ramp: at most global_batch");
             let d = reader.label(d, &inner.path("initial_batch"), &inner.place, "");
-            let d = reader.label(d, &inner.path("global_batch"), &scope.place, "");
+            let own = if inner.node("global_batch").is_some() {
+                inner.path("global_batch")
+            } else {
+                scope.path("global_batch")
+            };
+            let d = reader.label(d, &own, &scope.place, "");
             reader.fail(d);
         }
         let tokens = reader.number(&inner, "tokens");
@@ -570,7 +583,9 @@ fn training(
         };
         let pretraining = reader.flag(&inner, "pretraining").unwrap_or(true);
         let _ = reader.text(&inner, "why");
-        let own = inner.node("parallelism").and_then(|n| n.table().map(|t| (n, t)));
+        let own = inner
+            .node("parallelism")
+            .and_then(|n| n.table().map(|t| (n, t)));
         let parallelism = own.and_then(|(node, table)| {
             let mut tables = vec![table];
             tables.extend(layout.tables.iter().copied());
@@ -594,7 +609,9 @@ fn training(
             parallelism,
         });
     }
-    settle_tokens(&mut phases, open, total, scope, reader);
+    if !reader.failed {
+        settle_tokens(&mut phases, open, total, scope, reader);
+    }
     Some(Training { phases })
 }
 
@@ -683,7 +700,8 @@ fn routing(
     let node_limit = match reader.amount(scope, "node_limit") {
         Some(limit) => limit.map(|v| v as u32),
         None => {
-            let nodes = (layout.expert * layout.expert_tensor).div_ceil(cluster.node.accelerators.max(1));
+            let nodes =
+                (layout.expert * layout.expert_tensor).div_ceil(cluster.node.accelerators.max(1));
             let limit = model
                 .experts
                 .as_ref()
@@ -890,12 +908,20 @@ fn software(
         "full" => TensorOverlap::Full,
         _ => TensorOverlap::None,
     };
-    let dispatcher = match pick("dispatcher", &facts.dispatcher.value, &facts.dispatcher.source) {
+    let dispatcher = match pick(
+        "dispatcher",
+        &facts.dispatcher.value,
+        &facts.dispatcher.source,
+    ) {
         "all-gather" => Dispatcher::AllGather,
         "deduplicated" => Dispatcher::Deduplicated,
         _ => Dispatcher::AllToAll,
     };
-    let graphs = match pick("cuda_graphs", &facts.cuda_graphs.value, &facts.cuda_graphs.source) {
+    let graphs = match pick(
+        "cuda_graphs",
+        &facts.cuda_graphs.value,
+        &facts.cuda_graphs.source,
+    ) {
         "full" => Graphs::Full,
         _ => Graphs::None,
     };

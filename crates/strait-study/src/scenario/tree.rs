@@ -162,9 +162,7 @@ pub fn parse(source: &Arc<Source>) -> (Table, Vec<Diagnostic>) {
     let mut diagnostics: Vec<Diagnostic> = errors
         .iter()
         .map(|error| {
-            let span = error
-                .span()
-                .unwrap_or(source.text.len()..source.text.len());
+            let span = error.span().unwrap_or(source.text.len()..source.text.len());
             let mut lines = error.message().lines();
             let first = lines.next().unwrap_or("not valid TOML").to_owned();
             let code = if first.contains("duplicate") {
@@ -223,11 +221,7 @@ fn relocate(node: &mut Node, place: &Place) {
     }
 }
 
-fn convert_table(
-    table: &DeTable<'_>,
-    source: &Arc<Source>,
-    errors: &mut Vec<Diagnostic>,
-) -> Table {
+fn convert_table(table: &DeTable<'_>, source: &Arc<Source>, errors: &mut Vec<Diagnostic>) -> Table {
     let mut entries: Vec<Entry> = table
         .iter()
         .map(|(key, value)| Entry {
@@ -255,17 +249,19 @@ fn convert(
     };
     let data = match value {
         DeValue::String(s) => Data::Text(s.to_string()),
-        DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
-            Ok(i) => Data::Integer(i),
-            Err(_) => {
-                errors.push(
+        DeValue::Integer(i) => {
+            match i64::from_str_radix(i.as_str(), i.radix()) {
+                Ok(i) => Data::Integer(i),
+                Err(_) => {
+                    errors.push(
                     Diagnostic::error("scenario::number", "this number is too large to read")
                         .at(&place, "more than 64 bits")
                         .help("write a quantity as a string with a unit, such as \"14.8 T tokens\""),
                 );
-                Data::Integer(i64::MAX)
+                    Data::Integer(i64::MAX)
+                }
             }
-        },
+        }
         DeValue::Float(f) => match f.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() => Data::Float(number),
             _ => {

@@ -118,7 +118,10 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
         text: &str,
         base: fn(T) -> f64,
     ) -> Result<f64, String> {
-        text.trim().parse::<T>().map(base).map_err(|e| e.to_string())
+        text.trim()
+            .parse::<T>()
+            .map(base)
+            .map_err(|e| e.to_string())
     }
     match dimension {
         Dimension::Bandwidth => typed(text, Bandwidth::get),
@@ -151,7 +154,10 @@ fn own(dimension: Dimension, text: &str) -> Result<f64, String> {
                     && text[i + 1..].starts_with(|d: char| d.is_ascii_digit() || "+-".contains(d))))
         })
         .map_or(text.len(), |(i, _)| i);
-    let number: String = text[..digits].chars().filter(|c| !",_".contains(*c)).collect();
+    let number: String = text[..digits]
+        .chars()
+        .filter(|c| !",_".contains(*c))
+        .collect();
     let number: f64 = number
         .parse()
         .map_err(|_| "no number at the start".to_owned())?;
@@ -166,7 +172,7 @@ fn own(dimension: Dimension, text: &str) -> Result<f64, String> {
             return Ok(number * scale * factor);
         }
     }
-    Err(format!("`{rest}` is not a unit of {}", &dimension.what()[2..].trim_start()))
+    Err(format!("\"{rest}\" is no unit of it"))
 }
 
 fn prefix_scale(prefix: &str) -> Option<f64> {
