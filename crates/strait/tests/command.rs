@@ -83,7 +83,7 @@ fn every_unreadable_file_is_reported() {
 }
 
 #[test]
-fn the_schema_of_an_answer_is_the_committed_one() {
+fn schemas_are_the_committed_ones() {
     let committed = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/schema/run.schema.json"
@@ -91,6 +91,15 @@ fn the_schema_of_an_answer_is_the_committed_one() {
     let output = strait(&["schema", "run"]);
     assert_eq!(status(&output), 0);
     assert_eq!(stdout(&output), std::fs::read_to_string(committed).unwrap());
+    let scenario = strait(&["schema"]);
+    let committed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/schema/scenario.schema.json"
+    );
+    assert_eq!(
+        stdout(&scenario),
+        std::fs::read_to_string(committed).unwrap()
+    );
     let compare = strait(&["schema", "compare"]);
     let compare: serde_json::Value = serde_json::from_slice(&compare.stdout).unwrap();
     assert!(compare["properties"]["differences"].is_object());

@@ -4,11 +4,11 @@
 
 use super::case::{checks, claims, warnings};
 use super::{COLUMNS, Detail, StepUnit, TextStyle, reproduce, seconds};
-use crate::answer::{Answer, CaseAnswer};
 use crate::answer::compare::{Comparison, Contribution, Difference, exposed};
 use crate::answer::format::{dollars, fixed, listed, scaled, signed_percent, wrap};
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::render;
+use crate::answer::{Answer, CaseAnswer};
 use std::fmt::Write;
 use strait_units::Time;
 
