@@ -93,12 +93,11 @@ pub fn load(args: &ScenarioArgs) -> Result<Vec<SourceCase>, Failure> {
             } else {
                 format!("{}/{name}", stem(files[index]))
             };
-            // The same file twice.
-            let twice = (cases[..index].iter())
-                .filter(|other| other.case.name == cases[index].case.name)
-                .count();
-            if twice > 0 {
-                cases[index].case.name += &format!(" #{}", twice + 1);
+            // The same file more than once.
+            let before = (0..index).filter(|i| names[*i] == *name && files[*i] == files[index]);
+            match before.count() {
+                0 => {}
+                count => cases[index].case.name += &format!(" #{}", count + 1),
             }
         }
     }

@@ -83,7 +83,7 @@ fn every_unreadable_file_is_reported() {
 }
 
 #[test]
-fn the_schema_of_an_answer_is_the_committed_one() {
+fn schemas_are_the_committed_ones() {
     let committed = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/schema/run.schema.json"
@@ -91,6 +91,15 @@ fn the_schema_of_an_answer_is_the_committed_one() {
     let output = strait(&["schema", "run"]);
     assert_eq!(status(&output), 0);
     assert_eq!(stdout(&output), std::fs::read_to_string(committed).unwrap());
+    let scenario = strait(&["schema"]);
+    let committed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/schema/scenario.schema.json"
+    );
+    assert_eq!(
+        stdout(&scenario),
+        std::fs::read_to_string(committed).unwrap()
+    );
     let compare = strait(&["schema", "compare"]);
     let compare: serde_json::Value = serde_json::from_slice(&compare.stdout).unwrap();
     assert!(compare["properties"]["differences"].is_object());
@@ -157,4 +166,124 @@ fn a_full_disk_is_75() {
 fn colour_is_left_out_of_pipes() {
     let plain = strait(&["run", "missing.toml"]);
     assert!(!plain.stderr.contains(&0x1b), "{}", stderr(&plain));
+}
+
+/// A scenario beside these tests.
+const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/small.toml");
+
+#[test]
+fn a_path_that_does_not_exist_is_3_with_its_place() {
+    for verb in ["run", "check", "explain"] {
+        let output = strait(&[verb, SMALL, "--set", "parallelism.tensr=2"]);
+        assert_eq!(status(&output), 3, "{verb}: {}", stderr(&output));
+        let message = stderr(&output);
+        for piece in ["tensr", "command line", "did you mean", "tensor"] {
+            assert!(message.contains(piece), "no {piece:?} in {message}");
+        }
+    }
+}
+
+#[test]
+fn errors_of_all_files_come_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    std::fs::write(&wrong, "[cluster]\nacelerator = \"h100-sxm\"\nnode = 3\n").unwrap();
+    let output = strait(&["check", wrong.to_str().unwrap(), "missing.toml", SMALL]);
+    assert_eq!(status(&output), 3);
+    let message = stderr(&output);
+    for piece in ["acelerator", "wrong.toml:2", "missing.toml"] {
+        assert!(message.contains(piece), "no {piece:?} in {message}");
+    }
+}
+
+#[test]
+fn a_sound_scenario_checks_and_explains() {
+    let output = strait(&["check", SMALL]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("two, four"), "{}", stdout(&output));
+    let output = strait(&["explain", SMALL, "--case", "four"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("case four, "), "{text}");
+    let output = strait(&["explain", SMALL, "--json"]);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["cases"].as_array().map(Vec::len), Some(2));
+}
+
+/// A claim's verdict never changes the status; the claim of one dollar is absurd.
+#[test]
+fn the_same_question_has_the_same_answer_on_any_number_of_threads() {
+    let first = strait(&["run", SMALL, "--threads", "1"]);
+    assert_eq!(status(&first), 0, "{}", stderr(&first));
+    for threads in ["1", "2"] {
+        let again = strait(&["run", SMALL, "--threads", threads]);
+        assert_eq!(first.stdout, again.stdout);
+    }
+    let plain = |output: &Output| -> serde_json::Value {
+        let mut value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for case in value["cases"].as_array_mut().unwrap() {
+            for key in ["cpu_s", "wall_s"] {
+                assert!(case["engine"][key].take().is_number());
+            }
+        }
+        value
+    };
+    let one = strait(&["run", SMALL, "--json", "--threads", "1"]);
+    let two = strait(&["run", SMALL, "--json", "--threads", "2"]);
+    assert_eq!(plain(&one), plain(&two));
+    assert_eq!(plain(&one)["cases"][1]["name"], "four");
+}
+
+#[test]
+fn the_first_case_asked_for_is_the_baseline() {
+    let output = strait(&[
+        "compare", SMALL, "--case", "four", "--case", "two", "--json",
+    ]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["baseline"], "four");
+    assert_eq!(
+        object["differences"][0]["settings"][0],
+        "parallelism.tensor 2 instead of 4"
+    );
+    let one = strait(&["compare", SMALL, "--case", "two"]);
+    assert_eq!(status(&one), 3, "{}", stderr(&one));
+}
+
+#[test]
+fn an_expectation_that_fails_is_4_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("expect.toml");
+    let small = std::fs::read_to_string(SMALL).unwrap();
+    let expect = "[[expect]]\nquantity = \"step_time\"\nvalue = \"1 ns\"\nwithin = 0.01\n";
+    std::fs::write(&file, format!("{small}\n{expect}")).unwrap();
+    for form in ["-q", "--json", "-v"] {
+        let output = strait(&["run", file.to_str().unwrap(), form]);
+        assert_eq!(status(&output), 4, "{}", stderr(&output));
+        assert!(stderr(&output).contains("step_time"), "{}", stderr(&output));
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn figures_leave_no_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a/b");
+    let output = strait(&["run", SMALL, "--figures", out.to_str().unwrap()]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    for entry in std::fs::read_dir(&out).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.ends_with(".svg") || name.ends_with(".csv"), "{name}");
+    }
+}
+
+#[test]
+fn the_catalogue_answers_and_suggests() {
+    let output = strait(&["catalog", "show", "h800-sxm"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("scale_up"));
+    let output = strait(&["catalog", "show", "h800-smx"]);
+    assert_eq!(status(&output), 3);
+    assert!(stderr(&output).contains("h800-sxm"), "{}", stderr(&output));
+    assert_eq!(status(&strait(&["catalog", "list", "no-such-kind"])), 3);
 }

@@ -351,12 +351,20 @@ fn finish(
                 format!("the range of `{path}` is out of order"),
             )
             .at(&node.place, "low, mode and high must rise")
-            .help(format!(
-                "low {}, mode {}, high {}",
-                print(kind, low),
-                print(kind, mode),
-                print(kind, high)
-            )),
+            .help(if low > high {
+                format!(
+                    "low {} is more than high {}",
+                    print(kind, low),
+                    print(kind, high)
+                )
+            } else {
+                format!(
+                    "mode {} is not between low {} and high {}",
+                    print(kind, mode),
+                    print(kind, low),
+                    print(kind, high)
+                )
+            }),
         ]);
     }
     Ok(Amount {

@@ -221,7 +221,11 @@ pub(super) fn missing_key(key: &Key, place: &Place, section: &Section) -> Diagno
 pub(super) fn unknown_key(name: &str, place: &Place, section: &Section) -> Diagnostic {
     let mut d = Diagnostic::error(
         "scenario::unknown-key",
-        format!("unknown key `{name}` in {}", section.title),
+        if section.title.starts_with('[') {
+            format!("unknown key `{name}` in {}", section.title)
+        } else {
+            format!("unknown key `{name}` at {}", section.title)
+        },
     )
     .at(place, "not a key here");
     if section.keys.is_empty() {
@@ -300,12 +304,14 @@ pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
             let candidate = plain(name);
             let distance = strsim::damerau_levenshtein(&wanted, &candidate);
             let longest = wanted.chars().count().max(candidate.chars().count());
-            let inside = wanted.chars().count() >= 3
-                && (candidate.contains(&wanted) || wanted.contains(&candidate));
+            let long_enough = wanted.chars().count() >= 3;
             let near = distance * 3 <= longest || (distance == 1 && longest > 1);
-            if near {
+            if long_enough && candidate.starts_with(&wanted) {
+                // "h100" means an H100 of some kind, not a B100.
+                Some((0, *name))
+            } else if near {
                 Some((distance, *name))
-            } else if inside {
+            } else if long_enough && (candidate.contains(&wanted) || wanted.contains(&candidate)) {
                 Some((longest, *name))
             } else {
                 None
@@ -313,7 +319,13 @@ pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
         })
         .collect();
     scored.sort();
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
+    let best = scored.first().map_or(0, |(score, _)| *score);
+    scored
+        .into_iter()
+        .take_while(|(score, _)| *score <= best + 1)
+        .take(3)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// "did you mean `a` or `b`?"

@@ -160,6 +160,9 @@ impl Diagnostic {
             .and_then(|label| label.place.source.pulled_in_by.clone());
         while let Some(place) = next {
             next = place.source.pulled_in_by.clone();
+            if self.labels.iter().any(|label| label.place == place) {
+                continue;
+            }
             self.labels.push(Label {
                 place,
                 text: "which is pulled in here".to_owned(),

@@ -28,11 +28,14 @@ pub(super) struct Document {
     pub sources: Vec<Arc<Source>>,
     /// Faults of form found on the way.
     pub faults: Vec<Diagnostic>,
+    /// A text could not be read, or not as TOML: what it would have said is not known.
+    pub broken: bool,
 }
 
 /// Reads a file with all its parents.
 pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
     let mut faults = Vec::new();
+    let mut broken = false;
     let mut chain: Vec<(PathBuf, Arc<Source>)> = Vec::new();
     let mut tables: Vec<Table> = Vec::new();
     let mut next: Option<(PathBuf, Option<Place>)> = Some((path.to_path_buf(), None));
@@ -43,6 +46,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
                 None => return Err(d),
                 Some(place) => {
                     faults.push(d.at(place, "extended here"));
+                    broken = true;
                     break;
                 }
             },
@@ -65,6 +69,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
                     .help(format!("the chain: {}", names()))
                     .help("remove one of these `extends` lines"),
                 );
+                broken = true;
                 break;
             }
             if chain.len() >= DEEPEST {
@@ -77,6 +82,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
                     .help(format!("the chain: {}", names()))
                     .help("merge some of these files"),
                 );
+                broken = true;
                 break;
             }
         }
@@ -91,8 +97,17 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
                     .at(&start(&source), "nothing here")
                     .help("start from scenarios/tutorial/first-step.toml"),
             );
+            broken = true;
         }
         let (table, errors) = tree::parse(&source);
+        broken |= errors.iter().any(|d| d.code == "scenario::syntax");
+        if broken {
+            // What could be read of it would only raise false alarms.
+            faults.extend(errors);
+            chain.push((identity, source));
+            tables.push(Table::default());
+            break;
+        }
         faults.extend(errors);
         check::table(&table, &ROOT, "", &mut faults);
         if let Some(entry) = table.get("extends")
@@ -118,6 +133,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
         source,
         table: merged,
         sources: chain.into_iter().map(|(_, s)| s).collect(),
+        broken,
         faults: faults.into_iter().map(Diagnostic::with_chain).collect(),
     })
 }

@@ -471,9 +471,14 @@ impl Look<'_> {
         }
         let stage_ranks = ranks / u64::from(p.pipeline);
         let expert_ranks = u64::from(p.expert) * u64::from(p.expert_tensor);
-        if self.case.model.experts.is_some()
-            && (expert_ranks == 0 || stage_ranks % expert_ranks != 0)
-        {
+        // Where the experts don't divide, that has been said.
+        let divides = self
+            .case
+            .model
+            .experts
+            .as_ref()
+            .is_some_and(|e| p.expert > 0 && e.routed % p.expert == 0);
+        if divides && (expert_ranks == 0 || stage_ranks % expert_ranks != 0) {
             let d = Diagnostic::error(
                 "scenario::expert-ranks",
                 format!(

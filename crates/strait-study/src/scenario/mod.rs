@@ -101,6 +101,10 @@ pub fn load(
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let document = files::read(path).map_err(|d| vec![d])?;
     let mut faults = document.faults.clone();
+    if document.broken {
+        sort(&mut faults, &document.sources);
+        return Err(faults);
+    }
     let root = &document.table;
     let top = files::start(&document.source);
     let stem = path
@@ -129,6 +133,7 @@ pub fn load(
             unique.push(fault);
         }
     }
+    sort(&mut unique, &document.sources);
     if unique.iter().any(|d| d.severity == Severity::Error) || resolved.is_empty() {
         return Err(unique);
     }
@@ -148,6 +153,20 @@ pub fn load(
         digest: digest(&document.sources, overrides, catalog),
         files: document.sources.iter().map(|s| s.name.clone()).collect(),
     })
+}
+
+/// Sorts by file and place; what has no place comes first, the command line last.
+fn sort(faults: &mut [Diagnostic], sources: &[Arc<Source>]) {
+    faults.sort_by_key(|d| match d.labels.first() {
+        None => (0, 0),
+        Some(label) => {
+            let file = sources
+                .iter()
+                .position(|s| Arc::ptr_eq(s, &label.place.source))
+                .unwrap_or(sources.len());
+            (file + 1, label.place.span.start)
+        }
+    });
 }
 
 /// A case as written.

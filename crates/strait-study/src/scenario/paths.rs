@@ -255,16 +255,16 @@ fn unknown(path: &str, segment: &str, section: &'static Section, place: &Place) 
     .at(place, "no such setting");
     let paths = all_paths();
     let refs: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let mut near = check::suggest(path, &refs);
+    // The right key without its section, or in the wrong one: `tensor`, `model.tensor`.
+    let tail = path.rsplit('.').next().unwrap_or(path);
+    let mut near: Vec<&str> = refs
+        .iter()
+        .copied()
+        .filter(|p| p.rsplit('.').next() == Some(tail))
+        .take(3)
+        .collect();
     if near.is_empty() {
-        // A bare key: `tensor` for `parallelism.tensor`.
-        let tail = path.rsplit('.').next().unwrap_or(path);
-        near = refs
-            .iter()
-            .copied()
-            .filter(|p| p.rsplit('.').next() == Some(tail))
-            .take(3)
-            .collect();
+        near = check::suggest(path, &refs);
     }
     if near.is_empty() {
         let names: Vec<&str> = section.keys.iter().map(|k| k.name).collect();

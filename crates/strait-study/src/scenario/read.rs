@@ -136,7 +136,7 @@ pub(super) struct Reader {
     pub explained: Vec<Explained>,
     /// Ranges among the values.
     pub ranges: Vec<Range>,
-    /// Names of the faults' codes are not needed; but whether any *value* failed is.
+    /// Whether any fault is an error.
     pub failed: bool,
 }
 
@@ -411,6 +411,29 @@ impl Reader {
                 value,
                 ..
             }) => d.at(place, if what.is_empty() { value } else { what }),
+            Some(Explained {
+                value,
+                origin: Origin::Catalogue { entry, .. },
+                ..
+            }) => {
+                // A fact of the catalogue stands where its entry is named.
+                let id = entry.rsplit('/').next().unwrap_or(entry);
+                let place = self
+                    .explained
+                    .iter()
+                    .find(|e| e.value == id && e.place.is_some())
+                    .and_then(|e| e.place.as_ref())
+                    .unwrap_or(fallback);
+                let key = path.rsplit('.').next().unwrap_or(path);
+                d.at(
+                    place,
+                    if what.is_empty() {
+                        format!("{id}: {key} = {value}")
+                    } else {
+                        what.to_owned()
+                    },
+                )
+            }
             Some(Explained { value, .. }) => d.at(
                 fallback,
                 if what.is_empty() {

@@ -537,7 +537,12 @@ fn training(scope: &Scope<'_>, layout: &Scope<'_>, reader: &mut Reader) -> Optio
             )
             .help("initial_batch is the batch at the start of a ramp: at most global_batch");
             let d = reader.label(d, &inner.path("initial_batch"), &inner.place, "");
-            let d = reader.label(d, &inner.path("global_batch"), &scope.place, "");
+            let own = if inner.node("global_batch").is_some() {
+                inner.path("global_batch")
+            } else {
+                scope.path("global_batch")
+            };
+            let d = reader.label(d, &own, &scope.place, "");
             reader.fail(d);
         }
         let tokens = reader.number(&inner, "tokens");
@@ -604,7 +609,9 @@ fn training(scope: &Scope<'_>, layout: &Scope<'_>, reader: &mut Reader) -> Optio
             parallelism,
         });
     }
-    settle_tokens(&mut phases, open, total, scope, reader);
+    if !reader.failed {
+        settle_tokens(&mut phases, open, total, scope, reader);
+    }
     Some(Training { phases })
 }
 

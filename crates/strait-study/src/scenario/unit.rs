@@ -172,10 +172,7 @@ fn own(dimension: Dimension, text: &str) -> Result<f64, String> {
             return Ok(number * scale * factor);
         }
     }
-    Err(format!(
-        "`{rest}` is not a unit of {}",
-        &dimension.what()[2..].trim_start()
-    ))
+    Err(format!("\"{rest}\" is no unit of it"))
 }
 
 fn prefix_scale(prefix: &str) -> Option<f64> {

@@ -1,0 +1,371 @@
+//! One case as text, section by section.
+//!
+//! In: a [`CaseAnswer`]. Out: lines appended to a string. Never repeats what another
+//! section says.
+
+use super::{BAR, COLUMNS, Detail, StepUnit, TextStyle, headline, seconds};
+use crate::answer::CaseAnswer;
+use crate::answer::compare::exposed;
+use crate::answer::document::GRAIN;
+use crate::answer::format::{
+    count, dollars, fixed, percent, scaled, signed_percent, significant, wrap,
+};
+use crate::answer::table::Align::{Left, Right};
+use crate::answer::table::{bar, render};
+use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
+use std::fmt::Write;
+use strait_units::Time;
+
+pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    out.push_str(&headline(case));
+    out.push('\n');
+    let _ = writeln!(
+        out,
+        "\n{}: {}",
+        style.bold(&case.setting.name),
+        wrap(
+            &case.setting.layout(),
+            COLUMNS - case.setting.name.len() - 2,
+            2
+        )
+    );
+    step(out, case, style);
+    communication(out, case, style);
+    kernels(out, case, style);
+    memory(out, case, style);
+    whole_run(out, case, style);
+    claims(out, &case.claims, None, style);
+    checks(out, &case.checks, None, style);
+    warnings(out, &case.warnings, style);
+    engine(out, case, style);
+}
+
+fn step(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let s = &case.outcome.step;
+    let time = seconds(s.time);
+    let unit = StepUnit::of(time);
+    let main = case
+        .setting
+        .main_phase()
+        .map_or("main", |m| &case.setting.phases[m].name);
+    style.heading(
+        out,
+        "Step",
+        &format!(
+            "{} for {} tokens, phase \"{main}\"",
+            unit.print(time),
+            scaled(s.tokens.as_f64())
+        ),
+    );
+    let mut rows = Vec::new();
+    for part in Part::ALL {
+        let length = seconds(part.time(&case.outcome));
+        if length == 0.0 && style.detail < Detail::Full {
+            continue;
+        }
+        let share = if time > 0.0 { length / time } else { 0.0 };
+        rows.push(vec![
+            part.name().to_owned(),
+            unit.print(length),
+            percent(share),
+            bar(share, BAR),
+        ]);
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    let print = |value: Option<f64>| value.map_or("-".to_owned(), significant);
+    let value = |q: Quantity| q.simulated(&case.setting, &case.outcome);
+    let rows = [
+        vec![
+            String::new(),
+            "causal".to_owned(),
+            "full attention".to_owned(),
+        ],
+        vec![
+            "model TFLOPS per GPU".to_owned(),
+            print(value(Quantity::TflopsCausal)),
+            print(value(Quantity::TflopsFull)),
+        ],
+        vec![
+            "MFU against BF16 peak".to_owned(),
+            value(Quantity::MfuCausal).map_or("-".to_owned(), percent),
+            value(Quantity::MfuFull).map_or("-".to_owned(), percent),
+        ],
+        vec![
+            "tokens/s per GPU".to_owned(),
+            print(value(Quantity::TokensPerSecondPerGpu)),
+        ],
+    ];
+    out.push('\n');
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    let convention = "Model FLOPs leave out recompute and multi-token prediction. Causal counts \
+                      half of the attention square, full all of it. The peak is dense BF16.";
+    let _ = writeln!(out, "  {}", wrap(convention, COLUMNS - 2, 2));
+}
+
+fn communication(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let time = seconds(case.outcome.step.time);
+    let unit = StepUnit::of(time);
+    let kinds = exposed(case);
+    let total: Time = kinds.iter().map(|(_, t)| *t).sum();
+    let remark = format!(
+        "{}: compute idle for it, contained in the parts above",
+        unit.print(seconds(total))
+    );
+    style.heading(out, "Exposed communication", &remark);
+    let rows: Vec<_> = (kinds.iter())
+        .filter(|(_, t)| *t > Time::ZERO || style.detail == Detail::Full)
+        .map(|(name, t)| share_row(&format!("{name} parallel"), seconds(*t), time, unit))
+        .collect();
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+}
+
+fn share_row(name: &str, length: f64, time: f64, unit: StepUnit) -> Vec<String> {
+    let share = if time > 0.0 { length / time } else { 0.0 };
+    vec![
+        name.to_owned(),
+        unit.print(length),
+        percent(share),
+        bar(share, BAR),
+    ]
+}
+
+fn kernels(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let all = &case.outcome.step.kernels;
+    if all.is_empty() {
+        return;
+    }
+    let time = seconds(case.outcome.step.time);
+    let unit = StepUnit::of(time);
+    let total: Time = all.iter().map(|(_, t)| *t).sum();
+    let remark = format!("{} of compute, mean over ranks", unit.print(seconds(total)));
+    style.heading(out, "Kernels", &remark);
+    let shown = if style.detail == Detail::Full {
+        all.len()
+    } else {
+        8
+    };
+    let mut rows: Vec<_> = (all.iter().take(shown))
+        .map(|(class, t)| share_row(class, seconds(*t), time, unit))
+        .collect();
+    if all.len() > shown {
+        let rest: Time = all[shown..].iter().map(|(_, t)| *t).sum();
+        let name = format!("{} more classes", all.len() - shown);
+        rows.push(share_row(&name, seconds(rest), time, unit));
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+}
+
+fn memory(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let m = &case.outcome.step.memory;
+    let gb = |bytes: u64| format!("{} GB", fixed(bytes as f64 / 1e9, 1));
+    let fit = if m.fits() {
+        format!("fits, {} to spare", gb(m.capacity.get() - m.peak.get()))
+    } else {
+        format!(
+            "DOES NOT FIT, {} too much",
+            gb(m.peak.get() - m.capacity.get())
+        )
+    };
+    let remark = format!(
+        "peak {} of {} on pipeline rank {}, the fullest: {fit}",
+        gb(m.peak.get()),
+        gb(m.capacity.get()),
+        m.pipeline_rank
+    );
+    style.heading(out, "Memory", &remark);
+    let shown = if style.detail == Detail::Full {
+        m.parts.len()
+    } else {
+        6
+    };
+    let whole = m.peak.max(m.capacity).as_f64();
+    let row = |name: &str, bytes: u64| {
+        let share = if whole > 0.0 {
+            bytes as f64 / whole
+        } else {
+            0.0
+        };
+        vec![name.to_owned(), gb(bytes), percent(share), bar(share, BAR)]
+    };
+    let mut rows: Vec<_> = (m.parts.iter().take(shown))
+        .map(|part| row(&part.name, part.bytes.get()))
+        .collect();
+    if m.parts.len() > shown {
+        let rest = m.parts[shown..].iter().map(|part| part.bytes.get()).sum();
+        rows.push(row(&format!("{} more parts", m.parts.len() - shown), rest));
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    if !m.fits() {
+        let _ = writeln!(out, "  {}", wrap(&remedies(case), COLUMNS - 2, 2));
+    }
+}
+
+/// What would make a layout fit, for the settings it has.
+fn remedies(case: &CaseAnswer) -> String {
+    use strait_training::case::{Recompute, Zero};
+    let p = &case.setting.parallelism;
+    let mut list = Vec::new();
+    if p.recompute != Recompute::Full {
+        list.push("more recompute (parallelism.recompute)".to_owned());
+    }
+    if p.zero < Zero::Zero3 {
+        list.push("a higher ZeRO stage (parallelism.zero)".to_owned());
+    }
+    if p.micro_batch > 1 {
+        list.push("a smaller micro-batch (parallelism.micro_batch)".to_owned());
+    }
+    list.push("more tensor, pipeline or expert ranks (parallelism.*)".to_owned());
+    list.push("an accelerator with more memory (cluster.accelerator)".to_owned());
+    let last = list.pop().unwrap_or_default();
+    format!("Ways out: {} or {last}.", list.join(", "))
+}
+
+fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let run = &case.outcome.run;
+    style.heading(
+        out,
+        "Run",
+        &format!(
+            "{} days, {} GPU-hours, {} MWh, {} of rent (electricity in it: {})",
+            significant(run.days),
+            scaled(run.gpu_hours),
+            significant(run.energy.get() / 3.6e9),
+            dollars(run.rent.get()),
+            dollars(run.electricity.get()),
+        ),
+    );
+    let mut rows = vec![
+        ["phase", "tokens", "steps", "mean step", "GPU-hours", "days"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for (index, phase) in run.phases.iter().enumerate() {
+        let tokens = case.setting.phases.get(index).map(|p| p.tokens.as_f64());
+        rows.push(vec![
+            phase.name.clone(),
+            tokens.map_or("-".to_owned(), scaled),
+            fixed(phase.steps, 0),
+            StepUnit::of(seconds(phase.step_time)).print(seconds(phase.step_time)),
+            scaled(phase.gpu_hours),
+            significant(phase.gpu_hours / f64::from(case.setting.ranks.max(1)) / 24.0),
+        ]);
+    }
+    if rows.len() > 1 {
+        out.push_str(&render(
+            &rows,
+            &[Left, Right, Right, Right, Right, Right],
+            2,
+        ));
+    }
+    if style.detail == Detail::Full {
+        let _ = writeln!(
+            out,
+            "  rent {} per GPU-hour",
+            dollars(case.setting.rent.get())
+        );
+    }
+}
+
+/// A section's name, with that of the case where several are shown.
+fn section(name: &str, of: Option<&str>) -> String {
+    of.map_or(name.to_owned(), |case| format!("{name} of {case}"))
+}
+
+pub(super) fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, style: TextStyle) {
+    if claims.is_empty() {
+        return;
+    }
+    let name = section("Claims", of);
+    style.heading(out, &name, "ratio is simulated over stated");
+    let mut rows = vec![
+        ["quantity", "stated", "simulated", "ratio", "verdict"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for j in claims {
+        let unit = j.claim.quantity.unit();
+        rows.push(vec![
+            j.claim.quantity.name().to_owned(),
+            unit.print(j.claim.stated),
+            j.simulated.map_or("-".to_owned(), |s| unit.print(s)),
+            j.ratio.map_or("-".to_owned(), |r| fixed(r, 3)),
+            style.verdict(j.verdict),
+        ]);
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right, Right], 2));
+    for j in claims {
+        let ordinary = matches!(j.verdict, Verdict::Expected | Verdict::Plausible);
+        if !ordinary || style.detail == Detail::Full {
+            let reason = format!("{}: {}.", j.claim.quantity.name(), j.reasons.join("; "));
+            let _ = writeln!(out, "  {}", wrap(&reason, COLUMNS - 2, 4));
+        }
+        let source: Vec<_> = [&j.claim.who, &j.claim.date, &j.claim.source]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .collect();
+        if style.detail == Detail::Full && !source.is_empty() {
+            let _ = writeln!(out, "    {}", wrap(&source.join(", "), COLUMNS - 4, 4));
+        }
+    }
+}
+
+pub(super) fn checks(out: &mut String, checks: &[Check], of: Option<&str>, style: TextStyle) {
+    if checks.is_empty() {
+        return;
+    }
+    let failed = checks.iter().filter(|check| !check.holds).count();
+    let remark = if failed == 0 {
+        "all hold".to_owned()
+    } else {
+        format!("{failed} of {} FAIL", checks.len())
+    };
+    style.heading(out, &section("Expectations", of), &remark);
+    let mut rows = vec![
+        ["quantity", "expected", "simulated", "error", "within", ""]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for check in checks {
+        let unit = check.expect.quantity.unit();
+        rows.push(vec![
+            check.expect.quantity.name().to_owned(),
+            unit.print(check.expect.stated),
+            check.simulated.map_or("-".to_owned(), |s| unit.print(s)),
+            check.error.map_or("-".to_owned(), signed_percent),
+            percent(check.expect.within),
+            if check.holds {
+                "holds".to_owned()
+            } else {
+                style.paint("1;31", "FAILS")
+            },
+        ]);
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right, Right, Right], 2));
+}
+
+pub(super) fn warnings(out: &mut String, warnings: &[String], style: TextStyle) {
+    if warnings.is_empty() {
+        return;
+    }
+    style.heading(out, "Warnings", "check these before trusting the answer");
+    for warning in warnings {
+        let _ = writeln!(out, "  - {}", wrap(warning, COLUMNS - 4, 4));
+    }
+}
+
+fn engine(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let work = &case.outcome.step.work;
+    let folded = if work.folded {
+        "identical replicas simulated once"
+    } else {
+        "every rank simulated"
+    };
+    let remark = format!(
+        "{} ranks, {} ops, {} events; {folded}; network grain: {GRAIN}",
+        count(work.ranks),
+        scaled(work.ops as f64),
+        scaled(work.events as f64),
+    );
+    style.heading(out, "Engine", &remark);
+}
