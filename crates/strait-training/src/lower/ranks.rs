@@ -358,6 +358,16 @@ impl Lowering<'_> {
         let mut blocks = Vec::new();
         let mut known: BTreeMap<BlockKey, u32> = BTreeMap::new();
         let mut slots = Vec::with_capacity(order.len() + 1);
+        // Chunks in the order in which they start. In DualPipe mirrored ranks start with the same
+        // stage, so that their collectives meet.
+        let mut start_order: Vec<u8> = Vec::new();
+        for &work in order {
+            if let Work::Forward(c) = work
+                && !start_order.contains(&c.local)
+            {
+                start_order.push(c.local);
+            }
+        }
         // A chunk's parameters are gathered once the chunk before it has started; those of the
         // first chunk at the start of the step, unless it can begin with them layer by layer.
         let gather = |local, blocks: &mut Vec<_>, slots: &mut Vec<Slot>, tables: &mut Tables| {
@@ -375,10 +385,10 @@ impl Lowering<'_> {
                 _ => None,
             };
             if let Some(local) = starts
-                && local == 0
-                && self.gathers_ahead(rank, 0)
+                && start_order[0] == local
+                && self.gathers_ahead(rank, local)
             {
-                gather(0, &mut blocks, &mut slots, tables);
+                gather(local, &mut blocks, &mut slots, tables);
             }
             let mut entry = [None, None];
             for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
@@ -431,8 +441,11 @@ impl Lowering<'_> {
                 ],
                 entry,
             });
-            if let Some(next) = starts.map(|local| local + 1)
-                && next < locals
+            let next = starts.and_then(|local| {
+                let at = start_order.iter().position(|&other| other == local)?;
+                start_order.get(at + 1).copied()
+            });
+            if let Some(next) = next
                 && self.gathers_ahead(rank, next)
             {
                 gather(next, &mut blocks, &mut slots, tables);

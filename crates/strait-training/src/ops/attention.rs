@@ -37,6 +37,7 @@ fn cores(
     heads: u64,
     kv_heads: u64,
     dims: (u32, u32),
+    travelling: u64,
     backward: bool,
 ) {
     let own = shape.sequence / shape.context;
@@ -69,10 +70,9 @@ fn cores(
         for _ in 1..shape.context {
             list.attention("attention ring step", step);
         }
-        // Keys and values in BF16 of this rank's tokens; gradients of both travel as well
-        // on the way back.
-        let bytes =
-            2.0 * (kv_heads * (u64::from(dims.0) + u64::from(dims.1)) * own * shape.batch) as f64;
+        // Keys and values of this rank's tokens, or the latents that they are formed from, in
+        // BF16; their gradients travel as well on the way back.
+        let bytes = 2.0 * (travelling * own * shape.batch) as f64;
         let factor = if backward { 2.0 } else { 1.0 };
         list.ring(
             "ring exchange",
@@ -175,6 +175,7 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     let qkv = shape.linear(h, (heads + 2 * kv_heads) * d);
     let out = shape.linear(heads * d, h);
     let dims = (head_dim, head_dim);
+    let travelling = 2 * kv_heads * d;
     let rotary = shape.model.learned_positions == 0;
     // Queries and keys are read and written by the rotary kernel.
     let rotary_bytes = 4.0 * t * ((heads + kv_heads) * d) as f64;
@@ -195,7 +196,7 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
             rotary_bytes,
         );
     }
-    cores(&mut list, shape, heads, kv_heads, dims, false);
+    cores(&mut list, shape, heads, kv_heads, dims, travelling, false);
     shape.cast_input(&mut list, "cast attention output", t * (heads * d) as f64);
     list.gemm("output projection", out.forward());
     Boundary::scatter(&mut list, shape, out);
@@ -227,9 +228,9 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     if shape.recomputes(RecomputePart::CoreAttention)
         && shape.software.attention == AttentionKernel::Unfused
     {
-        cores(&mut list, shape, heads, kv_heads, dims, false);
+        cores(&mut list, shape, heads, kv_heads, dims, travelling, false);
     }
-    cores(&mut list, shape, heads, kv_heads, dims, true);
+    cores(&mut list, shape, heads, kv_heads, dims, travelling, true);
     if rotary {
         list.memory(
             "rotary backward",
@@ -307,6 +308,17 @@ fn latent(shape: &Shape<'_>) -> Half {
     let outer = shape.outer_tokens() * shape.hidden();
     let fine = shape.fine_grained();
     let dims = (qk_nope_dim + qk_rope_dim, v_dim);
+    // Rings pass the latents on; each rank expands those of the others for itself.
+    let travelling = kv_rank + rope;
+    let expand = |list: &mut List| {
+        if shape.context > 1 {
+            let others = Linear {
+                tokens: shape.tokens() * (shape.context - 1),
+                ..shape.linear(kv_rank, kv_width)
+            };
+            list.gemm("kv_b of the ring", others.forward());
+        }
+    };
     let elements = |width: u64| t * width as f64;
 
     // Down-projections are replicated over tensor ranks; up-projections are split by head.
@@ -402,7 +414,8 @@ fn latent(shape: &Shape<'_>) -> Half {
         4.0 * elements(kv_rank),
     );
     up_projections(&mut list, false);
-    cores(&mut list, shape, heads, heads, dims, false);
+    expand(&mut list);
+    cores(&mut list, shape, heads, heads, dims, travelling, false);
     if fine {
         list.memory(
             "cast attention output E5M6",
@@ -464,6 +477,7 @@ fn latent(shape: &Shape<'_>) -> Half {
         );
         up_projections(&mut list, true);
     }
+    expand(&mut list);
     if fine {
         // Pre-pass: reads O and dO, writes the row sums and clears the FP32 dQ.
         list.memory(
@@ -473,7 +487,7 @@ fn latent(shape: &Shape<'_>) -> Half {
             4.0 * elements(out_width) + 4.0 * elements(q_width),
         );
     }
-    cores(&mut list, shape, heads, heads, dims, true);
+    cores(&mut list, shape, heads, heads, dims, travelling, true);
     if fine {
         // Post-pass: reads the FP32 dQ, writes it in BF16.
         list.memory(
