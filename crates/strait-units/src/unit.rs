@@ -154,21 +154,15 @@ pub(crate) fn bandwidth(number: &str, unit: &str) -> Unit {
         },
         None => match data(head) {
             Some(Data::Exact(_, bits)) => {
-                let end = if head.ends_with(['b', 'B']) { 1 } else { 0 };
-                let plain = &head[..head.len() - end];
-                let plain = if end == 1 { plain } else { "" };
-                if bits && end == 1 {
-                    Unit::Other("an amount in bits", bits_and_bytes(number, plain, "/s"))
-                } else if bits {
-                    Unit::Other(
-                        "an amount in bits",
-                        vec![(format!("{head}/s"), String::new())],
-                    )
+                let kind = if bits {
+                    "an amount in bits"
                 } else {
-                    Unit::Other(
-                        "an amount in bytes",
-                        vec![(format!("{head}/s"), String::new())],
-                    )
+                    "an amount in bytes"
+                };
+                match head.strip_suffix('b').filter(|_| bits) {
+                    // Bits are often meant as bytes, or as the rate of a network port.
+                    Some(prefix) => Unit::Other(kind, bits_and_bytes(number, prefix, "/s")),
+                    None => Unit::Other(kind, vec![(format!("{head}/s"), String::new())]),
                 }
             }
             Some(Data::Case(prefix)) => {

@@ -17,7 +17,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 pub enum Confidence {
     /// The maker's or authors' own figure, or measured directly.
     A,
-    /// Consistent secondary figures, or derived from A figures by arithmetic.
+    /// Consistent secondary figures, derived from A by arithmetic, or a maker's figure
+    /// not looked up again for the catalogue.
     B,
     /// A single secondary figure, or disputed.
     C,
