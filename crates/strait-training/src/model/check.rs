@@ -272,3 +272,118 @@ fn divides(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activation, Extras, Norm, Window};
+
+    fn tiny() -> Model {
+        Model {
+            name: "tiny".into(),
+            layers: 4,
+            hidden: 64,
+            ffn: 128,
+            vocabulary: 100,
+            attention: Attention::Grouped {
+                heads: 4,
+                kv_heads: 2,
+                head_dim: 16,
+            },
+            experts: Some(Experts {
+                routed: 8,
+                top_k: 2,
+                width: 32,
+                shared_width: 32,
+                first_dense: 1,
+                every: 2,
+                groups: 4,
+                group_limit: 2,
+            }),
+            activation: Activation::Gated,
+            norm: Norm::Rms,
+            biases: false,
+            qkv_biases: false,
+            qk_norm: false,
+            tied: false,
+            learned_positions: 0,
+            mtp: 0,
+            extras: Extras::default(),
+        }
+    }
+
+    fn refused(edit: impl Fn(&mut Model, &mut Experts)) -> String {
+        let mut model = tiny();
+        let mut experts = model.experts.take().unwrap();
+        edit(&mut model, &mut experts);
+        model.experts = Some(experts);
+        model.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_problem_names_its_field() {
+        assert_eq!(tiny().check(), Ok(()));
+        let rows = [
+            (refused(|m, _| m.layers = 0), "`layers` is 0"),
+            (refused(|m, _| m.layers = u32::MAX), "`layers`"),
+            (refused(|m, _| m.ffn = 0), "`ffn` is 0"),
+            (refused(|m, _| m.hidden = u32::MAX), "`hidden`"),
+            (refused(|_, e| e.top_k = 9), "`experts.top_k` is 9"),
+            (refused(|_, e| e.top_k = 5), "experts in reachable groups"),
+            (refused(|_, e| e.groups = 3), "`experts.groups` (3)"),
+            (refused(|_, e| e.group_limit = 5), "`experts.group_limit`"),
+            (refused(|_, e| e.every = 0), "`experts.every` is 0"),
+            (refused(|_, e| e.first_dense = 5), "`experts.first_dense`"),
+            (
+                refused(|m, e| (m.hidden, e.width, e.routed) = (1 << 24, 1 << 24, 1 << 20)),
+                "parameters",
+            ),
+            (
+                refused(|m, _| {
+                    m.attention = Attention::Grouped {
+                        heads: 4,
+                        kv_heads: 3,
+                        head_dim: 16,
+                    }
+                }),
+                "`heads` is 4, which `kv_heads` (3)",
+            ),
+        ];
+        for (message, part) in rows {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_dense_width_is_needed_only_where_a_layer_uses_it() {
+        let mut model = tiny();
+        model.ffn = 0;
+        assert!(model.check().is_err());
+        if let Some(experts) = &mut model.experts {
+            (experts.first_dense, experts.every) = (0, 1);
+        }
+        assert_eq!(model.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_bound_is_above_the_count() {
+        let model = tiny();
+        // Norms are all that the bound leaves out.
+        let count = model.parameters();
+        assert!(model.rough_parameters() >= (count.total - count.norms) as f64);
+    }
+
+    #[test]
+    fn layers_alternate_as_stated() {
+        let mut model = tiny();
+        let moe: Vec<_> = (0..4).map(|l| model.is_moe_layer(l)).collect();
+        assert_eq!(moe, [false, true, false, true]);
+        assert_eq!(model.moe_layers(), 2);
+        model.extras.window = Some(Window {
+            tokens: 8,
+            full_every: 2,
+        });
+        assert_eq!(model.window_of(0), Some(8));
+        assert_eq!(model.window_of(1), None);
+    }
+}
