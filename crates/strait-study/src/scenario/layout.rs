@@ -195,7 +195,7 @@ impl Look<'_> {
             && heads % p.tensor == 0
             && kv % p.tensor != 0
         {
-            if kv < p.tensor && p.tensor % kv == 0 {
+            if kv < p.tensor && p.tensor.is_multiple_of(kv) {
                 let d = Diagnostic::warning(
                     "scenario::kv-heads-replicated",
                     format!(
@@ -223,7 +223,7 @@ impl Look<'_> {
             .experts
             .as_ref()
             .is_none_or(|e| e.first_dense > 0 || e.every > 1);
-        if dense_layers && model.ffn % p.tensor != 0 {
+        if dense_layers && !model.ffn.is_multiple_of(p.tensor) {
             let d = Diagnostic::error(
                 "scenario::tensor-divides-ffn",
                 format!(
@@ -342,7 +342,7 @@ impl Look<'_> {
                 "only 1f1b interleaves: leave virtual_stages out"
             }));
         }
-        if both_ways && p.schedule == ScheduleKind::DualPipe && p.pipeline % 2 != 0 {
+        if both_ways && p.schedule == ScheduleKind::DualPipe && !p.pipeline.is_multiple_of(2) {
             let d = Diagnostic::error(
                 "scenario::dualpipe-odd",
                 format!(
@@ -619,7 +619,7 @@ impl Look<'_> {
     fn sequence(&mut self) {
         let p = self.layout;
         let length = self.phase.sequence_length;
-        if p.context > 1 && length % (2 * p.context) != 0 {
+        if p.context > 1 && !length.is_multiple_of(2 * p.context) {
             let d = Diagnostic::error(
                 "scenario::context-divides",
                 format!(
@@ -630,7 +630,10 @@ impl Look<'_> {
             let d = self.phase_path(d, "sequence_length");
             let d = self.key(d, "context");
             self.fail(d.help("each rank takes two pieces, so that causal work is even"));
-        } else if p.sequence && p.tensor > 1 && (length / p.context.max(1)) % p.tensor != 0 {
+        } else if p.sequence
+            && p.tensor > 1
+            && !(length / p.context.max(1)).is_multiple_of(p.tensor)
+        {
             let d = Diagnostic::error(
                 "scenario::sequence-divides",
                 format!(
@@ -649,7 +652,7 @@ impl Look<'_> {
 /// The divisors of a number that are at most 128, as text.
 fn divisors(of: u32) -> String {
     let list: Vec<String> = (1..=of.min(128))
-        .filter(|d| of % d == 0)
+        .filter(|d| of.is_multiple_of(*d))
         .map(|d| d.to_string())
         .collect();
     list.join(", ")

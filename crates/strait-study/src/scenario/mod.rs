@@ -18,11 +18,13 @@ mod layout;
 mod lookup;
 mod model;
 mod paths;
+mod phases;
 mod read;
 mod resolve;
 pub mod schema;
 mod tree;
 mod unit;
+pub mod words;
 
 pub use check::suggest;
 pub use claim::{Claim, Quantity};

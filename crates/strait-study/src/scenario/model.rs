@@ -347,7 +347,7 @@ fn attention(model: &mut Model, from_scratch: bool, scope: &Scope<'_>, reader: &
             Some(value) => *head_dim = value,
             None if from_scratch => {
                 let hidden = model.hidden;
-                if *heads == 0 || hidden % *heads != 0 {
+                if *heads == 0 || !hidden.is_multiple_of(*heads) {
                     let d = Diagnostic::error(
                         "scenario::head-width",
                         format!("{heads} heads do not divide the hidden width {hidden}"),

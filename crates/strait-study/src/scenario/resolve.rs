@@ -9,18 +9,16 @@ use super::keys::{self, Kind, ROOT, Section};
 use super::lookup;
 use super::read::{Reader, Scope};
 use super::tree::Table;
-use super::{layout, model};
+use super::{layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
     AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
-    Phase, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
+    Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
     StateBytes, TensorOverlap, Training, Zero,
 };
 use strait_training::hardware::Cluster;
 use strait_training::model::Model;
-use strait_units::{
-    Bandwidth, Bytes, FlopRate, Power, PricePerEnergy, PricePerHour, Ratio, Time, Tokens,
-};
+use strait_units::{Bandwidth, Bytes, FlopRate, Power, PricePerEnergy, PricePerHour, Ratio, Time};
 
 /// Resolves one case. Faults and the record are in the reader.
 pub(super) fn case(
@@ -42,7 +40,7 @@ pub(super) fn case(
     let precision = precision(&section(&root, "precision", &keys::PRECISION), reader);
     let layout_scope = section(&root, "parallelism", &keys::PARALLELISM);
     let parallelism = parallelism(&layout_scope, reader);
-    let training = training(
+    let training = phases::training(
         &section(&root, "training", &keys::TRAINING),
         &layout_scope,
         reader,
@@ -295,6 +293,17 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
             return None;
         }
     };
+    let ranks = u64::from(nodes) * u64::from(per_node);
+    if ranks > keys::MAX_RANKS {
+        let d = Diagnostic::error(
+            "scenario::out-of-range",
+            format!("{nodes} nodes of {per_node} are {ranks} accelerators: more than makes sense"),
+        )
+        .help(format!("at most {}", keys::MAX_RANKS));
+        let d = reader.label(d, "cluster.nodes", &scope.place, "");
+        reader.fail(d);
+        return None;
+    }
     let cluster = Cluster {
         accelerator: value,
         node,
@@ -305,7 +314,7 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
 }
 
 /// The layout of a scope: the case's, or the case's with a phase's changes over it.
-fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Parallelism> {
+pub(super) fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Parallelism> {
     let tensor = reader.count(scope, "tensor");
     let sequence = match reader.flag(scope, "sequence") {
         Some(flag) => flag,
@@ -465,230 +474,6 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
     })
 }
 
-fn training(scope: &Scope<'_>, layout: &Scope<'_>, reader: &mut Reader) -> Option<Training> {
-    let total = reader.number(scope, "tokens");
-    let sequence_length = reader.count(scope, "sequence_length");
-    let global_batch = reader.count(scope, "global_batch");
-    let (sequence_length, global_batch) = (sequence_length?, global_batch?);
-    let list = scope.node("phase").and_then(|n| n.list()).unwrap_or(&[]);
-    if list.is_empty() {
-        let Some(tokens) = total else {
-            if scope.node("tokens").is_none() {
-                reader.missing(scope, "tokens");
-            }
-            return None;
-        };
-        return Some(Training {
-            phases: vec![Phase {
-                name: "main".to_owned(),
-                tokens: Tokens::new(tokens as u64),
-                sequence_length,
-                global_batch,
-                initial_batch: None,
-                pretraining: true,
-                parallelism: None,
-            }],
-        });
-    }
-    let mut phases: Vec<Phase> = Vec::new();
-    let mut open: Option<(usize, Place)> = None;
-    for node in list {
-        let Some(table) = node.table() else { continue };
-        let called = table.get("name").and_then(|e| e.node.text()).unwrap_or("");
-        let inner = Scope {
-            tables: vec![table],
-            place: node.place.clone(),
-            section: &keys::PHASE,
-            path: format!("training.phase.{called}"),
-        };
-        let (name, name_node) = reader.text(&inner, "name")?;
-        if phases.iter().any(|p| p.name == name)
-            && let Some(name_node) = name_node
-        {
-            reader.fail(
-                Diagnostic::error(
-                    "scenario::duplicate",
-                    format!("two phases are called \"{name}\""),
-                )
-                .at(&name_node.place, "the second of this name")
-                .help("give each phase a name of its own"),
-            );
-        }
-        let inherit = |reader: &mut Reader, key: &str, value: u32| match reader.count(&inner, key) {
-            Some(own) => own,
-            None => {
-                if inner.node(key).is_none() {
-                    reader.because(&inner, key, value, format!("as training.{key}"));
-                }
-                value
-            }
-        };
-        let sequence_length = inherit(reader, "sequence_length", sequence_length);
-        let global_batch = inherit(reader, "global_batch", global_batch);
-        let initial_batch = reader.count(&inner, "initial_batch");
-        if let Some(initial) = initial_batch
-            && initial > global_batch
-        {
-            let d = Diagnostic::error(
-                "scenario::ramp-falls",
-                format!(
-                    "the batch of phase \"{name}\" would fall from {initial} to {global_batch}"
-                ),
-            )
-            .help("initial_batch is the batch at the start of a ramp: at most global_batch");
-            let d = reader.label(d, &inner.path("initial_batch"), &inner.place, "");
-            let own = if inner.node("global_batch").is_some() {
-                inner.path("global_batch")
-            } else {
-                scope.path("global_batch")
-            };
-            let d = reader.label(d, &own, &scope.place, "");
-            reader.fail(d);
-        }
-        let tokens = reader.number(&inner, "tokens");
-        let steps = reader.number(&inner, "steps");
-        let tokens = match (tokens, steps) {
-            (Some(_), Some(_)) => {
-                let d = Diagnostic::error(
-                    "scenario::tokens-and-steps",
-                    format!("phase \"{name}\" has both tokens and steps"),
-                )
-                .help("give one of them: tokens = steps x global_batch x sequence_length");
-                let d = reader.label(d, &inner.path("steps"), &inner.place, "");
-                let d = reader.label(d, &inner.path("tokens"), &inner.place, "");
-                reader.fail(d);
-                0
-            }
-            (Some(tokens), None) => tokens as u64,
-            (None, Some(steps)) => {
-                let tokens = steps as u64 * u64::from(global_batch) * u64::from(sequence_length);
-                reader.because(
-                    &inner,
-                    "tokens",
-                    super::unit::print(super::unit::Dimension::Tokens, tokens as f64),
-                    format!("{steps} steps x {global_batch} sequences x {sequence_length} tokens"),
-                );
-                tokens
-            }
-            (None, None) => {
-                if inner.node("tokens").is_none() && inner.node("steps").is_none() {
-                    if total.is_some() && open.is_none() {
-                        open = Some((phases.len(), inner.place.clone()));
-                    } else {
-                        reader.missing(&inner, "tokens");
-                    }
-                }
-                0
-            }
-        };
-        let pretraining = reader.flag(&inner, "pretraining").unwrap_or(true);
-        let _ = reader.text(&inner, "why");
-        let own = inner
-            .node("parallelism")
-            .and_then(|n| n.table().map(|t| (n, t)));
-        let parallelism = own.and_then(|(node, table)| {
-            let mut tables = vec![table];
-            tables.extend(layout.tables.iter().copied());
-            parallelism(
-                &Scope {
-                    tables,
-                    place: node.place.clone(),
-                    section: &keys::PARALLELISM,
-                    path: inner.path("parallelism"),
-                },
-                reader,
-            )
-        });
-        phases.push(Phase {
-            name,
-            tokens: Tokens::new(tokens),
-            sequence_length,
-            global_batch,
-            initial_batch,
-            pretraining,
-            parallelism,
-        });
-    }
-    if !reader.failed {
-        settle_tokens(&mut phases, open, total, scope, reader);
-    }
-    Some(Training { phases })
-}
-
-/// Gives the open phase what remains of the total, or compares the sum with it.
-fn settle_tokens(
-    phases: &mut [Phase],
-    open: Option<(usize, Place)>,
-    total: Option<f64>,
-    scope: &Scope<'_>,
-    reader: &mut Reader,
-) {
-    let print = |v: f64| super::unit::print(super::unit::Dimension::Tokens, v);
-    let Some(total) = total else { return };
-    let named: u64 = phases
-        .iter()
-        .filter(|p| p.pretraining)
-        .map(|p| p.tokens.get())
-        .sum();
-    match open {
-        Some((index, place)) => {
-            let rest = total as u64;
-            if rest <= named {
-                let d = Diagnostic::error(
-                    "scenario::no-tokens-left",
-                    format!(
-                        "nothing of training.tokens ({}) is left for phase \"{}\": the others have {}",
-                        print(total),
-                        phases.get(index).map_or("", |p| p.name.as_str()),
-                        print(named as f64)
-                    ),
-                )
-                .at(&place, "has no tokens of its own")
-                .help("raise training.tokens or give the phase its tokens");
-                reader.fail(d);
-                return;
-            }
-            if let Some(phase) = phases.get_mut(index) {
-                phase.tokens = Tokens::new(rest - named);
-                let inner = Scope {
-                    tables: Vec::new(),
-                    place,
-                    section: &keys::PHASE,
-                    path: format!("training.phase.{}", phase.name),
-                };
-                reader.because(
-                    &inner,
-                    "tokens",
-                    print((rest - named) as f64),
-                    "what the other pre-training phases leave of training.tokens".to_owned(),
-                );
-            }
-        }
-        None => {
-            // Steps are whole batches, so a sum may miss the total by a little.
-            if (named as f64 - total).abs() > 0.005 * total {
-                let parts: Vec<String> = phases
-                    .iter()
-                    .filter(|p| p.pretraining)
-                    .map(|p| print(p.tokens.as_f64()))
-                    .collect();
-                let d = Diagnostic::error(
-                    "scenario::tokens-sum",
-                    format!(
-                        "the pre-training phases have {} = {}, but training.tokens is {}",
-                        parts.join(" + "),
-                        print(named as f64),
-                        print(total)
-                    ),
-                )
-                .help("correct one of them, or leave the tokens of one phase out");
-                let d = reader.label(d, "training.tokens", &scope.place, "");
-                reader.fail(d);
-            }
-        }
-    }
-}
-
 fn routing(
     scope: &Scope<'_>,
     model: &Model,
@@ -700,12 +485,14 @@ fn routing(
     let node_limit = match reader.amount(scope, "node_limit") {
         Some(limit) => limit.map(|v| v as u32),
         None => {
-            let nodes =
-                (layout.expert * layout.expert_tensor).div_ceil(cluster.node.accelerators.max(1));
+            let ranks = u64::from(layout.expert) * u64::from(layout.expert_tensor);
+            let nodes = ranks.div_ceil(u64::from(cluster.node.accelerators.max(1)));
             let limit = model
                 .experts
                 .as_ref()
-                .filter(|e| e.groups > 1 && e.groups == nodes && e.group_limit < e.groups)
+                .filter(|e| {
+                    e.groups > 1 && u64::from(e.groups) == nodes && e.group_limit < e.groups
+                })
                 .map(|e| e.group_limit);
             if scope.node("node_limit").is_none() {
                 reader.rule(

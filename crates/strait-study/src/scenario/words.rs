@@ -1,0 +1,139 @@
+//! The words that scenario keys accept, with what each means.
+//!
+//! In: nothing. Out: lists of [`Choice`] for the key table. Never reads a file.
+
+use super::keys::Choice;
+
+const fn word(name: &'static str, doc: &'static str) -> Choice {
+    Choice { name, doc }
+}
+
+/// Pipeline schedules.
+pub const SCHEDULES: &[Choice] = &[
+    word("gpipe", "all forwards, then all backwards"),
+    word(
+        "1f1b",
+        "one forward, one backward; interleaved where virtual_stages > 1",
+    ),
+    word(
+        "interleaved",
+        "1f1b with virtual_stages > 1, by its other name",
+    ),
+    word(
+        "zb-h1",
+        "zero-bubble H1: weight gradients fill the cool-down",
+    ),
+    word(
+        "dualpipe",
+        "DeepSeek's two-way schedule with overlapped forward and backward pairs",
+    ),
+    word("dualpipe-v", "the V-shaped half of DualPipe"),
+];
+
+/// Recompute, as one word.
+pub const RECOMPUTE: &[Choice] = &[
+    word("none", "nothing is recomputed"),
+    word("selective", "the attention core only"),
+    word("full", "whole layers, from their inputs"),
+];
+
+/// Parts of a layer that can be recomputed by name.
+pub const RECOMPUTE_PARTS: &[Choice] = &[
+    word("core-attention", "scores, softmax and weighted sum"),
+    word("norm", "normalisations"),
+    word("mla-up", "up-projections of latent attention"),
+    word(
+        "activation",
+        "the activation inside the feed-forward or expert network",
+    ),
+    word("mlp", "the whole feed-forward or shared-expert network"),
+    word("moe", "the whole MoE block with its dispatch and combine"),
+];
+
+/// Precision recipes.
+pub const RECIPES: &[Choice] = &[
+    word("fp16", "FP16 mixed precision with loss scaling"),
+    word("bf16", "BF16 mixed precision"),
+    word(
+        "fp8-tensor",
+        "FP8 with one scale per tensor, as in Transformer Engine",
+    ),
+    word(
+        "fp8-block",
+        "FP8 with 1x128 and 128x128 scales: DeepSeek's recipe",
+    ),
+    word("mxfp8", "MXFP8: a scale per 32 elements, in hardware"),
+];
+
+/// Storage types.
+pub const STORAGE: &[Choice] = &[
+    word("fp32", "4 bytes"),
+    word("bf16", "2 bytes"),
+    word("fp16", "2 bytes"),
+    word("fp8", "1 byte"),
+    word("none", "not kept"),
+];
+
+/// Spread of routed load.
+pub const BALANCES: &[Choice] = &[
+    word("forced", "exactly equal"),
+    word("balanced", "uniform random choice of experts"),
+    word("measured", "the spread of DeepSeek's published trace"),
+    word("skewed", "a router whose balance is still being trained"),
+];
+
+/// Attention kernels.
+pub const ATTENTIONS: &[Choice] = &[
+    word(
+        "unfused",
+        "scores in memory, softmax in its own kernel (before 2022)",
+    ),
+    word("flash1", "FlashAttention 1 or its Triton version"),
+    word("flash2", "FlashAttention 2"),
+    word("flash3", "FlashAttention 3, cuDNN 9 or their like"),
+];
+
+/// Fusion of elementwise kernels.
+pub const FUSIONS: &[Choice] = &[
+    word("eager", "one kernel per operation"),
+    word("jit", "scripted fusions of 2021"),
+    word("fused", "hand-fused library kernels"),
+];
+
+/// Overlap of tensor-parallel communication.
+pub const TENSOR_OVERLAPS: &[Choice] = &[
+    word("none", "all of it is exposed"),
+    word("backward", "backward all-gathers run under gradient GEMMs"),
+    word("full", "pipelined with the GEMMs"),
+];
+
+/// MoE dispatchers.
+pub const DISPATCHERS: &[Choice] = &[
+    word("all-to-all", "NCCL all-to-all, one copy per expert"),
+    word(
+        "all-gather",
+        "all tokens are gathered, results reduce-scattered",
+    ),
+    word(
+        "deduplicated",
+        "one copy per node and rank, with NVLink forwarding (DeepEP)",
+    ),
+];
+
+/// CUDA graphs.
+pub const GRAPHS: &[Choice] = &[
+    word("none", "the host launches every kernel"),
+    word("full", "captured: no host cost, no launch gaps"),
+];
+
+/// Activations.
+pub const ACTIVATIONS: &[Choice] = &[
+    word("gated", "two input projections (SwiGLU, GeGLU)"),
+    word("plain", "one input projection (GELU)"),
+];
+
+/// Normalisations.
+pub const NORMS: &[Choice] = &[
+    word("rms", "RMSNorm: a scale"),
+    word("layer", "LayerNorm: a scale and a bias"),
+];
