@@ -385,11 +385,7 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
             // The background has caught up; a block that drains may be waiting for that.
             closes = self.states[rank].is_between();
         }
-        while wake != 0 {
-            let stream = wake.trailing_zeros() as usize;
-            wake &= wake - 1;
-            self.start(rank, stream, now);
-        }
+        self.wake(rank, wake, now);
         if closes {
             if !self.states[rank].is_between() {
                 self.close(rank, now);
@@ -419,18 +415,31 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
         }
     }
 
-    /// Starts the instruction at the head of an idle stream, or leaves it blocked.
-    #[inline]
+    /// Starts what the heads of these idle streams may start, and leaves the others blocked.
+    #[inline(always)]
+    fn wake(&mut self, rank: usize, mut streams: u8, now: u64) {
+        while streams != 0 {
+            let stream = streams.trailing_zeros() as usize % MAX_STREAMS;
+            let bit = 1 << stream;
+            streams &= streams - 1;
+            let state = &mut self.states[rank];
+            let op = &self.plan.ops[state.head[stream] as usize];
+            if state.may_start(op, stream) {
+                state.blocked &= !bit;
+                self.start(rank, stream, now);
+            } else {
+                state.blocked |= bit;
+            }
+        }
+    }
+
+    /// Starts the instruction at the head of a stream.
+    #[inline(always)]
     fn start(&mut self, rank: usize, stream: usize, now: u64) {
         let plan = self.plan;
         let state = &mut self.states[rank];
         let head = state.head[stream] as usize;
         let op = &plan.ops[head];
-        if !state.may_start(op, stream) {
-            state.blocked |= 1 << stream;
-            return;
-        }
-        state.blocked &= !(1 << stream);
         if let Kind::Collective { group } = op.instruction.kind {
             return self.arrive(rank, usize::from(group), now);
         }
@@ -582,11 +591,7 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
                 state.ready[stream] = now;
             }
             let closes = state.running == 0;
-            while wake != 0 {
-                let stream = wake.trailing_zeros() as usize;
-                wake &= wake - 1;
-                self.start(rank, stream, now);
-            }
+            self.wake(rank, wake, now);
             if !closes {
                 return;
             }

@@ -161,7 +161,7 @@ impl RankState {
     /// Whether a wait of a stream holds.
     #[inline]
     pub(crate) fn holds(&self, wait: Wait, stream: usize) -> bool {
-        let other = usize::from(wait.stream);
+        let other = usize::from(wait.stream) % MAX_STREAMS;
         let (here, there) = (self.slot[stream], self.slot[other]);
         wait.count == 0 || there > here || (there == here && self.done[other] >= wait.count)
     }
@@ -169,8 +169,10 @@ impl RankState {
     /// Whether all waits of an instruction of a stream hold.
     #[inline]
     pub(crate) fn may_start(&self, op: &Op, stream: usize) -> bool {
-        let mut waits = op.instruction.waits.iter().flatten();
-        !op.waits || waits.all(|wait| self.holds(*wait, stream))
+        let [first, second] = op.instruction.waits;
+        !op.waits
+            || first.is_none_or(|wait| self.holds(wait, stream))
+                && second.is_none_or(|wait| self.holds(wait, stream))
     }
 }
 

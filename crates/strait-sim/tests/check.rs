@@ -72,7 +72,8 @@ fn first(job: &mut Job) -> &mut Instruction {
 
 #[test]
 fn indices_are_in_range() {
-    let cases: [(&str, &dyn Fn(&mut Job)); 12] = [
+    type Change = dyn Fn(&mut Job);
+    let cases: [(&str, &Change); 12] = [
         ("rank 1: program 7 of 1", &|job| job.ranks[1].program = 7),
         ("program 0: block of a slot 2 of 2", &|job| {
             job.programs[0].slots[1].block = 2;
