@@ -153,6 +153,8 @@ pub struct Phase {
     pub global_batch: u32,
     /// Sequences of a batch at its start, where it ramps linearly in tokens.
     pub initial_batch: Option<u32>,
+    /// Tokens over which the batch ramps; `None`: the whole phase.
+    pub ramp_tokens: Option<Tokens>,
     /// Counts as pre-training (and not as context extension or post-training).
     pub pretraining: bool,
     /// Its layout, where it differs from the case's.

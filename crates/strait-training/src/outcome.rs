@@ -183,4 +183,7 @@ pub struct Outcome {
     pub step: StepOutcome,
     /// The run.
     pub run: RunOutcome,
+    /// CPU time that simulating the main phase's step took, by the caller's clock. The one
+    /// figure here that differs between runs.
+    pub cpu_seconds: f64,
 }

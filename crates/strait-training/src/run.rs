@@ -3,65 +3,42 @@
 //! In: a case. Out: an [`Outcome`]. Never simulates failures yet: a run without interruptions.
 
 use crate::case::{Case, Phase};
-use crate::outcome::{Outcome, PhaseOutcome, RunOutcome};
+use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use strait_units::{Energy, Money, Power, Time};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
 
-/// Simulates one step of every phase and adds up the run.
+/// Simulates the steps of every phase and adds up the run.
 pub fn compose(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateError> {
     let phases = &case.training.phases;
     let main = main_phase(phases);
-    let jobs = phases.len().max(1) as f64;
+    let jobs: Vec<(usize, u32)> = phases
+        .iter()
+        .enumerate()
+        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
+        .collect();
+    let steps = simulate_all(case, &jobs, main, control)?;
     let mut run = RunOutcome::default();
-    let mut main_step = None;
     let mut seconds = 0.0;
     for (index, phase) in phases.iter().enumerate() {
-        let progress = |share: f64| (control.progress)((index as f64 + share) / jobs);
-        let control = Control {
-            cancel: control.cancel,
-            progress: &progress,
-        };
-        let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
-        let at = |batch: u32| {
-            step(
-                StepInput {
-                    case,
-                    parallelism,
-                    sequence_length: phase.sequence_length,
-                    global_batch: batch,
-                },
-                control,
-            )
-            .map_err(|error| in_phase(error, phase, index == main))
-        };
-        let (steps, time) = match phase.initial_batch {
-            Some(initial) if initial < phase.global_batch => {
-                ramp(phase, initial, parallelism, |batch| Ok(at(batch)?.time))?
-            }
-            _ => {
-                let outcome = at(phase.global_batch)?;
-                let tokens = outcome.tokens.as_f64();
-                let steps = phase.tokens.as_f64() / tokens;
-                let time = outcome.time;
-                if index == main {
-                    main_step = Some(outcome);
-                }
-                (steps, steps * time.seconds())
-            }
-        };
-        if index == main && main_step.is_none() {
-            main_step = Some(at(phase.global_batch)?);
-        }
+        let points: Vec<(f64, f64)> = jobs
+            .iter()
+            .zip(&steps)
+            .filter(|((of, _), _)| *of == index)
+            .map(|((_, batch), (step, _))| (f64::from(*batch), step.time.seconds()))
+            .collect();
+        let (count, time) = phase_time(phase, &points);
         seconds += time;
         run.phases.push(PhaseOutcome {
             name: phase.name.clone(),
             pretraining: phase.pretraining,
-            steps,
-            step_time: Time::from_seconds(if steps > 0.0 { time / steps } else { 0.0 }),
+            steps: count,
+            step_time: Time::from_seconds(if count > 0.0 { time / count } else { 0.0 }),
             gpu_hours: time * f64::from(case.cluster.ranks()) / 3600.0,
         });
     }
@@ -75,12 +52,143 @@ pub fn compose(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateErr
     run.energy = Energy::new(Power::new(watts).get() * seconds);
     run.rent = Money::new(case.economics.rent.get() * run.gpu_hours);
     run.electricity = case.economics.electricity * run.energy;
-    let step = main_step.ok_or_else(|| SimulateError::Invalid {
-        path: "training".to_owned(),
-        message: "there is no phase to train".to_owned(),
-        remedy: "give `training.tokens`, or at least one `[[training.phase]]`".to_owned(),
-    })?;
-    Ok(Outcome { step, run })
+    // The last step of the main phase is the one at its full batch.
+    let (step, cpu_seconds) = jobs
+        .iter()
+        .zip(steps)
+        .filter(|((of, _), _)| *of == main)
+        .map(|(_, step)| step)
+        .next_back()
+        .ok_or_else(|| SimulateError::Invalid {
+            path: "training".to_owned(),
+            message: "there is no phase to train".to_owned(),
+            remedy: "give `training.tokens`, or at least one `[[training.phase]]`".to_owned(),
+        })?;
+    Ok(Outcome {
+        step,
+        run,
+        cpu_seconds,
+    })
+}
+
+/// Batches at which a phase is simulated, ascending; the full batch is the last.
+fn batches(phase: &Phase) -> Vec<u32> {
+    let full = phase.global_batch;
+    let Some(initial) = phase.initial_batch.filter(|&b| b < full && b > 0) else {
+        return vec![full];
+    };
+    // Batches between are multiples of what both ends are multiples of, so that a layout
+    // that divides the ends divides them too.
+    let unit = common_divisor(initial, full);
+    let mut list: Vec<u32> = (0..RAMP_POINTS)
+        .map(|index| {
+            let share = f64::from(index) / f64::from(RAMP_POINTS - 1);
+            let wanted = f64::from(initial) + f64::from(full - initial) * share;
+            ((wanted / f64::from(unit)).round() as u32 * unit).clamp(initial, full)
+        })
+        .collect();
+    list.dedup();
+    list
+}
+
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+/// Simulates steps, some at once; the answers are in the order of the jobs whatever thread
+/// had them, and the first error in that order counts.
+fn simulate_all(
+    case: &Case,
+    jobs: &[(usize, u32)],
+    main: usize,
+    control: Control<'_>,
+) -> Result<Vec<(StepOutcome, f64)>, SimulateError> {
+    let shares: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<Result<(StepOutcome, f64), SimulateError>>>> =
+        jobs.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(index, batch)) = jobs.get(at) else {
+                break;
+            };
+            let progress = |share: f64| {
+                shares[at].store((share * 1e6) as u64, Ordering::Relaxed);
+                let sum: u64 = shares.iter().map(|s| s.load(Ordering::Relaxed)).sum();
+                (control.progress)(sum as f64 / 1e6 / jobs.len() as f64);
+            };
+            let phase = &case.training.phases[index];
+            let input = StepInput {
+                case,
+                parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),
+                sequence_length: phase.sequence_length,
+                global_batch: batch,
+            };
+            let control = Control {
+                progress: &progress,
+                ..control
+            };
+            let start = (control.clock)();
+            let answer = step(input, control)
+                .map(|outcome| (outcome, (control.clock)() - start))
+                .map_err(|e| in_phase(e, phase, index == main));
+            progress(1.0);
+            if let Ok(mut slot) = slots[at].lock() {
+                *slot = Some(answer);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        // Threads that cannot be had are done without: this one does all that is left.
+        for _ in 1..control.threads.clamp(1, jobs.len().max(1)) {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    slots
+        .into_iter()
+        .map(|slot| {
+            slot.into_inner()
+                .ok()
+                .flatten()
+                .unwrap_or(Err(SimulateError::Cancelled))
+        })
+        .collect()
+}
+
+/// Steps and seconds of a phase. Step time is known at a few batches and joined linearly; a
+/// batch that ramps grows linearly in tokens trained, and passes b·s tokens a step at batch b.
+fn phase_time(phase: &Phase, points: &[(f64, f64)]) -> (f64, f64) {
+    let length = f64::from(phase.sequence_length);
+    let full = f64::from(phase.global_batch);
+    let tokens = phase.tokens.as_f64();
+    let ramped = match phase.initial_batch {
+        Some(initial) if initial < phase.global_batch => {
+            let over = phase.ramp_tokens.map_or(tokens, |t| t.as_f64());
+            Some((f64::from(initial), over.min(tokens)))
+        }
+        _ => None,
+    };
+    let (mut steps, mut seconds) = (0.0, 0.0);
+    let mut rest = tokens;
+    if let Some((initial, over)) = ramped {
+        // Midpoint rule over equal shares of the ramp's tokens.
+        const SHARES: u32 = 1000;
+        let share = over / f64::from(SHARES);
+        for index in 0..SHARES {
+            let at = (f64::from(index) + 0.5) / f64::from(SHARES);
+            let batch = initial + (full - initial) * at;
+            let here = share / (batch * length);
+            steps += here;
+            seconds += here * interpolate(points, batch);
+        }
+        rest -= over;
+    }
+    let here = rest / (full * length);
+    steps += here;
+    seconds += here * interpolate(points, full);
+    (steps, seconds)
 }
 
 /// The phase with the most tokens; the earlier of equals.
@@ -92,39 +200,6 @@ pub fn main_phase(phases: &[Phase]) -> usize {
         }
     }
     best
-}
-
-/// Steps and seconds of a phase whose batch grows linearly in tokens trained. Step time is
-/// simulated at a few batches and joined linearly; at batch b, tokens pass at b·s per step.
-fn ramp(
-    phase: &Phase,
-    initial: u32,
-    parallelism: &crate::case::Parallelism,
-    time_at: impl Fn(u32) -> Result<Time, SimulateError>,
-) -> Result<(f64, f64), SimulateError> {
-    // Batches that the layout can run: whole multiples of the smallest.
-    let unit = initial.max(1);
-    let _ = parallelism;
-    let mut points: Vec<(f64, f64)> = Vec::new();
-    for index in 0..RAMP_POINTS {
-        let wanted = f64::from(initial)
-            + f64::from(phase.global_batch - initial) * f64::from(index)
-                / f64::from(RAMP_POINTS - 1);
-        let batch = ((wanted / f64::from(unit)).round() as u32).max(1) * unit;
-        points.push((f64::from(batch), time_at(batch)?.seconds()));
-    }
-    // Simpson-like integration over the ramp in equal shares of tokens.
-    const SHARES: u32 = 1000;
-    let (mut steps, mut seconds) = (0.0, 0.0);
-    let tokens = phase.tokens.as_f64() / f64::from(SHARES);
-    for share in 0..SHARES {
-        let at = (f64::from(share) + 0.5) / f64::from(SHARES);
-        let batch = f64::from(initial) + f64::from(phase.global_batch - initial) * at;
-        let here = tokens / (batch * f64::from(phase.sequence_length));
-        steps += here;
-        seconds += here * interpolate(&points, batch);
-    }
-    Ok((steps, seconds))
 }
 
 fn interpolate(points: &[(f64, f64)], x: f64) -> f64 {

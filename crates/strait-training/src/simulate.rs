@@ -31,6 +31,11 @@ pub struct Control<'a> {
     pub cancel: &'a AtomicBool,
     /// Called now and then with the share done (0 to 1).
     pub progress: &'a (dyn Fn(f64) + Sync),
+    /// Steps that may be simulated at once; never changes an answer.
+    pub threads: usize,
+    /// CPU seconds of the calling thread, from any start. Read around each step, for
+    /// [`Outcome::cpu_seconds`] alone; never changes anything else.
+    pub clock: &'a (dyn Fn() -> f64 + Sync),
 }
 
 /// Simulates one step of every phase, composes the run, and prices it.

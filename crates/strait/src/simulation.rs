@@ -135,6 +135,8 @@ fn outcomes(
 ) -> Result<Vec<(Outcome, Effort)>, Failure> {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.map_or_else(available, |n| n as usize);
+    // Threads that are left over when every case has one simulate the case's other steps.
+    let inside = (threads / cases.len().max(1)).max(1);
     let progress = Progress::new(terminal, cases.len());
     let next = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<_>>> = cases.iter().map(|_| Mutex::new(None)).collect();
@@ -146,9 +148,17 @@ fn outcomes(
             let control = Control {
                 cancel,
                 progress: &report,
+                threads: inside,
+                clock: &crate::clock::thread,
             };
             let clock = Clock::start();
-            let result = simulate(&case.case, control).map(|outcome| (outcome, clock.read()));
+            let result = simulate(&case.case, control).map(|outcome| {
+                let effort = Effort {
+                    cpu_s: outcome.cpu_seconds,
+                    wall_s: clock.elapsed(),
+                };
+                (outcome, effort)
+            });
             if let Ok(mut slot) = slots[index].lock() {
                 *slot = Some(result);
             }

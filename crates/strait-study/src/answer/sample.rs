@@ -23,6 +23,7 @@ fn phase(name: &str, tokens: u64, sequence_length: u32, pretraining: bool) -> Ph
         sequence_length,
         global_batch: 15_360,
         initial_batch: None,
+        ramp_tokens: None,
         pretraining,
         parallelism: None,
     }
@@ -63,6 +64,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
     };
     let gpu_hours = [2_667_000.0, 57_000.0];
     let outcome = Outcome {
+        cpu_seconds: 0.0,
         step: StepOutcome {
             time: millis(19_926),
             tokens: Tokens::new(62_914_560),

@@ -617,6 +617,11 @@ pub const PHASE: Section = Section {
             count(1, 1_000_000_000),
             "Sequences of a batch at the start, where it ramps linearly in tokens.",
         ),
+        key(
+            "ramp_tokens",
+            quantity(Dimension::Tokens, 1.0, 1e18),
+            "Tokens over which the batch ramps from initial_batch; the whole phase where left out.",
+        ),
         with(
             "pretraining",
             Kind::Bool,

@@ -39,6 +39,7 @@ pub(super) fn training(
                 sequence_length,
                 global_batch,
                 initial_batch: None,
+                ramp_tokens: None,
                 pretraining: true,
                 parallelism: None,
             }],
@@ -99,6 +100,16 @@ pub(super) fn training(
             let d = reader.label(d, &own, &scope.place, "");
             reader.fail(d);
         }
+        let ramp_tokens = reader.number(&inner, "ramp_tokens");
+        if ramp_tokens.is_some() && initial_batch.is_none() {
+            let d = Diagnostic::error(
+                "scenario::ramp-without-start",
+                format!("phase \"{name}\" has ramp_tokens, but no batch to start from"),
+            )
+            .help("give initial_batch as well, or leave ramp_tokens out");
+            let d = reader.label(d, &inner.path("ramp_tokens"), &inner.place, "");
+            reader.fail(d);
+        }
         let tokens = reader.number(&inner, "tokens");
         let steps = reader.number(&inner, "steps");
         let tokens = match (tokens, steps) {
@@ -151,6 +162,7 @@ pub(super) fn training(
             sequence_length,
             global_batch,
             initial_batch,
+            ramp_tokens: ramp_tokens.map(|tokens| Tokens::new(tokens as u64)),
             pretraining,
             parallelism,
         });
