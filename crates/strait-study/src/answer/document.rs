@@ -403,9 +403,9 @@ impl From<&CaseAnswer> for CaseDocument {
     }
 }
 
-/// How network traffic is modelled, until an outcome says it by itself: one event for a
-/// collective, its share of the links found for the collective as a whole.
-pub(crate) const GRAIN: &str = "coflow";
+/// How network traffic is modelled: every transfer and collective has a time of its own from
+/// the closed forms of `strait_training::links`, whatever else is on the links.
+pub(crate) const GRAIN: &str = "analytic";
 
 impl From<&Judgement> for ClaimDocument {
     fn from(judgement: &Judgement) -> ClaimDocument {
