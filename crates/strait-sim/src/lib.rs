@@ -10,6 +10,7 @@ mod plan;
 pub mod program;
 pub mod queue;
 pub mod random;
+pub mod stream;
 mod stuck;
 mod timing;
 mod wheel;
