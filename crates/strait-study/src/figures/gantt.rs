@@ -53,7 +53,7 @@ const KINDS: [BarKind; 6] = [
 fn look(kind: BarKind) -> (&'static str, &'static str, RGBColor) {
     match kind {
         BarKind::Forward => ("forward", "forward", colour::SKY),
-        BarKind::Backward => ("backward", "backward", colour::BLUE),
+        BarKind::Backward => ("backward", "backward", colour::NAVY),
         BarKind::BackwardInput => ("backward_input", "backward, inputs", colour::BLUE),
         BarKind::BackwardWeight => ("backward_weight", "backward, weights", colour::GREEN),
         BarKind::Pair => ("pair", "forward and backward overlapped", colour::ORANGE),
@@ -282,10 +282,15 @@ fn bubble(case: &CaseAnswer) -> String {
 
 /// The finding in one sentence.
 fn title(cases: &[&CaseAnswer]) -> String {
+    let who = if cases.iter().all(|case| ranks(case) == 1) {
+        "Without a pipeline, ranks wait for the slowest of them for"
+    } else {
+        "Pipeline ranks have nothing to do for"
+    };
     let shares: Vec<String> = (cases.iter())
         .map(|case| format!("{} of the step on {}", bubble(case), case.setting.name))
         .collect();
-    format!("Pipeline ranks have nothing to do for {}", listed(&shares))
+    format!("{who} {}", listed(&shares))
 }
 
 fn csv(cases: &[&CaseAnswer]) -> String {

@@ -33,6 +33,7 @@ pub(super) mod colour {
     pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
     pub const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
     pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
+    pub const NAVY: RGBColor = RGBColor(0x1d, 0x35, 0x57);
     pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
     pub const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 }

@@ -1,0 +1,238 @@
+//! The generated pages of the book: command line, scenario keys, answer.
+//!
+//! In: the command's own help and schemas. Out: pages under `docs/src/reference/`, which have to
+//! be the committed ones. Never writes them unless `STRAIT_UPDATE_DOCS` is set.
+
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+const NOTE: &str =
+    "<!-- Generated: STRAIT_UPDATE_DOCS=1 cargo test -p strait --test reference_pages -->\n\n";
+
+fn strait(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_strait"))
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env_remove("COLUMNS")
+        .output()
+        .expect("the command runs");
+    assert!(output.status.success(), "{args:?}");
+    String::from_utf8(output.stdout).expect("help is text")
+}
+
+fn schema(of: &str) -> Value {
+    serde_json::from_str(&strait(&["schema", of])).expect("a schema is JSON")
+}
+
+fn is_current(page: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/src/reference")
+        .join(page);
+    if std::env::var_os("STRAIT_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).expect("the page can be written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "docs/src/reference/{page} is not current: run this test with STRAIT_UPDATE_DOCS=1"
+    );
+}
+
+/// The text of a table's cell: one line, no bare bars or markup.
+fn cell(text: &str) -> String {
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    joined
+        .replace('|', "\\|")
+        .replace('<', "&lt;")
+        .replace("[[", "\\[\\[")
+}
+
+#[test]
+fn command_line() {
+    let mut text = format!(
+        "# Command line\n\n{NOTE}Results go to stdout, everything else to stderr. \
+         [Exit status](exit-status.md) is a promise.\n"
+    );
+    for command in [
+        &[][..],
+        &["run"],
+        &["compare"],
+        &["check"],
+        &["explain"],
+        &["schema"],
+        &["catalog"],
+        &["catalog", "list"],
+        &["catalog", "show"],
+        &["completions"],
+    ] {
+        let mut args = command.to_vec();
+        args.push("--help");
+        let help = strait(&args);
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let name = ["strait"].iter().chain(command).copied();
+        let name = name.collect::<Vec<_>>().join(" ");
+        let _ = write!(
+            text,
+            "\n## {name}\n\n```text\n{}\n```\n",
+            lines.join("\n").trim()
+        );
+    }
+    is_current("command-line.md", &text);
+}
+
+/// What a key of the scenario schema holds, in a few words.
+fn holds(key: &Value) -> String {
+    if let Some(examples) = key["examples"].as_array()
+        && let Some(example) = examples.first().and_then(Value::as_str)
+    {
+        return cell(example);
+    }
+    if let Some(words) = key["oneOf"].as_array() {
+        let words = words.iter().filter_map(|w| w["const"].as_str());
+        return words.map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" ");
+    }
+    if let Some(choices) = key["anyOf"].as_array() {
+        let mut all: Vec<String> = Vec::new();
+        for choice in choices {
+            let text = match (choice["pattern"].as_str(), choice["$ref"].as_str()) {
+                (Some(_), _) if choice.get("examples").is_none() => continue,
+                (_, Some(_)) => "or a range".to_owned(),
+                _ => holds(choice),
+            };
+            if !text.is_empty() && !all.contains(&text) {
+                all.push(text);
+            }
+        }
+        return all.join(", ");
+    }
+    let bound = |name: &str| key[name].as_f64();
+    match key["type"].as_str() {
+        Some("integer") => match (bound("minimum"), bound("maximum")) {
+            (Some(low), Some(high)) if high < 1e3 => format!("{low} to {high}"),
+            (Some(low), _) => format!("whole number, at least {low}"),
+            _ => "whole number".to_owned(),
+        },
+        Some("number") => match (bound("minimum"), bound("maximum")) {
+            (Some(low), Some(high)) => format!("{low} to {high}, or a percentage"),
+            _ => "number".to_owned(),
+        },
+        Some("boolean") => "`true` or `false`".to_owned(),
+        Some("array") => format!("list of {}", holds(&key["items"])),
+        Some("string") => match key["const"].as_str() {
+            Some(word) => format!("`{word}`"),
+            None => "text".to_owned(),
+        },
+        _ => String::new(),
+    }
+}
+
+fn section(text: &mut String, title: &str, table: &Value) {
+    let _ = write!(
+        text,
+        "\n## {title}\n\n{}\n",
+        cell(table["description"].as_str().unwrap_or_default())
+    );
+    let Some(keys) = table["properties"].as_object().filter(|k| !k.is_empty()) else {
+        return;
+    };
+    text.push_str("\n| key | holds | meaning |\n|---|---|---|\n");
+    let mut inner = Vec::new();
+    for (name, key) in keys {
+        let child = if key["type"] == "array" {
+            &key["items"]
+        } else {
+            key
+        };
+        if child["properties"].is_object() {
+            inner.push((name, key, child));
+            continue;
+        }
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {} |",
+            holds(key),
+            cell(key["description"].as_str().unwrap_or_default())
+        );
+    }
+    for (name, key, child) in inner {
+        let path = match title.trim_matches(['[', ']', '`']) {
+            "top level" => name.clone(),
+            parent => format!("{parent}.{name}"),
+        };
+        let title = if key["type"] == "array" {
+            format!("`[[{path}]]`")
+        } else {
+            format!("`[{path}]`")
+        };
+        // The same keys again, such as a phase's layout, are told once.
+        if path.ends_with(".parallelism") || path.starts_with("case.") || path == "expect" {
+            let same = name.replace("expect", "claim");
+            let _ = write!(
+                text,
+                "\n## {title}\n\n{} The keys are those of `{same}`.\n",
+                cell(key["description"].as_str().unwrap_or_default())
+            );
+        } else {
+            section(text, &title, child);
+        }
+    }
+}
+
+#[test]
+fn scenario_keys() {
+    let mut text = format!(
+        "# Scenario keys\n\n{NOTE}Unknown keys are refused. Quantities are strings with units, and \
+         any number may be a range `{{ low, mode, high, why }}`. \
+         [Write a scenario](../how-to/write-a-scenario.md) shows them at work; editors that read \
+         `#:schema` lines check them as you type.\n"
+    );
+    section(&mut text, "top level", &schema("scenario"));
+    is_current("scenario-keys.md", &text);
+}
+
+fn fields(out: &mut String, prefix: &str, object: &Value, all: &Value) {
+    let resolved = |value: &Value| -> Value {
+        let name = value["$ref"].as_str().and_then(|r| r.rsplit('/').next());
+        name.map_or_else(|| value.clone(), |name| all[name].clone())
+    };
+    let object = resolved(object);
+    for (name, field) in object["properties"].as_object().into_iter().flatten() {
+        let target = resolved(field);
+        let meaning = field["description"]
+            .as_str()
+            .or(target["description"].as_str());
+        let list = target["type"] == "array";
+        let path = format!("{prefix}{name}{}", if list { "[]" } else { "" });
+        let _ = writeln!(out, "| `{path}` | {} |", cell(meaning.unwrap_or_default()));
+        let inner = if list { &target["items"] } else { &target };
+        fields(out, &format!("{path}."), inner, all);
+    }
+}
+
+#[test]
+fn answer() {
+    let mut text = format!(
+        "# The answer as JSON\n\n{NOTE}`--json` prints one object; `strait schema run` and `strait \
+         schema compare` print its JSON Schema. No key is ever left out: what is unknown is \
+         `null`.\n\n## run\n\n| key | meaning |\n|---|---|\n"
+    );
+    let run = schema("run");
+    fields(&mut text, "", &run, &run["$defs"]);
+    text.push_str(
+        "\n## compare\n\nThe keys of `run`, and these; `cases` are as above.\n\n\
+         | key | meaning |\n|---|---|\n",
+    );
+    let mut compare = schema("compare");
+    let known: Vec<String> = run["properties"]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .cloned()
+        .collect();
+    let keys = compare["properties"].as_object_mut().expect("an object");
+    keys.retain(|key, _| !known.contains(key));
+    fields(&mut text, "", &compare, &compare["$defs"]);
+    is_current("answer.md", &text);
+}
