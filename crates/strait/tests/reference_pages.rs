@@ -236,3 +236,81 @@ fn answer() {
     fields(&mut text, "", &compare, &compare["$defs"]);
     is_current("answer.md", &text);
 }
+
+/// Pages of the book and of the repository, with their text.
+fn pages() -> Vec<(std::path::PathBuf, String)> {
+    fn visit(folder: &Path, out: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                visit(&path, out);
+            } else if path.extension().is_some_and(|e| e == "md") {
+                out.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut paths = vec![
+        root.join("README.md"),
+        root.join("CONTRIBUTING.md"),
+        root.join("CHANGELOG.md"),
+    ];
+    visit(&root.join("docs/src"), &mut paths);
+    paths.sort();
+    let text = |path: &Path| std::fs::read_to_string(path).expect("a page");
+    paths.into_iter().map(|p| (p.clone(), text(&p))).collect()
+}
+
+/// The anchor that mdBook and code hosts give a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.trim_start_matches('#').trim();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut links = 0;
+    for (page, text) in pages() {
+        for target in text.split("](").skip(1) {
+            let target = target.split(')').next().unwrap_or_default();
+            if target.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().expect("a folder").join(file)
+            };
+            assert!(path.exists(), "{}: no {target}", page.display());
+            if !wanted.is_empty() {
+                let there = std::fs::read_to_string(&path).expect("a page");
+                let found = there
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .any(|line| anchor(line) == wanted);
+                assert!(found, "{}: no heading for {target}", page.display());
+            }
+        }
+    }
+    assert!(links > 40, "{links}");
+}
+
+#[test]
+fn the_summary_names_every_page() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let summary = std::fs::read_to_string(book.join("SUMMARY.md")).expect("a summary");
+    for (page, _) in pages() {
+        let Ok(inside) = page.strip_prefix(&book) else {
+            continue;
+        };
+        let inside = inside.to_str().expect("a name");
+        let named = summary.contains(&format!("]({inside})"));
+        assert!(named || inside == "SUMMARY.md", "{inside}");
+    }
+}
