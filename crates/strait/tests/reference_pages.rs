@@ -82,30 +82,47 @@ fn command_line() {
     is_current("command-line.md", &text);
 }
 
-/// What a key of the scenario schema holds, in a few words.
+/// What a key of the scenario schema holds, in a few words. That numbers may be ranges is said
+/// once for all.
 fn holds(key: &Value) -> String {
     if let Some(examples) = key["examples"].as_array()
         && let Some(example) = examples.first().and_then(Value::as_str)
     {
-        return cell(example);
+        let words = example.starts_with("an id");
+        return if words {
+            cell(example)
+        } else {
+            format!("`\"{example}\"`")
+        };
     }
     if let Some(words) = key["oneOf"].as_array() {
-        let words = words.iter().filter_map(|w| w["const"].as_str());
-        return words.map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" ");
+        let word = |w: &Value| {
+            let meaning = w["description"].as_str().unwrap_or_default();
+            let name = w["const"].as_str().unwrap_or_default();
+            format!("`{name}`: {}", cell(meaning))
+        };
+        return words.iter().map(word).collect::<Vec<_>>().join("<br>");
     }
     if let Some(choices) = key["anyOf"].as_array() {
         let mut all: Vec<String> = Vec::new();
         for choice in choices {
-            let text = match (choice["pattern"].as_str(), choice["$ref"].as_str()) {
-                (Some(_), _) if choice.get("examples").is_none() => continue,
-                (_, Some(_)) => "or a range".to_owned(),
-                _ => holds(choice),
-            };
+            // Texts such as "1 to 3" and references are ways to write a range.
+            if choice.get("$ref").is_some()
+                || (choice.get("pattern").is_some() && choice.get("examples").is_none())
+            {
+                continue;
+            }
+            let text = holds(choice);
             if !text.is_empty() && !all.contains(&text) {
                 all.push(text);
             }
         }
-        return all.join(", ");
+        let joint = if all.iter().any(|text| text.contains("<br>")) {
+            "<br>or "
+        } else {
+            ", or "
+        };
+        return all.join(joint);
     }
     let bound = |name: &str| key[name].as_f64();
     match key["type"].as_str() {
@@ -119,7 +136,8 @@ fn holds(key: &Value) -> String {
             _ => "number".to_owned(),
         },
         Some("boolean") => "`true` or `false`".to_owned(),
-        Some("array") => format!("list of {}", holds(&key["items"])),
+        Some("array") if key["items"]["type"] == "integer" => "list of whole numbers".to_owned(),
+        Some("array") => format!("a list of<br>{}", holds(&key["items"])),
         Some("string") => match key["const"].as_str() {
             Some(word) => format!("`{word}`"),
             None => "text".to_owned(),

@@ -27,7 +27,7 @@ pub(super) mod colour {
     pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
     pub const FAINT: RGBColor = RGBColor(0x6b, 0x6b, 0x6b);
     pub const RULE: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-    pub const GROUND: RGBColor = RGBColor(0xf4, 0xf4, 0xf4);
+    pub const GROUND: RGBColor = RGBColor(0xe9, 0xe9, 0xe9);
     pub const GREY: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
     pub const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
     pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
