@@ -12,8 +12,8 @@ use crate::kernels::Kernels;
 use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
 use crate::ops::{
-    OptimizerWork, Pass, Shape, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
-    optimizer_ops,
+    OptimizerWork, Pass, Shape, arrival_pass, embedding_pass, head_pass, layer_pass,
+    mtp_entry_pass, optimizer_ops,
 };
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
@@ -244,6 +244,15 @@ impl Lowering<'_> {
         let model = &self.case.model;
         let tensor = f64::from(self.parallelism.tensor);
         let vocabulary = f64::from(model.vocabulary) * f64::from(model.hidden) / tensor;
+        let arrival = |first, last| arrival_pass(&self.durations.shape, first, last);
+        // Forward before all else, backward (which runs from the end) as well.
+        let (before, behind) = (
+            arrival(stage == 0, true),
+            arrival(true, stage + 1 == self.schedule.stages()),
+        );
+        if !before.forward.is_empty() {
+            self.add(&mut chunk, &before, 0.0, 0.0);
+        }
         if embedding {
             let pass = embedding_pass(&self.durations.shape);
             self.add(&mut chunk, &pass, vocabulary, 0.0);
@@ -275,6 +284,9 @@ impl Lowering<'_> {
                 let pass = head_pass(&self.durations.shape);
                 self.add(&mut chunk, &pass, 0.0, 0.0);
             }
+        }
+        if !behind.backward.is_empty() {
+            self.add(&mut chunk, &behind, 0.0, 0.0);
         }
         chunk
     }

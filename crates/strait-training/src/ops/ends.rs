@@ -43,6 +43,44 @@ fn over_tensor_ranks(list: &mut List, shape: &Shape<'_>, name: &'static str, byt
     }
 }
 
+/// What arrives from another stage: each tensor rank was sent its share of the stream, which without
+/// sequence parallelism has to be gathered (the scatter/gather optimisation of arXiv 2104.04473,
+/// section 4.1). `first` and `last` say what the stage is: nothing arrives at the ends.
+pub fn arrival_pass(shape: &Shape<'_>, first: bool, last: bool) -> Pass {
+    let gather = || {
+        let mut list = List::new();
+        if shape.tensor > 1 && !shape.sequence_parallel {
+            list.collective(
+                "all-gather of what arrived",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                2.0 * shape.tokens() as f64 * shape.hidden(),
+                None,
+            );
+        }
+        list.take()
+    };
+    let segment = |ops: Vec<super::Op>, phase| {
+        (!ops.is_empty()).then_some(Segment {
+            ops,
+            phase,
+            ..Segment::default()
+        })
+    };
+    Pass {
+        forward: (!first)
+            .then(|| segment(gather(), "end(F)"))
+            .flatten()
+            .into_iter()
+            .collect(),
+        backward: (!last)
+            .then(|| segment(gather(), "end(B)"))
+            .flatten()
+            .into_iter()
+            .collect(),
+    }
+}
+
 /// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks.
 pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
     let bytes = 4.0 * shape.tokens() as f64 * shape.hidden();

@@ -21,7 +21,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use ends::{embedding_pass, head_pass, mtp_entry_pass};
+pub use ends::{arrival_pass, embedding_pass, head_pass, mtp_entry_pass};
 pub use layer::layer_pass;
 pub use optimizer::{OptimizerWork, optimizer_ops};
 pub use shape::Shape;
