@@ -76,12 +76,22 @@ impl Tables {
         }
     }
 
+    /// The number of a dependence; 0 once there are more than can be numbered, see
+    /// [`Tables::overflown`].
     fn dependence(&mut self, dependence: Dependence) -> u16 {
+        if self.overflown() {
+            return 0;
+        }
         let found = self.dependences.iter().rposition(|d| *d == dependence);
         found.unwrap_or_else(|| {
             self.dependences.push(dependence);
             self.dependences.len() - 1
         }) as u16
+    }
+
+    /// There were more dependences than 16 bits can number: the job must not run.
+    pub fn overflown(&self) -> bool {
+        self.dependences.len() > usize::from(u16::MAX)
     }
 
     fn label(&mut self, name: &'static str) -> u16 {
@@ -147,8 +157,10 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Instructions of a stream so far. Beyond 65,535 it stays there: such a block is refused
+    /// before it runs (see `within_numbers`), so the number is never used.
     fn count(&self, stream: u8) -> u16 {
-        self.streams[stream as usize].len() as u16
+        u16::try_from(self.streams[stream as usize].len()).unwrap_or(u16::MAX)
     }
 
     fn here(&self, stream: u8) -> Option<Wait> {
@@ -296,10 +308,12 @@ impl<'t> Builder<'t> {
         if !beside.prefetch.is_empty() {
             self.gathered = Some(Wait {
                 stream: DATA,
-                count: beside.prefetch[..=index]
-                    .iter()
-                    .map(Vec::len)
-                    .sum::<usize>() as u16,
+                count: u16::try_from(
+                    (beside.prefetch[..=index].iter())
+                        .map(Vec::len)
+                        .sum::<usize>(),
+                )
+                .unwrap_or(u16::MAX),
             })
             .filter(|wait| wait.count > 0);
         }
@@ -441,6 +455,15 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// A pair of which nothing overlaps: the forward chunk, then the backward chunk, exchanges
+    /// waited for (DualPipe's own order where the model overlaps nothing).
+    pub fn in_turn(&mut self, forward: &[TimedPass], backward: &[TimedPass], beside: &Beside) {
+        self.forward(forward, &Beside::default());
+        self.pending[Lane::Backward as usize] = self.pending[Lane::Forward as usize];
+        self.last[Lane::Backward as usize] = self.last[Lane::Forward as usize];
+        self.backward(backward, true, beside);
+    }
+
     /// Sends the result of a lane to a peer: behind the chunk, or blocking it.
     pub fn send(&mut self, lane: Lane, peer: u8, time: Time, asynchronous: bool) {
         let side = lane as usize;
@@ -475,6 +498,23 @@ impl<'t> Builder<'t> {
             COMPUTE,
             Instruction {
                 kind: Kind::Collective { group },
+                base: time,
+                waits: [None, None],
+                busy: account::DATA,
+                idle: account::DATA,
+                load: 0,
+                label,
+            },
+        );
+    }
+
+    /// Communication on the compute stream that takes a time of its own.
+    pub fn exposed(&mut self, time: Time, name: &'static str) {
+        let label = self.tables.label(name);
+        self.push(
+            COMPUTE,
+            Instruction {
+                kind: Kind::Local,
                 base: time,
                 waits: [None, None],
                 busy: account::DATA,

@@ -9,11 +9,13 @@
 
 mod blocks;
 mod duration;
+mod listing;
 mod ranks;
 mod timing;
 
 pub use duration::Durations;
-pub use ranks::{Lowered, lower};
+pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
+pub use ranks::{Lowered, durations, lower};
 pub use timing::StepTiming;
 
 use crate::ops::Class;
