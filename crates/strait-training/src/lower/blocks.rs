@@ -119,8 +119,11 @@ pub(super) struct Beside {
     pub prefetch: Vec<Vec<(u8, Time)>>,
     /// Parameters were gathered by an earlier slot, which the first pass waits for.
     pub awaits: bool,
-    /// Gradients are reduced in the background after the pass.
+    /// Gradients are reduced after the pass: in the background, or in turn with the gathers
+    /// of fully sharded parameters, since both use the same ports.
     pub reduce: Vec<Vec<(u8, Time)>>,
+    /// Parameters are fully sharded.
+    pub sharded: bool,
 }
 
 /// A block under construction.
@@ -173,12 +176,14 @@ impl<'t> Builder<'t> {
     }
 
     /// The instruction of a timed op on the compute stream.
-    fn op(&mut self, timed: &Timed, lane: Lane, layer: u32, busy: u8, waits: [Option<Wait>; 2]) {
-        let idle = match waits[0] {
-            Some(wait) if wait.stream == EXCHANGE => account::EXPERT,
-            Some(wait) if wait.stream == DATA => account::DATA,
-            _ => account::OTHER,
-        };
+    fn op(
+        &mut self,
+        timed: &Timed,
+        lane: Lane,
+        layer: u32,
+        (busy, idle): (u8, u8),
+        waits: [Option<Wait>; 2],
+    ) {
         let label = self.tables.label(timed.op.name);
         let (kind, busy, idle, load) = match &timed.op.work {
             Work::Collective { scope, .. } => {
@@ -230,12 +235,13 @@ impl<'t> Builder<'t> {
         let side = lane as usize;
         for timed in segment.ops.iter() {
             let waits = [self.pending[side].take(), self.gathered.take()];
-            let waits = if waits[0].is_none() {
-                [waits[1], None]
-            } else {
-                waits
+            let (waits, idle) = match waits {
+                [None, None] => (waits, account::OTHER),
+                [None, gathered] => ([gathered, None], account::DATA),
+                _ => (waits, account::EXPERT),
             };
-            self.op(timed, lane, segment.layer, timed.op.class as u8, waits);
+            let accounts = (timed.op.class as u8, idle);
+            self.op(timed, lane, segment.layer, accounts, waits);
             self.last[side] = Some(self.count(COMPUTE));
         }
     }
@@ -279,7 +285,8 @@ impl<'t> Builder<'t> {
             } else {
                 timed.op.class as u8
             };
-            self.op(timed, Lane::Backward, segment.layer, busy, [None, None]);
+            let accounts = (busy, account::OTHER);
+            self.op(timed, Lane::Backward, segment.layer, accounts, [None, None]);
         }
     }
 
@@ -414,7 +421,8 @@ impl<'t> Builder<'t> {
 
     fn after(&mut self, beside: &Beside, index: usize) {
         if let Some(list) = beside.reduce.get(index) {
-            self.collectives(DATA, list, "reduce gradients");
+            let stream = if beside.sharded { EXCHANGE } else { DATA };
+            self.collectives(stream, list, "reduce gradients");
         }
     }
 
@@ -471,6 +479,10 @@ impl<'t> Builder<'t> {
             stream: COMPUTE,
             count,
         });
+        let idle = match self.pending[side] {
+            Some(_) => account::EXPERT,
+            None => account::PIPELINE,
+        };
         let (name, stream, waits) = if asynchronous {
             ("send", SENDS, [compute, self.pending[side]])
         } else {
@@ -484,7 +496,7 @@ impl<'t> Builder<'t> {
                 base: time,
                 waits,
                 busy: account::PIPELINE,
-                idle: account::EXPERT,
+                idle,
                 load: 0,
                 label,
             },
@@ -528,7 +540,8 @@ impl<'t> Builder<'t> {
     /// Ops of the optimizer.
     pub fn plain(&mut self, timed: &[Timed]) {
         for item in timed {
-            self.op(item, Lane::Forward, 0, Class::Optimizer as u8, [None, None]);
+            let accounts = (Class::Optimizer as u8, account::OTHER);
+            self.op(item, Lane::Forward, 0, accounts, [None, None]);
         }
     }
 }

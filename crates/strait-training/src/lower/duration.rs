@@ -60,7 +60,7 @@ impl<'a> Durations<'a> {
     pub fn units(&self, beside: bool) -> u32 {
         let all = self.kernels.units();
         if beside {
-            all.saturating_sub(self.taken).max(1)
+            all - self.taken.min(all / 2)
         } else {
             all
         }
@@ -122,7 +122,8 @@ impl<'a> Durations<'a> {
         let (c, g) = (collective.seconds(), product.seconds());
         let slowed = g + share * c.min(g);
         let total = c.max(slowed) + c.min(g) * bare;
-        Time::from_seconds(total - g)
+        // At worst nothing is overlapped.
+        Time::from_seconds(total - g).min(collective)
     }
 
     fn group(&self, scope: Scope) -> GroupShape {

@@ -15,6 +15,7 @@ mod timing;
 
 pub use duration::Durations;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
+pub(crate) use ranks::unsupported;
 pub use ranks::{Lowered, durations, lower};
 pub use timing::StepTiming;
 

@@ -8,7 +8,7 @@ use super::duration::Durations;
 use super::timing::StepTiming;
 use super::{DATA, Window, group};
 use crate::case::{Balance, Case, Dispatcher, Parallelism, Precision, ScheduleKind, Zero};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, MatrixType};
 use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
 use crate::ops::{
@@ -108,17 +108,8 @@ struct Lowering<'a> {
     cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
 }
 
-/// Prices the kernels and the communication of one phase.
-///
-/// # Errors
-/// A kernel or link profile that does not fit the cluster, or a recipe that the accelerator
-/// has no matrix units for.
-pub fn durations<'a>(
-    case: &'a Case,
-    parallelism: &Parallelism,
-    sequence_length: u32,
-    layout: &Layout,
-) -> Result<Durations<'a>, SimulateError> {
+/// The kernels of a case, for its recipe.
+fn kernels(case: &Case) -> Result<Kernels<'_>, SimulateError> {
     let kernels = Kernels::new(
         &case.cluster.accelerator,
         &case.kernels,
@@ -132,6 +123,63 @@ pub fn durations<'a>(
     } else {
         kernels
     };
+    let operand = crate::ops::operand(case.precision.recipe);
+    if kernels.supports(operand) {
+        return Ok(kernels);
+    }
+    let accelerator = &case.cluster.accelerator;
+    let known: Vec<&str> = [
+        (MatrixType::Fp8Tensor, "fp8-tensor"),
+        (MatrixType::Fp8Block, "fp8-block"),
+        (MatrixType::Mxfp8, "mxfp8"),
+    ]
+    .into_iter()
+    .filter(|(operand, _)| kernels.supports(*operand))
+    .map(|(_, name)| name)
+    .collect();
+    let choices = if known.is_empty() {
+        "`bf16`".to_owned()
+    } else {
+        format!("`bf16` or `{}`", known.join("`, `"))
+    };
+    Err(invalid(
+        "precision.recipe",
+        format!(
+            "no matrix products of this recipe are known for {}",
+            accelerator.name
+        ),
+        &format!("choose {choices}, or an accelerator that has it"),
+    ))
+}
+
+/// Why the kernels or links of a case cannot be had; empty where they can.
+pub(crate) fn unsupported(case: &Case) -> Vec<SimulateError> {
+    let links = Links::new(&case.cluster, &case.links).map(drop);
+    let links = links.map_err(|error| {
+        invalid(
+            "cluster.fabric",
+            error.to_string(),
+            "check the node and fabric of the cluster",
+        )
+    });
+    [kernels(case).map(drop).err(), links.err()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Prices the kernels and the communication of one phase.
+///
+/// # Errors
+/// A kernel or link profile that does not fit the cluster, or a recipe that the accelerator
+/// has no matrix units for.
+pub fn durations<'a>(
+    case: &'a Case,
+    parallelism: &Parallelism,
+    sequence_length: u32,
+    layout: &Layout,
+) -> Result<Durations<'a>, SimulateError> {
+    let kernels = kernels(case)?;
     let links = Links::new(&case.cluster, &case.links).map_err(|error| {
         invalid(
             "cluster.fabric",
@@ -140,16 +188,6 @@ pub fn durations<'a>(
         )
     })?;
     let shape = Shape::new(case, parallelism, sequence_length);
-    if !kernels.supports(shape.operand()) {
-        return Err(invalid(
-            "precision.recipe",
-            format!(
-                "{} has no matrix units for this recipe's operand type",
-                case.cluster.accelerator.name
-            ),
-            "choose `bf16`, or an accelerator that has FP8",
-        ));
-    }
     let groups = [
         shape_of(layout.span(Group::Tensor, 0)),
         shape_of(layout.span(Group::ExpertTensor, 0)),
@@ -291,13 +329,18 @@ impl Lowering<'_> {
         chunk
     }
 
+    /// Tokens travel between ranks, so that products in a pair run beside communication.
+    fn exchanges(&self) -> bool {
+        self.case.model.experts.is_some() && self.parallelism.expert > 1
+    }
+
     fn add(&mut self, chunk: &mut ChunkPasses, pass: &Pass, dense: f64, experts: f64) {
         chunk
             .lone
             .push(TimedPass::new(&self.durations, pass, false));
         chunk
             .paired
-            .push(TimedPass::new(&self.durations, pass, true));
+            .push(TimedPass::new(&self.durations, pass, self.exchanges()));
         chunk.parameters.push(PassParameters { dense, experts });
     }
 
@@ -305,12 +348,13 @@ impl Lowering<'_> {
         let model = &self.case.model;
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
+        let exchanges = self.exchanges();
         let kind = (moe, model.window_of(layer), recompute);
         let (lone, paired) = self.cache.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
             (
                 TimedPass::new(durations, &pass, false),
-                TimedPass::new(durations, &pass, true),
+                TimedPass::new(durations, &pass, exchanges),
             )
         });
         chunk.lone.push(lone.in_layer(layer));
@@ -570,6 +614,7 @@ impl Lowering<'_> {
                     gather: gather(local, false),
                     prefetch,
                     awaits: first && self.gathers_ahead(rank, local),
+                    sharded: self.sharded(),
                     reduce: Vec::new(),
                 };
                 builder.forward(&chunk.lone, &beside);
@@ -580,6 +625,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(local, true),
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, true, &beside);
@@ -589,6 +635,7 @@ impl Lowering<'_> {
             BlockKey::BackwardInput { local } => {
                 let beside = Beside {
                     gather: gather(local, true),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, false, &beside);
@@ -598,6 +645,7 @@ impl Lowering<'_> {
             BlockKey::BackwardWeight { local, last } => {
                 let beside = Beside {
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.weights(&chunks[local as usize].lone, &beside);
@@ -610,6 +658,7 @@ impl Lowering<'_> {
             } => {
                 let beside = Beside {
                     reduce: reduce(backward, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 let (ahead, back) = (&chunks[forward as usize], &chunks[backward as usize]);

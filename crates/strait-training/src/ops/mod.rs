@@ -24,7 +24,7 @@ mod tests;
 pub use ends::{arrival_pass, embedding_pass, head_pass, mtp_entry_pass};
 pub use layer::layer_pass;
 pub use optimizer::{OptimizerWork, optimizer_ops};
-pub use shape::Shape;
+pub use shape::{Shape, operand};
 
 use crate::kernels::{AttentionCore, FixedKernel, Gemm, MemoryClass};
 use crate::links::{CollectiveKind, Direction};

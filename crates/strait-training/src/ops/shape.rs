@@ -98,12 +98,7 @@ impl<'a> Shape<'a> {
 
     /// The operand type of linear layers.
     pub fn operand(&self) -> MatrixType {
-        match self.precision {
-            Precision::Fp16 | Precision::Bf16 => MatrixType::Bf16,
-            Precision::Fp8Tensor => MatrixType::Fp8Tensor,
-            Precision::Fp8Block => MatrixType::Fp8Block,
-            Precision::Mxfp8 => MatrixType::Mxfp8,
-        }
+        operand(self.precision)
     }
 
     /// Linear layers run in FP8.
@@ -164,5 +159,15 @@ impl<'a> Shape<'a> {
     /// Backward tensor-parallel collectives are hidden.
     pub fn overlaps_backward(&self) -> bool {
         self.software.tensor_overlap != TensorOverlap::None
+    }
+}
+
+/// The operand type of a recipe's linear layers.
+pub fn operand(precision: Precision) -> MatrixType {
+    match precision {
+        Precision::Fp16 | Precision::Bf16 => MatrixType::Bf16,
+        Precision::Fp8Tensor => MatrixType::Fp8Tensor,
+        Precision::Fp8Block => MatrixType::Fp8Block,
+        Precision::Mxfp8 => MatrixType::Mxfp8,
     }
 }

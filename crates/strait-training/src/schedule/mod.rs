@@ -266,7 +266,7 @@ pub const MOST_CHUNKS: u32 = 127;
 
 /// Most chunks of a step over all pipeline ranks (a bound on memory; DeepSeek-V3's step
 /// has 3,840).
-pub const MOST_WORK: u64 = 1 << 24;
+pub const MOST_WORK: u64 = 1 << 20;
 
 /// The name of a schedule as scenarios write it.
 pub fn name(kind: ScheduleKind) -> &'static str {
