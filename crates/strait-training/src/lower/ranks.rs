@@ -570,7 +570,7 @@ impl Lowering<'_> {
                     gather: gather(local, false),
                     prefetch,
                     awaits: first && self.gathers_ahead(rank, local),
-                    reduce: Vec::new(),
+                    ..Beside::default()
                 };
                 builder.forward(&chunk.lone, &beside);
                 sends_forward = Some(local);
@@ -580,6 +580,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(local, true),
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, true, &beside);
@@ -598,6 +599,7 @@ impl Lowering<'_> {
             BlockKey::BackwardWeight { local, last } => {
                 let beside = Beside {
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.weights(&chunks[local as usize].lone, &beside);
@@ -608,15 +610,21 @@ impl Lowering<'_> {
                 backward,
                 last,
             } => {
-                let beside = Beside {
-                    reduce: reduce(backward, last),
+                let ahead = Beside {
+                    gather: gather(forward, false),
                     ..Beside::default()
                 };
-                let (ahead, back) = (&chunks[forward as usize], &chunks[backward as usize]);
+                let beside = Beside {
+                    gather: gather(backward, true),
+                    reduce: reduce(backward, last),
+                    sharded: self.sharded(),
+                    ..Beside::default()
+                };
+                let (forth, back) = (&chunks[forward as usize], &chunks[backward as usize]);
                 if software.expert_overlap {
-                    builder.pair(&ahead.paired, &back.paired, &beside);
+                    builder.pair(&forth.paired, &back.paired, &ahead, &beside);
                 } else {
-                    builder.in_turn(&ahead.lone, &back.lone, &beside);
+                    builder.in_turn(&forth.lone, &back.lone, &ahead, &beside);
                 }
                 sends_forward = Some(forward);
                 sends_backward = Some(backward);
