@@ -325,6 +325,12 @@ fn rare_features_run_and_cost() {
         1.5,
     );
     check(
+        "full sharding",
+        with(&|c| c.parallelism.zero = Zero::Zero3),
+        1.0,
+        6.0,
+    );
+    check(
         "hybrid sharding",
         with(&|c| c.parallelism.zero_group = Some(4)),
         0.8,
@@ -346,6 +352,81 @@ fn rare_features_run_and_cost() {
         0.5,
         0.9,
     );
+}
+
+/// Fully sharded parameters are gathered in every chunk, overlapped pairs too.
+#[test]
+fn sharded_pairs_gather_their_parameters() {
+    for overlap in [true, false] {
+        let mut case = deepseek("h800");
+        case.parallelism.schedule = ScheduleKind::DualPipeV;
+        case.parallelism.stage_layers = None;
+        case.parallelism.expert = 16; // four ranks hold the same experts
+        case.software.expert_overlap = overlap;
+        let plain = seconds(&case);
+        case.parallelism.zero = Zero::Zero3;
+        let sharded = seconds(&case);
+        println!("ZeRO-3 over ZeRO-1: {:.3}", sharded / plain);
+        assert!(sharded > 1.02 * plain, "{sharded} against {plain}");
+    }
+    // Over mirrored ranks that work on different chunks it makes no sense.
+    let mut case = deepseek("h800");
+    case.parallelism.zero = Zero::Zero3;
+    let error = steps::try_step(&case).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("mirrored"), "{error}");
+}
+
+/// Whatever the schedule, with noise and experts: every part of the step is somewhere, once.
+#[test]
+fn parts_sum_to_the_step_under_every_schedule() {
+    for (kind, virtual_stages) in [
+        (ScheduleKind::GPipe, 1),
+        (ScheduleKind::OneFOneB, 1),
+        (ScheduleKind::OneFOneB, 2),
+        (ScheduleKind::ZbH1, 1),
+        (ScheduleKind::DualPipe, 1),
+        (ScheduleKind::DualPipeV, 1),
+    ] {
+        let mut case = deepseek("h800");
+        case.parallelism.schedule = kind;
+        case.parallelism.virtual_stages = virtual_stages;
+        case.parallelism.stage_layers = None;
+        let what = format!("{kind:?} v{virtual_stages}");
+        let step = steps::main_step(&case);
+        let parts = step.breakdown;
+        let sum = parts.forward
+            + parts.backward_input
+            + parts.backward_weight
+            + parts.overlapped
+            + parts.bubble
+            + parts.optimizer
+            + parts.other;
+        assert_eq!(sum, step.time, "{what}");
+        // Means of picoseconds are rounded, once for each part.
+        assert!(
+            parts.other.picos() < 10,
+            "{what}: {} unexplained",
+            parts.other
+        );
+        let pairs = matches!(kind, ScheduleKind::DualPipe | ScheduleKind::DualPipeV);
+        assert_eq!(parts.overlapped > Time::ZERO, pairs, "{what}");
+        assert!(parts.backward_weight > Time::ZERO, "{what}");
+        let (_, run) = steps::engine_run(&case);
+        assert_eq!(run.end, step.time, "{what}");
+        for (rank, account) in run.accounts.iter().enumerate() {
+            assert!(
+                account.conserve(run.end),
+                "{what}, rank {rank}: {account:?}"
+            );
+        }
+        // Kernels, exposed communication and waiting fill the open blocks: none is lost.
+        let kernels: Time = step.kernels.iter().map(|(_, time)| *time).sum();
+        assert!(kernels < step.time, "{what}: more compute than time");
+        assert!(
+            kernels.seconds() > 0.4 * step.time.seconds(),
+            "{what}: compute is lost"
+        );
+    }
 }
 
 /// The shipped variants of the flagship in full, for the record: half a minute each in a debug

@@ -12,6 +12,7 @@ use super::timing::Dependence;
 use super::{COMPUTE, DATA, EXCHANGE, SENDS, Window, account, group};
 use crate::links::ExchangeTime;
 use crate::ops::{Class, Pass, Scope, Segment, Work};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use strait_sim::{Block, Instruction, Kind, Wait};
 use strait_units::Time;
@@ -61,10 +62,44 @@ impl TimedPass {
     }
 }
 
+/// A dependence as numbers: equal if and only if it is.
+fn fields(dependence: Dependence) -> [u64; 8] {
+    match dependence {
+        Dependence::Exact => [0; 8],
+        Dependence::Kernel { speed, routed } => {
+            let (layer, key) = routed.unwrap_or_default();
+            let flags = [1, u64::from(speed), u64::from(routed.is_some())];
+            let [kind, speed, routed] = flags;
+            [
+                kind,
+                speed,
+                routed,
+                u64::from(layer),
+                u64::from(key),
+                0,
+                0,
+                0,
+            ]
+        }
+        Dependence::Exchange { time, layer, key } => [
+            2,
+            time.fixed.picos(),
+            time.nic.picos(),
+            time.nvlink.picos(),
+            time.nic_bytes.get(),
+            time.nvlink_bytes.get(),
+            u64::from(layer),
+            u64::from(key),
+        ],
+    }
+}
+
 /// Names and dependences shared by all blocks of a job.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
+    /// Where each is, by its fields.
+    known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
 }
 
@@ -72,6 +107,7 @@ impl Tables {
     pub fn new() -> Tables {
         Tables {
             dependences: vec![Dependence::Exact],
+            known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
         }
     }
@@ -82,11 +118,10 @@ impl Tables {
         if self.overflown() {
             return 0;
         }
-        let found = self.dependences.iter().rposition(|d| *d == dependence);
-        found.unwrap_or_else(|| {
+        *self.known.entry(fields(dependence)).or_insert_with(|| {
             self.dependences.push(dependence);
-            self.dependences.len() - 1
-        }) as u16
+            (self.dependences.len() - 1) as u16
+        })
     }
 
     /// There were more dependences than 16 bits can number: the job must not run.
@@ -426,9 +461,20 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// An overlapped pair: forward and backward segments by turns.
-    pub fn pair(&mut self, forward: &[TimedPass], backward: &[TimedPass], beside: &Beside) {
-        let mut ahead = forward.iter().flat_map(|pass| &pass.forward).peekable();
+    /// An overlapped pair: forward and backward segments by turns. Sharded parameters of both
+    /// chunks are gathered first, `ahead` those of the forward one.
+    pub fn pair(
+        &mut self,
+        forward: &[TimedPass],
+        backward: &[TimedPass],
+        ahead: &Beside,
+        beside: &Beside,
+    ) {
+        for list in ahead.gather.iter().chain(&beside.gather) {
+            self.collectives(EXCHANGE, list, "gather parameters");
+        }
+        self.gathered = self.here(EXCHANGE);
+        let mut forth = forward.iter().flat_map(|pass| &pass.forward).peekable();
         let mut back = backward
             .iter()
             .rev()
@@ -441,7 +487,7 @@ impl<'t> Builder<'t> {
                     .map(move |(at, segment)| (segment, (at == last).then_some(index)))
             })
             .peekable();
-        while ahead.peek().is_some() || back.peek().is_some() {
+        while forth.peek().is_some() || back.peek().is_some() {
             // Segments without ops of their own are exchanges that can start at once.
             while let Some((segment, done)) = back.next_if(|(s, _)| s.ops.is_empty()) {
                 self.segment(segment, Lane::Backward);
@@ -450,7 +496,7 @@ impl<'t> Builder<'t> {
                     self.after(beside, index);
                 }
             }
-            if let Some(segment) = ahead.next() {
+            if let Some(segment) = forth.next() {
                 self.segment(segment, Lane::Forward);
             }
             if let Some((segment, done)) = back.next() {
@@ -465,8 +511,14 @@ impl<'t> Builder<'t> {
 
     /// A pair of which nothing overlaps: the forward chunk, then the backward chunk, exchanges
     /// waited for (DualPipe's own order where the model overlaps nothing).
-    pub fn in_turn(&mut self, forward: &[TimedPass], backward: &[TimedPass], beside: &Beside) {
-        self.forward(forward, &Beside::default());
+    pub fn in_turn(
+        &mut self,
+        forward: &[TimedPass],
+        backward: &[TimedPass],
+        ahead: &Beside,
+        beside: &Beside,
+    ) {
+        self.forward(forward, ahead);
         self.pending[Lane::Backward as usize] = self.pending[Lane::Forward as usize];
         self.last[Lane::Backward as usize] = self.last[Lane::Forward as usize];
         self.backward(backward, true, beside);

@@ -11,6 +11,8 @@ mod blocks;
 mod duration;
 mod listing;
 mod ranks;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub use duration::Durations;

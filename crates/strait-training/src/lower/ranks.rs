@@ -656,16 +656,21 @@ impl Lowering<'_> {
                 backward,
                 last,
             } => {
+                let ahead = Beside {
+                    gather: gather(forward, false),
+                    ..Beside::default()
+                };
                 let beside = Beside {
+                    gather: gather(backward, true),
                     reduce: reduce(backward, last),
                     sharded: self.sharded(),
                     ..Beside::default()
                 };
-                let (ahead, back) = (&chunks[forward as usize], &chunks[backward as usize]);
+                let (forth, back) = (&chunks[forward as usize], &chunks[backward as usize]);
                 if software.expert_overlap {
-                    builder.pair(&ahead.paired, &back.paired, &beside);
+                    builder.pair(&forth.paired, &back.paired, &ahead, &beside);
                 } else {
-                    builder.in_turn(&ahead.lone, &back.lone, &beside);
+                    builder.in_turn(&forth.lone, &back.lone, &ahead, &beside);
                 }
                 sends_forward = Some(forward);
                 sends_backward = Some(backward);
