@@ -23,6 +23,8 @@ pub(super) struct TimedSegment {
     pub exchange: Option<(ExchangeTime, &'static str)>,
     pub filler: Rc<[Timed]>,
     pub layer: u32,
+    /// It is of a layer, and not of an end of the model.
+    pub in_layer: bool,
 }
 
 /// A pass with times.
@@ -44,6 +46,7 @@ impl TimedPass {
                 .list(&segment.filler, durations.units(pair))
                 .into(),
             layer: segment.layer,
+            in_layer: false,
         };
         TimedPass {
             forward: pass.forward.iter().map(time).collect(),
@@ -56,16 +59,31 @@ impl TimedPass {
         let mut copy = self.clone();
         for segment in copy.forward.iter_mut().chain(&mut copy.backward) {
             segment.layer = layer;
+            segment.in_layer = true;
         }
         copy
     }
 }
+
+/// What an instruction is about: for timelines, which name it; durations never ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// Layer, where it is of one.
+    pub layer: Option<u32>,
+    /// Which key of the slot is its micro-batch, where it has one.
+    pub key: Option<u8>,
+}
+
+/// The subjects of a block's instructions, by stream.
+pub(crate) type Subjects = [Vec<Subject>; 4];
 
 /// Names and dependences shared by all blocks of a job.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
     pub labels: Vec<&'static str>,
+    /// Of each finished block, in the order of finishing.
+    pub subjects: Vec<Subjects>,
 }
 
 impl Tables {
@@ -73,6 +91,7 @@ impl Tables {
         Tables {
             dependences: vec![Dependence::Exact],
             labels: Vec::new(),
+            subjects: Vec::new(),
         }
     }
 
@@ -117,6 +136,9 @@ pub(super) struct Beside {
 pub(super) struct Builder<'t> {
     tables: &'t mut Tables,
     streams: [Vec<Instruction>; 4],
+    subjects: Subjects,
+    /// What the instructions to come are about.
+    subject: Subject,
     /// Exchange that the next segment of a lane waits for.
     pending: [Option<Wait>; 2],
     /// Where the critical ops of a lane end on the compute stream.
@@ -132,6 +154,8 @@ impl<'t> Builder<'t> {
         Builder {
             tables,
             streams: Default::default(),
+            subjects: Default::default(),
+            subject: Subject::default(),
             pending: [None; 2],
             last: [None; 2],
             gathered: None,
@@ -140,6 +164,7 @@ impl<'t> Builder<'t> {
     }
 
     pub fn finish(self, window: Window, drains: bool) -> Block {
+        self.tables.subjects.push(self.subjects);
         Block {
             window: window as u8,
             streams: self.streams.into(),
@@ -158,6 +183,15 @@ impl<'t> Builder<'t> {
 
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
+        self.subjects[stream as usize].push(self.subject);
+    }
+
+    /// What follows is about a segment in one direction.
+    fn about(&mut self, segment: &TimedSegment, lane: Lane) {
+        self.subject = Subject {
+            layer: segment.in_layer.then_some(segment.layer),
+            key: Some(lane as u8),
+        };
     }
 
     /// The instruction of a timed op on the compute stream.
@@ -216,6 +250,7 @@ impl<'t> Builder<'t> {
 
     fn ops(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
+        self.about(segment, lane);
         for timed in segment.ops.iter() {
             let waits = [self.pending[side].take(), self.gathered.take()];
             let waits = if waits[0].is_none() {
@@ -231,6 +266,7 @@ impl<'t> Builder<'t> {
     fn exchange(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
         if let Some((time, name)) = segment.exchange {
+            self.about(segment, lane);
             let after = self.last[side].map(|count| Wait {
                 stream: COMPUTE,
                 count,
@@ -261,6 +297,7 @@ impl<'t> Builder<'t> {
 
     /// Weight gradients of a segment.
     pub fn filler(&mut self, segment: &TimedSegment) {
+        self.about(segment, Lane::Backward);
         for timed in segment.filler.iter() {
             let busy = if self.lone {
                 account::LONE_WEIGHT
@@ -274,6 +311,7 @@ impl<'t> Builder<'t> {
     /// Collectives on a communication stream, in order, each after the compute so far.
     fn collectives(&mut self, stream: u8, list: &[(u8, Time)], name: &'static str) {
         let label = self.tables.label(name);
+        self.subject = Subject::default();
         for &(group, time) in list {
             let waits = [self.here(COMPUTE), None];
             self.push(
@@ -324,6 +362,7 @@ impl<'t> Builder<'t> {
     }
 
     fn start(&mut self, beside: &Beside) {
+        self.subject = Subject::default();
         if beside.awaits {
             // Background streams run slots in order: this mark ends when the gathers have.
             let label = self.tables.label("parameters gathered");
@@ -454,6 +493,10 @@ impl<'t> Builder<'t> {
             ("blocking send", COMPUTE, [self.pending[side], None])
         };
         let label = self.tables.label(name);
+        self.subject = Subject {
+            layer: None,
+            key: Some(lane as u8),
+        };
         self.push(
             stream,
             Instruction {

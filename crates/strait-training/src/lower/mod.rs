@@ -12,6 +12,7 @@ mod duration;
 mod ranks;
 mod timing;
 
+pub(crate) use blocks::Subject;
 pub use duration::Durations;
 pub use ranks::{Lowered, lower};
 pub use timing::StepTiming;
