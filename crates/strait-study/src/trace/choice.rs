@@ -53,8 +53,10 @@ impl FromStr for Ranks {
     type Err = ChoiceError;
 
     fn from_str(text: &str) -> Result<Ranks, ChoiceError> {
-        if text.trim() == "all" {
-            return Ok(Ranks::All);
+        match text.trim() {
+            "all" => return Ok(Ranks::All),
+            "replica" => return Ok(Ranks::Replica),
+            _ => {}
         }
         let wrong = || ChoiceError::Ranks(text.to_owned());
         let number = |word: &str| word.trim().parse::<u32>().map_err(|_| wrong());

@@ -58,7 +58,8 @@ pub enum TraceError {
     Simulate(#[from] SimulateError),
     /// The file would be larger than is allowed.
     #[error(
-        "the trace would be about {estimate} ({slices} slices on {ranks} ranks), more than {limit}"
+        "the trace would take {:.1} GB or more ({slices} slices on {ranks} ranks), more than {:.1} GB",
+        estimate.gigabytes(), limit.gigabytes()
     )]
     TooLarge {
         /// Its size, about.
@@ -94,9 +95,9 @@ pub struct Trace<'a> {
 }
 
 /// Bytes of a slice in the file, measured on DeepSeek-V3's step (`docs/performance.md`).
-const SLICE_BYTES: u64 = 118;
+const SLICE_BYTES: u64 = 134;
 /// Slices of waits for each op, likewise, rounded up.
-const WAIT_SHARE: f64 = 0.15;
+const WAIT_SHARE: f64 = 0.05;
 
 impl<'a> Trace<'a> {
     /// Lowers the step and chooses ranks.
