@@ -23,4 +23,5 @@ pub mod catalog;
 pub mod figures;
 pub mod models;
 pub mod scenario;
+pub mod trace;
 pub mod verdict;

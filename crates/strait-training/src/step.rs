@@ -101,12 +101,12 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
     Ok(read(input, &layout, &lowered, &run, bars.bars))
 }
 
-fn first(mut errors: Vec<SimulateError>) -> SimulateError {
+pub(crate) fn first(mut errors: Vec<SimulateError>) -> SimulateError {
     assert!(!errors.is_empty(), "an error without a reason");
     errors.swap_remove(0)
 }
 
-fn engine_error(error: EngineError) -> SimulateError {
+pub(crate) fn engine_error(error: EngineError) -> SimulateError {
     match error {
         EngineError::Cancelled => SimulateError::Cancelled,
         other => SimulateError::Invalid {

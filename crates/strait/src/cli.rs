@@ -5,6 +5,7 @@
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use strait_study::trace::{Ranks, Window};
 
 /// How long, how many accelerator-hours, how much money and energy does it take to train a
 /// model on a cluster, and is a published claim about that plausible?
@@ -58,6 +59,16 @@ pub enum Command {
   strait explain scenarios/deepseek-v3/h800.toml
   strait explain scenarios/deepseek-v3/variants.toml --case h100")]
     Explain(ScenarioArgs),
+    /// Write what ranks do in one step as a timeline for Perfetto
+    #[command(after_help = "Examples:
+  strait trace scenarios/deepseek-v3/h800.toml -o step.json
+  strait trace scenarios/deepseek-v3/h800.toml -o step.json --ranks 0-63 --window 2s..3s")]
+    Trace(TraceArgs),
+    /// Measure how fast Strait is on this machine (a few seconds)
+    #[command(after_help = "Examples:
+  strait bench
+  strait bench --json > bench.json")]
+    Bench,
     /// Print the JSON Schema of scenario files or of an answer
     #[command(after_help = "Examples:
   strait schema > scenario.schema.json
@@ -141,6 +152,39 @@ pub struct RunArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+}
+
+/// What a timeline shows, and where it goes.
+#[derive(Args, Clone, Debug)]
+pub struct TraceArgs {
+    /// Which scenario: one case.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// File to write (Chrome trace events, JSON)
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: PathBuf,
+    /// Ranks to show: `0-63`, `0,16,32`, `stage:4`, parts joined by commas, or `all`
+    /// [default: one of each pipeline rank, the first data-parallel replica]
+    #[arg(
+        long,
+        value_name = "RANKS",
+        help_heading = "Trace",
+        default_value = "replica",
+        hide_default_value = true
+    )]
+    pub ranks: Ranks,
+    /// Only what happens between two times of the step, as in `2s..3s`
+    #[arg(
+        long,
+        value_name = "FROM..TO",
+        help_heading = "Trace",
+        default_value = "..",
+        hide_default_value = true
+    )]
+    pub window: Window,
+    /// Write more than 2 GB if need be
+    #[arg(long, help_heading = "Trace")]
+    pub force: bool,
 }
 
 /// Which schema.

@@ -24,6 +24,8 @@ pub(super) struct TimedSegment {
     pub exchange: Option<(ExchangeTime, &'static str)>,
     pub filler: Rc<[Timed]>,
     pub layer: u32,
+    /// It is of a layer, and not of an end of the model.
+    pub in_layer: bool,
 }
 
 /// A pass with times.
@@ -45,6 +47,7 @@ impl TimedPass {
                 .list(&segment.filler, durations.units(pair))
                 .into(),
             layer: segment.layer,
+            in_layer: false,
         };
         TimedPass {
             forward: pass.forward.iter().map(time).collect(),
@@ -57,6 +60,7 @@ impl TimedPass {
         let mut copy = self.clone();
         for segment in copy.forward.iter_mut().chain(&mut copy.backward) {
             segment.layer = layer;
+            segment.in_layer = true;
         }
         copy
     }
@@ -94,6 +98,18 @@ fn fields(dependence: Dependence) -> [u64; 8] {
     }
 }
 
+/// What an instruction is about: for timelines, which name it; durations never ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// Layer, where it is of one.
+    pub layer: Option<u32>,
+    /// Which key of the slot is its micro-batch, where it has one.
+    pub key: Option<u8>,
+}
+
+/// The subjects of a block's instructions, by stream.
+pub(crate) type Subjects = [Vec<Subject>; 4];
+
 /// Names and dependences shared by all blocks of a job.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -101,6 +117,8 @@ pub(super) struct Tables {
     /// Where each is, by its fields.
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
+    /// Of each finished block, in the order of finishing.
+    pub subjects: Vec<Subjects>,
 }
 
 impl Tables {
@@ -109,6 +127,7 @@ impl Tables {
             dependences: vec![Dependence::Exact],
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
+            subjects: Vec::new(),
         }
     }
 
@@ -165,6 +184,9 @@ pub(super) struct Beside {
 pub(super) struct Builder<'t> {
     tables: &'t mut Tables,
     streams: [Vec<Instruction>; 4],
+    subjects: Subjects,
+    /// What the instructions to come are about.
+    subject: Subject,
     /// Exchange that the next segment of a lane waits for.
     pending: [Option<Wait>; 2],
     /// Where the critical ops of a lane end on the compute stream.
@@ -180,6 +202,8 @@ impl<'t> Builder<'t> {
         Builder {
             tables,
             streams: Default::default(),
+            subjects: Default::default(),
+            subject: Subject::default(),
             pending: [None; 2],
             last: [None; 2],
             gathered: None,
@@ -188,6 +212,7 @@ impl<'t> Builder<'t> {
     }
 
     pub fn finish(self, window: Window, drains: bool) -> Block {
+        self.tables.subjects.push(self.subjects);
         Block {
             window: window as u8,
             streams: self.streams.into(),
@@ -208,6 +233,15 @@ impl<'t> Builder<'t> {
 
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
+        self.subjects[stream as usize].push(self.subject);
+    }
+
+    /// What follows is about a segment in one direction.
+    fn about(&mut self, segment: &TimedSegment, lane: Lane) {
+        self.subject = Subject {
+            layer: segment.in_layer.then_some(segment.layer),
+            key: Some(lane as u8),
+        };
     }
 
     /// The instruction of a timed op on the compute stream.
@@ -268,6 +302,7 @@ impl<'t> Builder<'t> {
 
     fn ops(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
+        self.about(segment, lane);
         for timed in segment.ops.iter() {
             let waits = [self.pending[side].take(), self.gathered.take()];
             let (waits, idle) = match waits {
@@ -284,6 +319,7 @@ impl<'t> Builder<'t> {
     fn exchange(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
         if let Some((time, name)) = segment.exchange {
+            self.about(segment, lane);
             let after = self.last[side].map(|count| Wait {
                 stream: COMPUTE,
                 count,
@@ -314,6 +350,7 @@ impl<'t> Builder<'t> {
 
     /// Weight gradients of a segment.
     pub fn filler(&mut self, segment: &TimedSegment) {
+        self.about(segment, Lane::Backward);
         for timed in segment.filler.iter() {
             let busy = if self.lone {
                 account::LONE_WEIGHT
@@ -328,6 +365,7 @@ impl<'t> Builder<'t> {
     /// Collectives on a communication stream, in order, each after the compute so far.
     fn collectives(&mut self, stream: u8, list: &[(u8, Time)], name: &'static str) {
         let label = self.tables.label(name);
+        self.subject = Subject::default();
         for &(group, time) in list {
             let waits = [self.here(COMPUTE), None];
             self.push(
@@ -380,6 +418,7 @@ impl<'t> Builder<'t> {
     }
 
     fn start(&mut self, beside: &Beside) {
+        self.subject = Subject::default();
         if beside.awaits {
             // Background streams run slots in order: this mark ends when the gathers have.
             let label = self.tables.label("parameters gathered");
@@ -541,6 +580,10 @@ impl<'t> Builder<'t> {
             ("blocking send", COMPUTE, [self.pending[side], None])
         };
         let label = self.tables.label(name);
+        self.subject = Subject {
+            layer: None,
+            key: Some(lane as u8),
+        };
         self.push(
             stream,
             Instruction {

@@ -16,6 +16,7 @@ mod ranks;
 mod tests;
 mod timing;
 
+pub(crate) use blocks::Subject;
 pub use duration::Durations;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub(crate) use ranks::unsupported;

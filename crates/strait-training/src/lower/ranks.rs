@@ -3,7 +3,7 @@
 //! In: a case, a phase's layout and schedule. Out: the [`Job`] and its durations. Never
 //! simulates and never checks settings: the layout has done so.
 
-use super::blocks::{Beside, Builder, Lane, Tables, TimedPass};
+use super::blocks::{Beside, Builder, Lane, Subjects, Tables, TimedPass};
 use super::duration::Durations;
 use super::timing::StepTiming;
 use super::{DATA, Window, group};
@@ -29,6 +29,8 @@ pub struct Lowered {
     pub timing: StepTiming,
     /// Names of instructions by label.
     pub labels: Vec<&'static str>,
+    /// What instructions are about, for each block of each program in turn.
+    pub(crate) subjects: Vec<Subjects>,
 }
 
 /// What distinguishes the blocks of a program.
@@ -244,6 +246,7 @@ impl Lowering<'_> {
             job: Job { programs, ranks },
             timing,
             labels: tables.labels,
+            subjects: tables.subjects,
         })
     }
 

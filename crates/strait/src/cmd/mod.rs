@@ -3,6 +3,7 @@
 //! In: parsed arguments. Out: an exit status, or the failure. Each command is a short
 //! list of steps; none computes.
 
+mod bench;
 mod catalog;
 mod check;
 mod compare;
@@ -11,6 +12,7 @@ mod explain;
 mod figures;
 mod run;
 mod schema;
+mod trace;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{ExitStatus, Failure};
@@ -25,6 +27,8 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Check(args) => check::check(&args, terminal),
         Command::Explain(args) => explain::explain(&args, terminal),
         Command::Schema(args) => schema::schema(&args, terminal),
+        Command::Trace(args) => trace::trace(&args, terminal, cancel),
+        Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
         Command::Completions(args) => completions::completions(&args, terminal),
     }
