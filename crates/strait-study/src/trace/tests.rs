@@ -1,3 +1,7 @@
+//! Traces of a small step: nothing lost, nothing overlapping, the same bytes every time.
+//!
+//! In: `deepseek-64.toml`. Out: verdicts. Never wall time.
+
 use super::events::{Writer, micros};
 use super::*;
 use crate::catalog::Catalog;
