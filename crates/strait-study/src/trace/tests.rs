@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use strait_training::case::Case;
 use strait_training::timeline::main_step;
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn control(cancel: &AtomicBool) -> Control<'_> {
     Control {
