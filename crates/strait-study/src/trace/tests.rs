@@ -1,3 +1,7 @@
+//! Traces of a small step: nothing lost, nothing overlapping, the same bytes every time.
+//!
+//! In: `deepseek-64.toml`. Out: verdicts. Never wall time.
+
 use super::events::{Writer, micros};
 use super::*;
 use crate::catalog::Catalog;
@@ -8,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use strait_training::case::Case;
 use strait_training::timeline::main_step;
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn control(cancel: &AtomicBool) -> Control<'_> {
     Control {

@@ -70,7 +70,7 @@ pub fn trace(
             "ranks": written.ranks,
             "slices": written.slices,
             "bytes": written.bytes,
-            "step_time_s": written.step.seconds(),
+            "step_time_s": written.step.picos() as f64 / 1e12,
         }))?;
     } else {
         terminal.result(&format!(
