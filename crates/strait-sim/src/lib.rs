@@ -2,6 +2,15 @@
 //!
 //! In: a [`Job`] (programs and ranks) and a [`Timing`] (what each instruction takes).
 //! Out: per-rank accounts of busy, idle and window time. Never knows a GPU or a model.
+//!
+//! # A tour
+//!
+//! [`program`] says what a rank runs and what that means: read it first. [`Engine::run`] checks
+//! a job, compiles it and runs it, every instruction as an event ([`Mode`]) or runs of local
+//! instructions at once; both give the same bytes. [`Timing`] is asked what an instruction takes,
+//! an [`Observer`] is told what happened. [`queue`] has the plain queue and its fast twin,
+//! [`random`] values that are looked up by key instead of drawn, [`world`] the ranks as columns of
+//! an ECS.
 
 mod check;
 mod engine;
@@ -11,6 +20,7 @@ mod plan;
 pub mod program;
 pub mod queue;
 pub mod random;
+pub mod stream;
 mod stuck;
 mod timing;
 mod wheel;

@@ -183,7 +183,8 @@ fn read(
         context: kind(account::CONTEXT),
         expert: mean(run, |a| a.idle[account::EXPERT as usize]),
         pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer()),
-        data: kind(account::DATA),
+        // Between a rank's last chunk and its optimizer nothing but collectives is waited for.
+        data: kind(account::DATA) + mean(run, |a| a.gaps[Window::Optimizer as usize]),
     };
     let mut kernels: Vec<(String, Time)> = Class::ALL
         .iter()
