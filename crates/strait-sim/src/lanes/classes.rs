@@ -214,3 +214,125 @@ fn meetings(plan: &Plan<'_>, of: &[u32]) -> [Vec<u32>; MAX_GROUP_KINDS] {
         number(classes).0
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Block, EntryWait, Instruction, Job, Peer, Program, RankSpec, Slot};
+    use strait_units::Time;
+
+    /// Each rank sends to the next in its row; those of the first column wait for nothing.
+    /// Ranks of a column share a program, and meet in a group of kind 0 as they are told.
+    fn rows(rows: u32, columns: u32, group: impl Fn(u32, u32) -> u32) -> Job {
+        let op = |kind| Instruction {
+            kind,
+            base: Time::ZERO,
+            waits: [None, None],
+            busy: 0,
+            idle: 0,
+            load: 0,
+            label: 0,
+        };
+        let program = |column: u32| {
+            let entry = EntryWait {
+                channel: 0,
+                count: 1,
+            };
+            Program {
+                blocks: vec![Block {
+                    streams: vec![vec![
+                        op(Kind::Collective { group: 0 }),
+                        op(Kind::Send { peer: 0 }),
+                    ]],
+                    ..Block::default()
+                }],
+                slots: vec![Slot {
+                    block: 0,
+                    keys: [0, 0],
+                    entry: [(column > 0).then_some(entry), None],
+                }],
+                foreground: 1,
+                channels: 1,
+            }
+        };
+        let rank = |rank: u32| {
+            let (row, column) = (rank / columns, rank % columns);
+            let mut groups = [u32::MAX; MAX_GROUP_KINDS];
+            groups[0] = group(row, column);
+            RankSpec {
+                program: column,
+                groups,
+                // The last column sends to the first of its row, which does not wait.
+                peers: vec![Peer {
+                    rank: row * columns + (column + 1) % columns,
+                    channel: 0,
+                }],
+            }
+        };
+        Job {
+            programs: (0..columns).map(program).collect(),
+            ranks: (0..rows * columns).map(rank).collect(),
+        }
+    }
+
+    fn classes(job: &Job) -> Vec<u32> {
+        job.check().unwrap();
+        Classes::new(&Plan::new(job)).unwrap().of
+    }
+
+    #[test]
+    fn replicas_are_one_class_a_stage() {
+        assert_eq!(classes(&rows(4, 2, |_, column| column)), [0, 1].repeat(4));
+        // Groups across stages do not matter either, if all are alike.
+        assert_eq!(classes(&rows(4, 2, |row, _| row / 2)), [0, 1].repeat(4));
+    }
+
+    #[test]
+    fn a_group_that_differs_splits_all_it_touches() {
+        // The first row meets itself across columns, the others in their own column.
+        let odd = |row, column| if row == 0 { 0 } else { 1 + column };
+        assert_eq!(classes(&rows(3, 2, odd)), [0, 1, 2, 3, 2, 3]);
+    }
+
+    #[test]
+    fn a_chain_within_a_program_falls_apart() {
+        let mut job = rows(4, 1, |row, _| row);
+        let mut waits = job.programs[0].clone();
+        waits.slots[0].entry[0] = Some(EntryWait {
+            channel: 0,
+            count: 1,
+        });
+        job.programs.push(waits);
+        for rank in 0..4 {
+            job.ranks[rank as usize].program = u32::from(rank > 0);
+            job.ranks[rank as usize].peers[0].rank = (rank + 1) % 4;
+        }
+        assert_eq!(classes(&job), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn long_chains_are_left_to_each_rank() {
+        let many = 3 * MOST_ROUNDS as u32;
+        let mut job = rows(many, 1, |row, _| row);
+        let entry = EntryWait {
+            channel: 0,
+            count: 1,
+        };
+        job.programs[0].slots[0].entry[0] = Some(entry);
+        for rank in 0..many {
+            job.ranks[rank as usize].peers[0].rank = (rank + 1).min(many - 1);
+        }
+        // The last rank feeds its own channel, as does the one before.
+        assert!(Classes::new(&Plan::new(&job)).is_err());
+        job.ranks[many as usize - 1].peers[0].rank = 0;
+        // A ring: all alike, and none can start.
+        assert_eq!(classes(&job), vec![0; many as usize]);
+        // One that does not wait: now each differs by its distance from it.
+        let mut first = job.programs[0].clone();
+        first.slots[0].entry[0] = None;
+        job.programs.push(first);
+        job.ranks[0].program = 1;
+        let ranks: Vec<u32> = (0..many).collect();
+        assert_eq!(classes(&job), ranks);
+    }
+}

@@ -51,11 +51,23 @@ impl Lanes {
         let plan = Plan::new(job);
         let classes = Classes::new(&plan)?;
         let watch = Watch { cancel, progress };
-        let run = run::Lockstep::new(&plan, &classes, timing, observer).run(watch)?;
-        match run {
-            Some(run) => Ok(run),
-            // Nothing can go on: the event engine stops at the same places, and says where.
-            None => Engine::new(Mode::Runs).run(job, timing, &mut Unobserved, cancel, progress),
+        in_step(&plan, &classes, timing, observer, watch)
+    }
+}
+
+fn in_step<T: Timing, O: Observer>(
+    plan: &Plan<'_>,
+    classes: &Classes,
+    timing: &T,
+    observer: &mut O,
+    watch: Watch<'_>,
+) -> Result<Run, EngineError> {
+    match run::Lockstep::new(plan, classes, timing, observer).run(watch)? {
+        Some(run) => Ok(run),
+        // Nothing can go on: the event engine stops at the same places, and says where.
+        None => {
+            let Watch { cancel, progress } = watch;
+            Engine::new(Mode::Runs).run(plan.job, timing, &mut Unobserved, cancel, progress)
         }
     }
 }
@@ -76,7 +88,8 @@ pub fn run<T: Timing, O: Observer>(
     if let Ok(classes) = Classes::new(&plan)
         && job.ranks.len() >= WORTHWHILE * classes.count as usize
     {
-        return Lanes.run(job, timing, observer, cancel, progress);
+        let watch = Watch { cancel, progress };
+        return in_step(&plan, &classes, timing, observer, watch);
     }
     Engine::new(Mode::Runs).run(job, timing, observer, cancel, progress)
 }

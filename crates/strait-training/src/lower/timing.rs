@@ -56,16 +56,18 @@ impl StepTiming {
 
     /// An exchange among members with these loads. NVLink carries a rank's own rows; a NIC
     /// carries those of its node.
-    fn exchange(&self, time: ExchangeTime, loads: &[f64]) -> Time {
+    fn exchange(&self, time: ExchangeTime, loads: impl ExactSizeIterator<Item = f64>) -> Time {
         let per_domain = self.per_domain.max(1) as usize;
         let (mut rank_most, mut node_most) = (0.0_f64, 0.0_f64);
-        for node in loads.chunks(per_domain) {
-            let mut sum = 0.0;
-            for &load in node {
-                sum += load;
-                rank_most = rank_most.max(load);
+        let (mut members, mut sum, mut left) = (0, 0.0, loads.len());
+        for load in loads {
+            sum += load;
+            rank_most = rank_most.max(load);
+            (members, left) = (members + 1, left - 1);
+            if members == per_domain || left == 0 {
+                node_most = node_most.max(sum / members as f64);
+                (members, sum) = (0, 0.0);
             }
-            node_most = node_most.max(sum / node.len() as f64);
         }
         time.at(Ratio::new(node_most), Ratio::new(rank_most))
     }
@@ -103,8 +105,6 @@ struct Lanes {
     /// Loads of the last few layers and micro-batches; the oldest is replaced next.
     loads: [(Option<(u32, u32)>, Vec<f64>); LOADS],
     oldest: usize,
-    /// Loads of the group at hand.
-    members: Vec<f64>,
 }
 
 impl Lanes {
@@ -119,7 +119,6 @@ impl Lanes {
             deviates: vec![0.0; ranks.len()],
             loads: Default::default(),
             oldest: 0,
-            members: Vec::new(),
         }
     }
 
@@ -231,9 +230,8 @@ impl Timing for StepTiming {
         let at = kept.load(self, layer, site.slot.keys[key as usize]);
         let loads = &kept.loads[at].1;
         for (out, group) in out.iter_mut().zip(groups.iter()) {
-            kept.members.clear();
-            kept.members.extend(group.lanes().map(|lane| loads[lane]));
-            *out = self.exchange(time, &kept.members).picos();
+            let loads = group.lanes().map(|lane| loads[lane]);
+            *out = self.exchange(time, loads).picos();
         }
     }
 
@@ -278,7 +276,125 @@ impl Timing for StepTiming {
         }
         let micro_batch = site.slot.keys[key as usize];
         let load = |m: &u32| self.load(layer, micro_batch, self.expert_place[*m as usize]);
-        let loads: Vec<f64> = members.iter().map(load).collect();
-        self.exchange(time, &loads)
+        self.exchange(time, members.iter().map(load))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::AtomicBool;
+    use strait_sim::{
+        Block, Engine, Job, Kind, Mode, Program, RankSpec, Run, Slot, Unobserved, Wait,
+    };
+
+    /// Two programs of 12 ranks, exchanging in groups of 6; each instruction depends on
+    /// something else. `scattered`: a rank's number says its program by its parity.
+    fn job(scattered: bool, base: u64) -> Job {
+        let local = |load: u16| Instruction {
+            kind: Kind::Local,
+            base: Time::from_picos(base + u64::from(load)),
+            waits: [None, None],
+            busy: load as u8,
+            idle: 0,
+            load,
+            label: 0,
+        };
+        let exchange = |load: u16, count: u16| Instruction {
+            kind: Kind::Collective { group: 0 },
+            waits: [Some(Wait { stream: 0, count }), None],
+            ..local(load)
+        };
+        let mut compute: Vec<Instruction> = [0, 1, 2, 3, 4, 5, 1, 3].map(local).into();
+        compute[6].waits[0] = Some(Wait {
+            stream: 1,
+            count: 2,
+        });
+        let block = Block {
+            window: 0,
+            streams: vec![compute, vec![exchange(6, 2), exchange(7, 4)]],
+            drains: false,
+        };
+        let slot = |key: u32| Slot {
+            block: 0,
+            keys: [key, 7 * key],
+            entry: [None, None],
+        };
+        let program = Program {
+            blocks: vec![block],
+            slots: (0..5).map(slot).collect(),
+            foreground: 2,
+            channels: 0,
+        };
+        let rank = |rank: u32| {
+            let program = if scattered { rank % 2 } else { rank / 12 };
+            let place = if scattered { rank / 2 } else { rank % 12 };
+            let mut groups = [u32::MAX; 8];
+            groups[0] = 2 * program + if scattered { place % 2 } else { place / 6 };
+            RankSpec {
+                program,
+                groups,
+                peers: vec![],
+            }
+        };
+        Job {
+            programs: vec![program; 2],
+            ranks: (0..24).map(rank).collect(),
+        }
+    }
+
+    fn timing(seed: u64, jitter: f64, cv: f64) -> StepTiming {
+        let kernel = |speed, routed| Dependence::Kernel { speed, routed };
+        let exchange = |layer, key| Dependence::Exchange {
+            time: ExchangeTime {
+                fixed: Time::from_picos(50),
+                nic: Time::from_picos(1_000_000),
+                nvlink: Time::from_picos(900_000),
+                ..ExchangeTime::default()
+            },
+            layer,
+            key,
+        };
+        StepTiming {
+            dependences: vec![
+                Dependence::Exact,
+                kernel(false, None),
+                kernel(true, None),
+                kernel(true, Some((3, 0))),
+                kernel(false, Some((3, 1))),
+                kernel(true, Some((4, 1))),
+                exchange(3, 0),
+                exchange(4, 1),
+            ],
+            seed,
+            jitter,
+            chips: StepTiming::chip_factors(seed, 24, Ratio::new(0.02)),
+            spread: LoadSpread {
+                cv,
+                persistence: 0.3,
+            },
+            expert_place: (0..24).map(|rank| (rank / 6, rank % 6)).collect(),
+            per_domain: 4,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn columns_are_the_ranks(
+            seed: u64,
+            scattered: bool,
+            // The longest leave the short way of rounding.
+            base in prop_oneof![Just(0), 1..50u64, 1..1_000_000_000u64, 1 << 48..1u64 << 53],
+            jitter in prop_oneof![Just(0.0), Just(0.03), Just(0.5)],
+            cv in prop_oneof![Just(0.0), Just(0.2)],
+        ) {
+            let (job, timing) = (job(scattered, base), timing(seed, jitter, cv));
+            let go_on = AtomicBool::new(false);
+            let (unseen, silent) = (&mut Unobserved, &|_| {});
+            let lanes = strait_sim::Lanes.run(&job, &timing, unseen, &go_on, silent).unwrap();
+            let events = Engine::new(Mode::Runs).run(&job, &timing, unseen, &go_on, silent).unwrap();
+            prop_assert_eq!(Run { events: events.events, ..lanes }, events);
+        }
     }
 }
