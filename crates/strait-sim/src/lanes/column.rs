@@ -101,26 +101,26 @@ pub(super) fn meet(
     let members = |group: usize| group * size..(group + 1) * size;
     match accounts {
         Some([idle, busy]) => {
-            for group in 0..durations.len() {
+            for (group, duration) in durations.iter().copied().enumerate() {
                 let members = members(group);
                 let of = arrivals.map_or(&ready[members.clone()], |a| &a[members.clone()]);
                 let (start, end) = starts_and_ends(group, of);
-                seen |= durations[group] | end;
+                seen |= duration | end;
                 let lanes = ready[members.clone()].iter_mut();
                 let lanes = lanes.zip(&mut idle[members.clone()]);
                 for ((ready, idle), busy) in lanes.zip(&mut busy[members]) {
                     *idle += start - *ready;
-                    *busy = busy.wrapping_add(durations[group]);
+                    *busy = busy.wrapping_add(duration);
                     *ready = end;
                 }
             }
         }
         None => {
-            for group in 0..durations.len() {
+            for (group, duration) in durations.iter().copied().enumerate() {
                 let members = members(group);
                 let of = arrivals.map_or(&ready[members.clone()], |a| &a[members.clone()]);
                 let (_, end) = starts_and_ends(group, of);
-                seen |= durations[group] | end;
+                seen |= duration | end;
                 ready[members].fill(end);
             }
         }

@@ -659,6 +659,18 @@ fn software(
                     launch.unwrap_or("date unknown, taken as 2023")
                 ),
             );
+            if id.starts_with("megatron-2021") || id.starts_with("megatron-2022") {
+                let d = Diagnostic::warning(
+                    "scenario::old-software",
+                    format!(
+                        "the software is taken to be {id}, as old as {}: attention is unfused, and needs \
+                         much memory",
+                        cluster.accelerator.name
+                    ),
+                )
+                .help("name yours with software.profile (strait catalog list software)");
+                reader.faults.push(d);
+            }
             (id, None)
         }
     };

@@ -46,6 +46,7 @@ fn segment(
         exchange: exchange.map(|name| (time, name)),
         filler: list(filler),
         layer: 0,
+        in_layer: true,
     }
 }
 

@@ -95,6 +95,9 @@ fn place(site: &Site<'_>) -> u64 {
 /// How many columns of loads are kept: an overlapped pair works on two layers by turns.
 const LOADS: usize = 4;
 
+/// Loads by lane of one layer and micro-batch, if any were asked for.
+type Loads = (Option<(u32, u32)>, Vec<f64>);
+
 /// What durations of a lane set are computed from, by lane.
 struct Lanes {
     keys: Vec<Key>,
@@ -103,7 +106,7 @@ struct Lanes {
     /// Jitter of the instruction at hand, in standard deviations.
     deviates: Vec<f64>,
     /// Loads of the last few layers and micro-batches; the oldest is replaced next.
-    loads: [(Option<(u32, u32)>, Vec<f64>); LOADS],
+    loads: [Loads; LOADS],
     oldest: usize,
 }
 
@@ -160,13 +163,12 @@ fn scale(
         factor(lane) * if spread > 0.1 { spread } else { 0.1 }
     };
     let mut long = false;
-    let deviates = &deviates[..out.len()];
-    for lane in 0..deviates.len() {
+    for (lane, out) in out.iter_mut().enumerate() {
         let exact = ticks * jittered(lane);
         long |= exact >= EXACT / 2.0;
         let nearest = exact + EXACT;
         let up = u64::from(nearest - EXACT < exact);
-        out[lane] = nearest.to_bits().wrapping_sub(EXACT.to_bits()) + up;
+        *out = nearest.to_bits().wrapping_sub(EXACT.to_bits()) + up;
     }
     if long {
         for (lane, out) in out.iter_mut().enumerate() {
