@@ -229,7 +229,16 @@ fn weigh(
         let reason = format!("inside the uncertainty of the prediction, {range}");
         return (Verdict::Plausible, reason);
     }
-    let reason = if dearer < 1.0 {
+    let reason = if let Quantity::Part(_) = quantity {
+        // A window of the step is neither cheap nor dear: time moves between windows.
+        let (times, how) = if dearer < 1.0 {
+            (1.0 / dearer, "shorter than")
+        } else {
+            (dearer, "as long as")
+        };
+        let times = format::significant(times);
+        format!("{times} times {how} simulated, outside {range}")
+    } else if dearer < 1.0 {
         let mut reason = format!(
             "{} times better than simulated, outside {range}",
             format::significant(1.0 / dearer)
