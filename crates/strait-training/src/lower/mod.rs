@@ -11,6 +11,7 @@
 mod blocks;
 mod duration;
 mod listing;
+mod pricing;
 mod ranks;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,9 @@ mod timing;
 pub(crate) use blocks::Subject;
 pub use duration::Durations;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
-pub(crate) use ranks::unsupported;
-pub use ranks::{Lowered, durations, lower};
+pub use pricing::durations;
+pub(crate) use pricing::unsupported;
+pub use ranks::{Lowered, lower};
 pub use timing::StepTiming;
 
 use crate::ops::Class;
