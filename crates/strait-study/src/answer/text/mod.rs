@@ -1,6 +1,6 @@
 //! Answers as text for people, at most 100 columns wide.
 //!
-//! In: an [`Answer`] or a [`Comparison`]. Out: a string. Never contains anything that
+//! In: an [`Answer`] or a [`Comparison`](crate::answer::Comparison). Out: a string. Never contains anything that
 //! differs between two runs of the same question, and never asks what terminal it is for:
 //! colour is left out afterwards where it is not wanted.
 
