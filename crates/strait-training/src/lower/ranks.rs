@@ -8,13 +8,12 @@ use super::duration::Durations;
 use super::pricing::{durations, invalid, shape_of};
 use super::timing::StepTiming;
 use super::{DATA, Window, group};
-use crate::case::{Balance, Case, Dispatcher, Parallelism, Precision, ScheduleKind, Zero};
-use crate::kernels::{Kernels, MatrixType};
-use crate::layout::{Group, Layout, Span, StageContents};
-use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
+use crate::case::{Balance, Case, Parallelism, ScheduleKind, Zero};
+use crate::layout::{Group, Layout, StageContents};
+use crate::links::{CollectiveKind, GroupShape, LoadSpread};
 use crate::ops::{
-    OptimizerWork, Pass, Shape, arrival_pass, embedding_pass, head_pass, layer_pass,
-    mtp_entry_pass, optimizer_ops,
+    OptimizerWork, Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
+    optimizer_ops,
 };
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
