@@ -5,6 +5,7 @@
 
 mod check;
 mod engine;
+pub mod net;
 mod observer;
 mod plan;
 pub mod program;
