@@ -17,3 +17,4 @@ pub mod run;
 pub mod schedule;
 pub mod simulate;
 pub mod step;
+pub mod topology;

@@ -88,6 +88,11 @@ impl Template {
         Ok(())
     }
 
+    /// Makes room for parts that may turn out to have no flows.
+    pub fn reserve_parts(&mut self, parts: u32) {
+        self.parts = self.parts.max(parts);
+    }
+
     /// How many parts it has.
     pub fn parts(&self) -> usize {
         self.parts as usize

@@ -29,7 +29,7 @@ pub mod routing;
 #[cfg(test)]
 mod tests;
 
-pub use collective::{Algorithm, CollectiveKind, CollectivePlan};
+pub use collective::{Algorithm, CollectiveKind, CollectivePlan, Wire};
 pub use exchange::{Bound, Direction, Exchange, ExchangeTime};
 pub use profile::LinkProfile;
 pub use routing::{FanOut, LoadSpread};
