@@ -27,7 +27,7 @@ pub mod point_to_point;
 pub mod profile;
 pub mod routing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use collective::{Algorithm, CollectiveKind, CollectivePlan, Wire};
 pub use exchange::{Bound, Direction, Exchange, ExchangeTime};
