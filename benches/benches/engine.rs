@@ -13,8 +13,8 @@ use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::random::Key;
 use strait_sim::world::RankState;
 use strait_sim::{
-    Accounts, BaseTiming, Block, Engine, EntryWait, Instruction, JitteredTiming, Job, Kind, Mode,
-    Peer, Program, RankSpec, Run, Slot, Timing, Unobserved, Wait, Watch,
+    Accounts, BaseTiming, Block, Engine, EntryWait, Instruction, JitteredTiming, Job, Kind, Lanes,
+    Mode, Peer, Program, RankSpec, Run, Slot, Timing, Unobserved, Wait, Watch,
 };
 use strait_units::{Ratio, Time};
 
@@ -237,6 +237,13 @@ fn run<Q: EventQueue>(job: &Job, timing: &impl Timing, mode: Mode) -> Run {
         .expect("the job finishes")
 }
 
+fn run_lanes(job: &Job, timing: &impl Timing) -> Run {
+    let go_on = AtomicBool::new(false);
+    Lanes
+        .run(job, timing, &mut Unobserved, &go_on, &|_| {})
+        .expect("the job finishes")
+}
+
 /// The same on state in plain vectors.
 fn run_on_vectors(job: &Job, timing: &impl Timing, mode: Mode) -> Run {
     let mut states = vec![RankState::default(); job.ranks.len()];
@@ -260,7 +267,16 @@ fn run_on_vectors(job: &Job, timing: &impl Timing, mode: Mode) -> Run {
 type Case<'a> = (String, Box<dyn Fn() -> Run + 'a>);
 
 fn cases<'a>(job: &'a Job, jitter: &'a JitteredTiming) -> Vec<Case<'a>> {
-    let mut cases: Vec<Case<'a>> = Vec::new();
+    let mut cases: Vec<Case<'a>> = vec![
+        (
+            "Lanes/symmetric".to_owned(),
+            Box::new(move || run_lanes(job, &BaseTiming)),
+        ),
+        (
+            "Lanes/jitter".to_owned(),
+            Box::new(move || run_lanes(job, jitter)),
+        ),
+    ];
     for mode in [Mode::EveryOp, Mode::Runs] {
         cases.push((
             format!("{mode:?}/symmetric"),

@@ -9,6 +9,7 @@
 //! name their winner (see [`Accounts`]).
 
 use crate::check::JobError;
+use crate::lanes::Refusal;
 use crate::observer::{BlockSpan, InstructionSpan, Observer};
 use crate::plan::{GroupPlan, Plan};
 use crate::program::{Job, Kind, MAX_STREAMS, MAX_WINDOWS};
@@ -61,6 +62,9 @@ pub enum EngineError {
         /// The first few of these, and what each waits for.
         stuck: Vec<Stuck>,
     },
+    /// The fast path cannot run this job; the event engine can.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Simulated time passed the end of [`Time`].
     #[error("simulated time exceeds {} s", Time::MAX.seconds())]
     Overflow,

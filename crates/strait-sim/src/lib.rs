@@ -2,15 +2,26 @@
 //!
 //! In: a [`Job`] (programs and ranks) and a [`Timing`] (what each instruction takes).
 //! Out: per-rank accounts of busy, idle and window time. Never knows a GPU or a model.
+//!
+//! # A tour
+//!
+//! [`program`] says what a rank runs and what that means: read it first. [`Engine::run`] checks
+//! a job, compiles it and runs it, every instruction as an event ([`Mode`]) or runs of local
+//! instructions at once; both give the same bytes. [`Timing`] is asked what an instruction takes,
+//! an [`Observer`] is told what happened. [`queue`] has the plain queue and its fast twin,
+//! [`random`] values that are looked up by key instead of drawn, [`world`] the ranks as columns of
+//! an ECS.
 
 mod check;
 mod engine;
+mod lanes;
 pub mod net;
 mod observer;
 mod plan;
 pub mod program;
 pub mod queue;
 pub mod random;
+pub mod stream;
 mod stuck;
 mod timing;
 mod wheel;
@@ -18,6 +29,7 @@ pub mod world;
 
 pub use check::{JobError, Place};
 pub use engine::{Engine, EngineError, Mode, Run, Watch};
+pub use lanes::{LaneGroup, LaneGroups, LaneRanks, Lanes, Refusal, Scratch, run};
 pub use observer::{BlockSpan, InstructionSpan, Observer, Unobserved};
 pub use program::{Block, EntryWait, Instruction, Job, Kind, Peer, Program, RankSpec, Slot, Wait};
 pub use stuck::{Stuck, Waiting};
@@ -54,4 +66,36 @@ pub trait Timing: Sync {
         site: Site<'_>,
         instruction: &Instruction,
     ) -> Time;
+
+    /// [`Timing::local`] of many ranks at one site, in ticks. For speed alone: what comes out
+    /// must be the same.
+    fn local_lanes(
+        &self,
+        lanes: LaneRanks<'_>,
+        site: Site<'_>,
+        instruction: &Instruction,
+        _scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        for (out, rank) in out.iter_mut().zip(lanes.ranks()) {
+            *out = self.local(*rank, site, instruction).picos();
+        }
+    }
+
+    /// [`Timing::collective`] of the groups that a lane set is made of, in ticks. For speed
+    /// alone: what comes out must be the same.
+    fn collective_lanes(
+        &self,
+        _lanes: LaneRanks<'_>,
+        groups: LaneGroups<'_>,
+        site: Site<'_>,
+        instruction: &Instruction,
+        _scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        for (out, group) in out.iter_mut().zip(groups.iter()) {
+            let time = self.collective(group.index, group.members, site, instruction);
+            *out = time.picos();
+        }
+    }
 }

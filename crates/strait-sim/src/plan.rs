@@ -147,6 +147,13 @@ impl<'a> Plan<'a> {
         self.blocks.push(compiled);
     }
 
+    /// The groups of a kind by index; none if it has no collectives.
+    pub fn groups_of(&self, kind: usize) -> &[GroupPlan] {
+        let first = self.kind_first[kind] as usize;
+        let next = self.kind_first.get(kind + 1);
+        &self.groups[first..next.map_or(self.groups.len(), |next| *next as usize)]
+    }
+
     /// Lists the members of each group that has collectives, by kind, index and rank.
     fn push_groups(&mut self, kind_streams: &[[Option<u8>; MAX_GROUP_KINDS]]) {
         for kind in 0..MAX_GROUP_KINDS {

@@ -97,6 +97,13 @@ impl Key {
         self.bell() as f64 * (1.0 / BELL_VARIANCE.sqrt())
     }
 
+    /// [`Key::normal`] of many keys, each at one index.
+    pub fn normals(keys: &[Key], index: u64, out: &mut [f64]) {
+        for (out, key) in out.iter_mut().zip(keys) {
+            *out = key.at(index).normal();
+        }
+    }
+
     /// The sum of eight 16-bit uniforms less its mean: an integer in ±262,140.
     #[inline]
     fn bell(self) -> i64 {

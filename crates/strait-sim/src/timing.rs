@@ -4,7 +4,7 @@
 //! looks at loads or labels: a layer that knows these brings its own [`Timing`].
 
 use crate::random::{Jitter, Key};
-use crate::{Instruction, Site, Timing};
+use crate::{Instruction, LaneRanks, Scratch, Site, Timing};
 use strait_units::{Ratio, Time};
 
 /// Base durations times a rank's slowness, each spread by jitter of its own.
@@ -45,6 +45,26 @@ impl Timing for JitteredTiming {
         jitter.apply(instruction.base, key.at(place(&site)))
     }
 
+    fn local_lanes(
+        &self,
+        lanes: LaneRanks<'_>,
+        site: Site<'_>,
+        instruction: &Instruction,
+        _scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        let (base, place) = (instruction.base, place(&site));
+        if let Some(range) = lanes.range() {
+            for (out, (key, jitter)) in out.iter_mut().zip(&self.ranks[range]) {
+                *out = jitter.apply(base, key.at(place)).picos();
+            }
+            return;
+        }
+        for (out, rank) in out.iter_mut().zip(lanes.ranks()) {
+            *out = self.local(*rank, site, instruction).picos();
+        }
+    }
+
     #[inline]
     fn collective(
         &self,
@@ -66,6 +86,17 @@ impl Timing for BaseTiming {
     #[inline]
     fn local(&self, _rank: u32, _site: Site<'_>, instruction: &Instruction) -> Time {
         instruction.base
+    }
+
+    fn local_lanes(
+        &self,
+        _lanes: LaneRanks<'_>,
+        _site: Site<'_>,
+        instruction: &Instruction,
+        _scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        out.fill(instruction.base.picos());
     }
 
     #[inline]

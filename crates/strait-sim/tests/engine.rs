@@ -2,8 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 use strait_sim::{
-    BaseTiming, Block, Engine, EngineError, EntryWait, Instruction, Job, Kind, Mode, Peer, Program,
-    RankSpec, Run, Slot, Unobserved, Wait, Waiting,
+    BaseTiming, Block, Engine, EngineError, EntryWait, Instruction, Job, Kind, Lanes, Mode, Peer,
+    Program, RankSpec, Refusal, Run, Slot, Unobserved, Wait, Waiting,
 };
 use strait_units::Time;
 
@@ -68,8 +68,17 @@ fn try_run(job: &Job, mode: Mode) -> Result<Run, EngineError> {
     Engine::new(mode).run(job, &BaseTiming, &mut Unobserved, &go_on, &|_| {})
 }
 
+fn try_lanes(job: &Job) -> Result<Run, EngineError> {
+    let go_on = AtomicBool::new(false);
+    Lanes.run(job, &BaseTiming, &mut Unobserved, &go_on, &|_| {})
+}
+
 fn run(job: &Job) -> Run {
     let fused = try_run(job, Mode::Runs).unwrap();
+    let lanes = try_lanes(job).unwrap();
+    assert_eq!(fused.accounts, lanes.accounts);
+    assert_eq!((fused.end, &fused.finish), (lanes.end, &lanes.finish));
+    assert_eq!(fused.ops, lanes.ops);
     let plain = try_run(job, Mode::EveryOp).unwrap();
     assert_eq!(fused.accounts, plain.accounts);
     assert_eq!((fused.end, &fused.finish), (plain.end, &plain.finish));
@@ -345,6 +354,7 @@ fn deadlocks_say_who_waits_for_what() {
     let message = try_run(&job, Mode::Runs).unwrap_err().to_string();
     assert!(message.contains("3 of 3 ranks"), "{message}");
     assert!(message.contains("rank 0 in slot 1"), "{message}");
+    assert_eq!(try_lanes(&job).unwrap_err().to_string(), message);
 }
 
 #[test]
@@ -361,6 +371,69 @@ fn overflow_is_an_error() {
         let error = try_run(&job, mode).unwrap_err();
         assert!(matches!(error, EngineError::Overflow), "{error}");
     }
+    let error = try_lanes(&job).unwrap_err();
+    assert!(matches!(error, EngineError::Overflow), "{error}");
+}
+
+/// A receiver far behind its sender, which its own messages hold up: no bound on how far a
+/// set may run ahead may stop this.
+#[test]
+fn lanes_run_as_far_ahead_as_it_takes() {
+    let many = 50;
+    let send = || op(Kind::Send { peer: 0 }, 2, &[]);
+    let sender = program(
+        1,
+        vec![
+            block(0, vec![vec![send()], vec![local(9)]]),
+            block(0, vec![vec![op(Kind::Collective { group: 0 }, 1, &[])]]),
+        ],
+        (0..many)
+            .map(|_| slot(0, &[]))
+            .chain([slot(1, &[])])
+            .collect(),
+    );
+    let receiver = program(
+        1,
+        vec![
+            block(0, vec![vec![op(Kind::Collective { group: 0 }, 1, &[])]]),
+            block(0, vec![vec![local(1)]]),
+        ],
+        [slot(0, &[])]
+            .into_iter()
+            .chain((1..=many).map(|n| slot(1, &[(0, n)])))
+            .collect(),
+    );
+    let job = Job {
+        programs: vec![sender, receiver],
+        ranks: vec![rank(0, 0, &[1]), rank(1, 0, &[])],
+    };
+    let run = run(&job);
+    assert_eq!(run.finish, [ps(450), ps(151)]);
+}
+
+#[test]
+fn lanes_refuse_a_channel_that_two_feed() {
+    let send = block(0, vec![vec![op(Kind::Send { peer: 0 }, 2, &[])]]);
+    let sender = program(1, vec![send], vec![slot(0, &[])]);
+    let receiver = |count| {
+        let work = block(0, vec![vec![local(1)]]);
+        program(1, vec![work], vec![slot(0, &[(0, count)])])
+    };
+    let job = |count| Job {
+        programs: vec![sender.clone(), receiver(count)],
+        ranks: vec![rank(0, 0, &[2]), rank(0, 0, &[2]), rank(1, 0, &[])],
+    };
+    let error = try_lanes(&job(2)).unwrap_err();
+    let refusal = Refusal::SharedChannel {
+        rank: 2,
+        channel: 0,
+    };
+    assert!(matches!(error, EngineError::Refused(r) if r == refusal));
+    let go_on = AtomicBool::new(false);
+    let either = strait_sim::run(&job(2), &BaseTiming, &mut Unobserved, &go_on, &|_| {});
+    assert_eq!(either.unwrap(), try_run(&job(2), Mode::Runs).unwrap());
+    // If nobody waits for them, messages do not matter.
+    assert_eq!(run(&job(0)).end, ps(2));
 }
 
 #[test]
@@ -385,6 +458,18 @@ fn cancel_is_heard_and_progress_reported() {
     assert!((shares[0] - 262_144.0 / 400_000.0).abs() < 0.001);
     let stop = AtomicBool::new(true);
     let error = engine
+        .run(&job, &BaseTiming, &mut Unobserved, &stop, &|_| {})
+        .unwrap_err();
+    assert!(matches!(error, EngineError::Cancelled));
+    let shares = std::cell::RefCell::new(Vec::new());
+    let progress = |share| shares.borrow_mut().push(share);
+    Lanes
+        .run(&job, &BaseTiming, &mut Unobserved, &go_on, &progress)
+        .unwrap();
+    let shares = shares.into_inner();
+    assert_eq!(shares.len(), 1);
+    assert!((shares[0] - 262_144.0 / 400_000.0).abs() < 0.001);
+    let error = Lanes
         .run(&job, &BaseTiming, &mut Unobserved, &stop, &|_| {})
         .unwrap_err();
     assert!(matches!(error, EngineError::Cancelled));

@@ -206,7 +206,11 @@ fn cases(even: bool) -> impl Strategy<Value = Case> {
             let capacities = capacities.clone();
             let count = templates.len();
             // Up to 1,000 s, so that a tick is below 1e-14.
-            let start = (0..count, 0..1_000_000_000_000_000_u64, 1..1_000_000_000_000_u64);
+            let start = (
+                0..count,
+                0..1_000_000_000_000_000_u64,
+                1..1_000_000_000_000_u64,
+            );
             prop::collection::vec(start, 1..6).prop_map(move |starts| Case {
                 capacities: capacities.clone(),
                 templates: templates.clone(),
@@ -224,9 +228,7 @@ fn all_to_alls(groups: usize, nodes: usize, rails: usize, thin: f64) -> Case {
     let mut capacities: Vec<f64> = (0..ranks)
         .flat_map(|_| [450e9, 450e9, 50e9, 50e9])
         .collect();
-    let leaf = |node: usize, rail: usize, down: usize| {
-        ranks * 4 + (node * rails + rail) * 2 + down
-    };
+    let leaf = |node: usize, rail: usize, down: usize| ranks * 4 + (node * rails + rail) * 2 + down;
     capacities.extend((0..nodes * rails * 2).map(|_| groups as f64 * 50e9 / thin));
     let port = |rank: usize, which: usize| (rank * 4 + which, 1.0);
     let templates = (0..groups)

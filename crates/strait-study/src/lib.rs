@@ -1,4 +1,21 @@
-//! What people ask: catalogue, scenarios, claims, results, figures. Reads and writes files; never prints.
+//! What people ask, and what they are told: from a scenario file to an answer.
+//!
+//! In: scenario files and the catalogue. Out: cases for the training floor; from their outcomes
+//! answers as text, JSON and figures. Reads and writes files, never prints.
+//!
+//! # A tour
+//!
+//! | room | what |
+//! |---|---|
+//! | [`catalog`] | facts with sources: hardware, prices, software |
+//! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
+//! | [`scenario`] | files to cases; every fault with its place; where each value came from |
+//! | [`verdict`] | claims and expectations, judged |
+//! | [`answer`] | outcomes as text and JSON; comparisons |
+//! | [`figures`] | SVG with its data |
+//! | [`artifact`] | files that appear whole or not at all |
+//!
+//! The command calls [`scenario`] first and [`answer`] last; between them lies the training floor.
 
 pub mod answer;
 pub mod artifact;

@@ -65,13 +65,14 @@ fn the_flagship_is_one_case_with_the_published_facts() {
         .iter()
         .map(|p| (p.name.as_str(), p.tokens.get(), p.pretraining))
         .collect();
-    // Report 4.2 and 4.3: 469 B of 14.8 T tokens in the ramp; 1,000 steps each of 1,920 x 32 K
+    // Report 4.2 and 4.3: 14.8 T tokens, of which the ramp takes 469 B, the first 39 B of them
+    // below the batch that DualPipe needs; 1,000 steps each of 1,920 x 32 K
     // and 480 x 128 K.
     assert_eq!(
         phases,
         [
-            ("ramp", 469_000_000_000, true),
-            ("main", 14_331_000_000_000, true),
+            ("first-ramp", 39_000_000_000, true),
+            ("main", 14_761_000_000_000, true),
             ("extension-32k", 62_914_560_000, false),
             ("extension-128k", 62_914_560_000, false),
         ]
@@ -129,9 +130,10 @@ fn variants_keep_the_gpus_and_the_micro_batches() {
                 "{}",
                 case.name
             );
+            let micro_batches = if phase.name == "first-ramp" { 32 } else { 120 };
             assert_eq!(
                 phase.global_batch / (data * p.micro_batch),
-                120,
+                micro_batches,
                 "{}",
                 case.name
             );

@@ -2,6 +2,24 @@
 //!
 //! In: a [`case::Case`]. Out: what one optimizer step and the whole run take, and why.
 //! Never reads files, prints, or looks at the wall clock.
+//!
+//! # A tour
+//!
+//! [`simulate::simulate`] is the door. Behind it, in the order in which a case passes through:
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`case`], [`model`], [`hardware`] | what is given: a model, a cluster, a layout, how much, with which software |
+//! | [`run`] | which steps have to be simulated; later, the run that they add up to |
+//! | [`layout`], [`schedule`] | who holds what, and in which order each rank works on its chunks |
+//! | [`ops`] | the kernels of each layer, forward and backward |
+//! | [`kernels`], [`links`] | how long a kernel takes, and a collective or an exchange |
+//! | [`lower`] | all of this as rank programs for the engine, with what each duration depends on |
+//! | [`step`] | one step: runs the engine and reads its accounts |
+//! | [`memory`] | the fullest rank, beside the simulation |
+//! | [`outcome`] | the answer, as plain records |
+//!
+//! Each room knows only those before it, except that `run` and `step` call the others.
 
 pub mod case;
 pub mod hardware;

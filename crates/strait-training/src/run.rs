@@ -95,6 +95,9 @@ fn common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
+/// A step and the CPU seconds that it took, or why there is none.
+type Simulated = Result<(StepOutcome, f64), SimulateError>;
+
 /// Simulates steps, some at once; the answers are in the order of the jobs whatever thread
 /// had them, and the first error in that order counts.
 fn simulate_all(
@@ -105,8 +108,7 @@ fn simulate_all(
 ) -> Result<Vec<(StepOutcome, f64)>, SimulateError> {
     let shares: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
     let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<Result<(StepOutcome, f64), SimulateError>>>> =
-        jobs.iter().map(|_| Mutex::new(None)).collect();
+    let slots: Vec<Mutex<Option<Simulated>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);

@@ -49,7 +49,17 @@ pub fn simulate(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateEr
 /// Checks that the settings of a case agree with each other, without simulating.
 /// Returns every contradiction found, over all phases.
 pub fn check(case: &Case) -> Vec<SimulateError> {
-    let mut errors = Vec::new();
+    let mut errors = crate::lower::unsupported(case);
+    if case.cluster.fabric.layers == 0 && case.cluster.nodes > 1 {
+        errors.push(SimulateError::Invalid {
+            path: "cluster.fabric".to_owned(),
+            message: format!(
+                "{} nodes are joined by no network: fabric {} has no switches",
+                case.cluster.nodes, case.cluster.fabric.id
+            ),
+            remedy: "choose a fabric (`strait catalog list fabrics`), or one node".to_owned(),
+        });
+    }
     for phase in &case.training.phases {
         let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
         let batches = [

@@ -9,7 +9,7 @@ use crate::memory;
 use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
 use crate::simulate::{Control, SimulateError};
-use strait_sim::{Accounts, BlockSpan, Engine, EngineError, Mode, Observer, Run};
+use strait_sim::{Accounts, BlockSpan, EngineError, Observer, Run};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
 
 /// What of a phase a step needs.
@@ -90,15 +90,14 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         bars: Vec::new(),
     };
     let progress = |share: f64| (control.progress)(share);
-    let run = Engine::new(Mode::Runs)
-        .run(
-            &lowered.job,
-            &lowered.timing,
-            &mut bars,
-            control.cancel,
-            &progress,
-        )
-        .map_err(engine_error)?;
+    let run = strait_sim::run(
+        &lowered.job,
+        &lowered.timing,
+        &mut bars,
+        control.cancel,
+        &progress,
+    )
+    .map_err(engine_error)?;
     Ok(read(input, &layout, &lowered, &run, bars.bars))
 }
 
@@ -184,7 +183,8 @@ fn read(
         context: kind(account::CONTEXT),
         expert: mean(run, |a| a.idle[account::EXPERT as usize]),
         pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer()),
-        data: kind(account::DATA),
+        // Between a rank's last chunk and its optimizer nothing but collectives is waited for.
+        data: kind(account::DATA) + mean(run, |a| a.gaps[Window::Optimizer as usize]),
     };
     let mut kernels: Vec<(String, Time)> = Class::ALL
         .iter()

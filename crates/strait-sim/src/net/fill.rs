@@ -216,7 +216,10 @@ mod tests {
             (1.0, &[(a, 1.0)]),
             (1.0, &[(b, 1.0)]),
         ]);
-        let rates: Vec<f64> = max_min(&links, &list).into_iter().map(Bandwidth::get).collect();
+        let rates: Vec<f64> = max_min(&links, &list)
+            .into_iter()
+            .map(Bandwidth::get)
+            .collect();
         assert_eq!(rates, [2.0, 8.0, 2.0]);
     }
 
@@ -231,7 +234,10 @@ mod tests {
             (1.0, &[(a, 1.0), (dead, 1.0)]),
             (1.0, &[]),
         ]);
-        let rates: Vec<f64> = max_min(&links, &list).into_iter().map(Bandwidth::get).collect();
+        let rates: Vec<f64> = max_min(&links, &list)
+            .into_iter()
+            .map(Bandwidth::get)
+            .collect();
         // 2 x + 4 x = 12: the dead one takes nothing.
         assert_eq!(rates, [4.0, 2.0, 0.0, f64::INFINITY]);
     }

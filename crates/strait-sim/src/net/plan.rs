@@ -164,9 +164,7 @@ impl Atoms {
                     };
                     let mut order: Vec<u32> = (0..template.len() as u32).collect();
                     order.sort_by_key(|&flow| (key(flow as usize), flow));
-                    for alike in
-                        order.chunk_by(|&a, &b| key(a as usize) == key(b as usize))
-                    {
+                    for alike in order.chunk_by(|&a, &b| key(a as usize) == key(b as usize)) {
                         let mut total = 0.0;
                         for &flow in alike {
                             let share = template.flows()[flow as usize].share;

@@ -21,6 +21,20 @@ pub struct Shape {
     pub ops: u64,
     /// Largest base duration: small ones make ties.
     pub longest: u64,
+    /// What breaks the regularity of ranks.
+    pub mix: Mix,
+}
+
+/// What breaks the regularity of ranks, none of which makes a job unable to finish.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mix {
+    /// Every second replica runs a program of its own: the same instructions with other times,
+    /// so that groups join programs in all streams.
+    pub variants: bool,
+    /// Messages go to another replica.
+    pub rotated: bool,
+    /// Ranks are numbered by replica and backwards, so that groups are not consecutive.
+    pub scattered: bool,
 }
 
 struct Dice {
@@ -82,10 +96,28 @@ pub fn job(shape: Shape) -> Job {
             }
         }
     }
+    if shape.mix.variants {
+        let others: Vec<Program> = programs
+            .iter()
+            .map(|p| variant(&mut dice, shape, p))
+            .collect();
+        programs.extend(others);
+    }
     Job {
         programs,
         ranks: ranks(shape),
     }
+}
+
+/// The same program with other times.
+fn variant(dice: &mut Dice, shape: Shape, program: &Program) -> Program {
+    let mut other = program.clone();
+    let lists = other.blocks.iter_mut().flat_map(|block| &mut block.streams);
+    for one in lists.flatten() {
+        let new = instruction(dice, shape, one.kind);
+        (one.base, one.busy, one.idle) = (new.base, new.busy, new.idle);
+    }
+    other
 }
 
 /// Messages sent to a peer in the first `slots` slots.
@@ -177,24 +209,37 @@ fn instruction(dice: &mut Dice, shape: Shape, kind: Kind) -> Instruction {
 }
 
 fn ranks(shape: Shape) -> Vec<RankSpec> {
-    let (stages, replicas) = (shape.stages, shape.replicas);
-    let number = |stage: u32, replica: u32| stage * replicas + replica;
+    let Shape {
+        stages,
+        replicas,
+        mix,
+        ..
+    } = shape;
+    let number = |stage: u32, replica: u32| match mix.scattered {
+        true => (replicas - 1 - replica) * stages + stage,
+        false => stage * replicas + replica,
+    };
     let spec = |rank: u32| {
-        let (stage, replica) = (rank / replicas, rank % replicas);
+        let (stage, replica) = match mix.scattered {
+            true => (rank % stages, replicas - 1 - rank / stages),
+            false => (rank / replicas, rank % replicas),
+        };
         let mut groups = [u32::MAX; 8];
         groups[0] = stage;
         groups[1] = stage * replicas.div_ceil(2) + replica / 2;
         groups[2] = replica;
+        let turn = u32::from(mix.rotated);
         let forward = Peer {
-            rank: number((stage + 1).min(stages - 1), replica),
+            rank: number((stage + 1).min(stages - 1), (replica + turn) % replicas),
             channel: 0,
         };
         let backward = Peer {
-            rank: number(stage.saturating_sub(1), replica),
+            rank: number(stage.saturating_sub(1), (replica + turn) % replicas),
             channel: 1,
         };
+        let variant = u32::from(mix.variants && replica % 2 == 1);
         RankSpec {
-            program: stage,
+            program: variant * stages + stage,
             groups,
             peers: vec![forward, backward],
         }

@@ -3,15 +3,15 @@
 mod jobs;
 mod reference;
 
-use jobs::Shape;
+use jobs::{Mix, Shape};
 use proptest::prelude::*;
 use reference::Spans;
 use std::sync::atomic::AtomicBool;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::random::Key;
 use strait_sim::{
-    BlockSpan, Engine, Instruction, InstructionSpan, JitteredTiming, Job, Mode, Observer, Run,
-    Site, Timing, Unobserved,
+    BaseTiming, BlockSpan, Engine, Instruction, InstructionSpan, JitteredTiming, Job, Lanes, Mode,
+    Observer, Run, Site, Timing, Unobserved,
 };
 use strait_units::{Ratio, Time};
 
@@ -76,16 +76,22 @@ fn engine<Q: EventQueue>(
         .unwrap()
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+fn lanes(job: &Job, timing: &impl Timing, observer: &mut impl Observer) -> Run {
+    let go_on = AtomicBool::new(false);
+    Lanes.run(job, timing, observer, &go_on, &|_| {}).unwrap()
+}
+
+fn shapes(stages: u32, replicas: u32, slots: u32) -> impl Strategy<Value = Shape> {
     (
         any::<u64>(),
-        (1..=3u32, 1..=4u32, 0..=6u32),
+        (1..=stages, 1..=replicas, 0..=slots),
         (1..=3u8, 0..=1u8),
         0..=10u64,
         prop_oneof![Just(0u64), Just(3), Just(1_000_000)],
+        any::<[bool; 3]>(),
     )
         .prop_map(
-            |(seed, (stages, replicas, slots), streams, ops, longest)| Shape {
+            |(seed, (stages, replicas, slots), streams, ops, longest, mix)| Shape {
                 seed,
                 stages,
                 replicas,
@@ -94,6 +100,11 @@ fn shapes() -> impl Strategy<Value = Shape> {
                 background: streams.1,
                 ops,
                 longest,
+                mix: Mix {
+                    variants: mix[0],
+                    rotated: mix[1],
+                    scattered: mix[2],
+                },
             },
         )
 }
@@ -106,6 +117,21 @@ fn same(run: &Run, expected: &Run, what: &str) {
         assert_eq!(got, expected, "accounts of rank {rank}, {what}");
         assert!(got.conserve(run.end), "rank {rank}, {what}: {got:?}");
     }
+}
+
+/// The lanes against the event engine: times, spans and the order of calls.
+fn lanes_agree(job: &Job, timing: &impl Timing) {
+    let (mut expected, mut recorder) = (Recorder::default(), Recorder::default());
+    let events = engine::<WheelQueue>(job, timing, Mode::Runs, &mut expected);
+    let observed = lanes(job, timing, &mut recorder);
+    same(&observed, &events, "lanes, observed");
+    assert_eq!(recorder.spans, expected.spans, "spans, lanes");
+    for recorder in [&mut recorder, &mut expected] {
+        // Stable: keeps the order of each rank.
+        recorder.blocks.sort_by_key(|block| block.rank);
+    }
+    assert_eq!(recorder.blocks, expected.blocks);
+    same(&lanes(job, timing, &mut Unobserved), &events, "lanes");
 }
 
 fn all_agree(job: &Job, timing: &impl Timing) {
@@ -123,18 +149,28 @@ fn all_agree(job: &Job, timing: &impl Timing) {
         let wheel = engine::<WheelQueue>(job, timing, mode, &mut Unobserved);
         assert_eq!(wheel, run);
     }
+    lanes_agree(job, timing);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn engine_is_the_reference(shape in shapes()) {
+    fn engine_is_the_reference(shape in shapes(3, 4, 6)) {
         let job = jobs::job(shape);
         all_agree(&job, &Ticks(Key::new(shape.seed)));
         let slowness = [Ratio::new(1.0), Ratio::new(1.3)];
         let jitter = JitteredTiming::new(shape.seed, 12, Ratio::new(0.1), &slowness);
         all_agree(&job, &jitter);
+    }
+
+    #[test]
+    fn lanes_are_the_engine(shape in shapes(4, 40, 25)) {
+        let job = jobs::job(shape);
+        lanes_agree(&job, &Ticks(Key::new(shape.seed)));
+        let jitter = JitteredTiming::new(shape.seed, 160, Ratio::new(0.1), &[]);
+        lanes_agree(&job, &jitter);
+        lanes_agree(&job, &BaseTiming);
     }
 }
 
@@ -152,6 +188,7 @@ fn random_jobs_have_what_they_should_test() {
             background: 1,
             ops: 10,
             longest: 3,
+            mix: Mix::default(),
         };
         let job = jobs::job(shape);
         let timing = Ticks(Key::new(seed));

@@ -30,6 +30,8 @@ const NAMES: f64 = 30.0;
 const UNDER: f64 = 34.0;
 /// Room for the total at the end of a bar.
 const TOTAL: f64 = 120.0;
+/// Share of the longest bar from which on the parts of a bar can be told apart.
+const LEGIBLE: f64 = 0.2;
 /// Height of the axis.
 const AXIS: f64 = 26.0;
 
@@ -65,7 +67,7 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
         question: &answer.question,
         digest,
     };
-    let names = naming(answer);
+    let names = naming(answer, longest);
     let height = AXIS
         + (names.iter())
             .map(|new| BAR + UNDER + if new.is_empty() { 0.0 } else { NAMES })
@@ -81,19 +83,20 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
     Ok(Some((svg, csv(answer))))
 }
 
-/// For each case the parts that are named above its bar: those not seen before.
-fn naming(answer: &Answer) -> Vec<Vec<Part>> {
-    let mut seen: Vec<Part> = Vec::new();
-    (answer.cases.iter())
-        .map(|case| {
-            let step = seconds(case);
-            let new: Vec<Part> = (Part::ALL.into_iter())
-                .filter(|p| !seen.contains(p) && part_seconds(case, *p) > 0.004 * step)
-                .collect();
-            seen.extend(&new);
-            new
-        })
-        .collect()
+/// For each case the parts that are named above its bar: each part once, at the first bar that
+/// has it and is long enough to tell parts apart, else at the first that has it.
+fn naming(answer: &Answer, longest: f64) -> Vec<Vec<Part>> {
+    let mut names = vec![Vec::new(); answer.cases.len()];
+    let has = |case: &CaseAnswer, part| part_seconds(case, part) > 0.004 * seconds(case);
+    for part in Part::ALL {
+        let long = |case: &CaseAnswer| seconds(case) > LEGIBLE * longest && has(case, part);
+        let found = (answer.cases.iter().position(long))
+            .or_else(|| answer.cases.iter().position(|case| has(case, part)));
+        if let Some(index) = found {
+            names[index].push(part);
+        }
+    }
+    names
 }
 
 fn body(
@@ -154,7 +157,7 @@ fn body(
             canvas.text(end, middle, Anchor::Start, CASE, &total)?;
         } else {
             canvas.text(end, middle - 7.0, Anchor::Start, CASE, &total)?;
-            let change = signed_percent(seconds(case) / base - 1.0);
+            let change = against(seconds(case) / base);
             canvas.text(end, middle + 9.0, Anchor::Start, SMALL, &change)?;
         }
         y += BAR + UNDER;
@@ -240,6 +243,10 @@ fn bar(
         }
     }
     let sizes: Vec<(f64, f64)> = under.iter().map(|(x, w, _)| (*x, *w)).collect();
+    if step * scale < sizes.iter().map(|(_, w)| w).sum::<f64>() / 2.0 {
+        // Values would spread far beyond the bar; the data beside the figure has them.
+        return Ok(());
+    }
     if let Some(centres) = apart(&sizes, left, right, 6.0) {
         for ((x, _, text), centre) in under.iter().zip(centres) {
             canvas.line(
@@ -252,6 +259,15 @@ fn bar(
         }
     }
     Ok(())
+}
+
+/// A ratio of steps as a change, or in times where a percentage would be unreadable.
+fn against(ratio: f64) -> String {
+    if ratio >= 3.0 {
+        format!("{} times", fixed(ratio, 1))
+    } else {
+        signed_percent(ratio - 1.0)
+    }
 }
 
 /// The finding in one sentence.
@@ -303,6 +319,16 @@ fn title(answer: &Answer) -> String {
         };
         format!(", {how} in {}", c.name)
     });
+    if relative >= 2.0 {
+        // Far apart, such as models of other sizes: where the difference lies tells nothing.
+        let (shortest, longest) = extremes(answer);
+        return format!(
+            "Steps of {shortest} to {longest}: {} takes {} times as long as {}",
+            case.setting.name,
+            fixed(relative + 1.0, 1),
+            comparison.baseline
+        );
+    }
     let change = format!(
         "{} {} per step",
         percent(relative.abs()),
@@ -324,6 +350,16 @@ fn title(answer: &Answer) -> String {
             case.setting.name, comparison.baseline,
         )
     }
+}
+
+/// The shortest and the longest step, for people.
+fn extremes(answer: &Answer) -> (String, String) {
+    let steps = || answer.cases.iter().map(seconds);
+    let print = |value: f64| format!("{} s", fixed(value, digits(value)));
+    (
+        print(steps().fold(f64::INFINITY, f64::min)),
+        print(steps().fold(0.0, f64::max)),
+    )
 }
 
 fn csv(answer: &Answer) -> String {

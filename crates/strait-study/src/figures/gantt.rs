@@ -53,7 +53,7 @@ const KINDS: [BarKind; 6] = [
 fn look(kind: BarKind) -> (&'static str, &'static str, RGBColor) {
     match kind {
         BarKind::Forward => ("forward", "forward", colour::SKY),
-        BarKind::Backward => ("backward", "backward", colour::BLUE),
+        BarKind::Backward => ("backward", "backward", colour::NAVY),
         BarKind::BackwardInput => ("backward_input", "backward, inputs", colour::BLUE),
         BarKind::BackwardWeight => ("backward_weight", "backward, weights", colour::GREEN),
         BarKind::Pair => ("pair", "forward and backward overlapped", colour::ORANGE),
@@ -75,7 +75,7 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
         return Ok(None);
     }
     let mut subtitle =
-        "What each pipeline rank of one data-parallel replica does during a step; gaps are idle"
+        "What each pipeline rank of one data-parallel replica does during a step; light grey is idle"
             .to_owned();
     if with_bars.len() > PANELS {
         subtitle += &format!(
@@ -189,9 +189,10 @@ fn panel(canvas: &Canvas<'_>, top: f64, case: &CaseAnswer, scale: f64) -> Result
     let every = (1..).find(|n| row * f64::from(*n) >= 12.0).unwrap_or(1) as usize;
     for rank in 0..all {
         let y = top + rank as f64 * row;
-        if rank % 2 == 0 {
-            canvas.rect(LEFT, y, RIGHT - LEFT, row, colour::GROUND)?;
-        }
+        // What no bar covers is idle, up to the end of the step.
+        let inset = if row > 8.0 { 1.0 } else { 0.4 };
+        let length = time * scale;
+        canvas.rect(LEFT, y + inset, length, row - 2.0 * inset, colour::GROUND)?;
         if rank % every == 0 {
             let name = if rank == 0 {
                 format!("rank {rank}")
@@ -203,12 +204,7 @@ fn panel(canvas: &Canvas<'_>, top: f64, case: &CaseAnswer, scale: f64) -> Result
     }
     for rank in 0..all {
         let y = top + rank as f64 * row;
-        let mine = case
-            .outcome
-            .step
-            .bars
-            .iter()
-            .filter(|b| b.pipeline_rank as usize == rank);
+        let mine = bars(case).filter(|b| b.pipeline_rank as usize == rank);
         for run in runs(mine, scale) {
             draw_run(canvas, y, row, &run, scale)?;
         }
@@ -216,6 +212,20 @@ fn panel(canvas: &Canvas<'_>, top: f64, case: &CaseAnswer, scale: f64) -> Result
     let x = LEFT + time * scale;
     let bottom = top + row * all as f64;
     canvas.line((x, top - 3.0), (x, bottom + 3.0), 1.2, colour::INK)
+}
+
+/// The bars of a case, as the parts of the step count them: a rank that is done with its chunks
+/// is idle until the last chunk of all ranks has ended, and only then in the optimizer.
+fn bars(case: &CaseAnswer) -> impl Iterator<Item = Bar> {
+    let step = &case.outcome.step;
+    let optimizer = step.time.saturating_sub(step.breakdown.optimizer);
+    step.bars.iter().map(move |bar| match bar.kind {
+        BarKind::Optimizer => Bar {
+            start: bar.start.max(optimizer).min(bar.end),
+            ..*bar
+        },
+        _ => *bar,
+    })
 }
 
 /// Bars drawn as one: of a kind, touching, and too narrow to be told apart.
@@ -227,8 +237,8 @@ struct Run {
     single: bool,
 }
 
-fn runs<'a>(bars: impl Iterator<Item = &'a Bar>, scale: f64) -> Vec<Run> {
-    let mut bars: Vec<&Bar> = bars.collect();
+fn runs(bars: impl Iterator<Item = Bar>, scale: f64) -> Vec<Run> {
+    let mut bars: Vec<Bar> = bars.collect();
     bars.sort_by_key(|bar| (bar.start, bar.end));
     let mut runs: Vec<Run> = Vec::new();
     for bar in bars {
@@ -282,16 +292,21 @@ fn bubble(case: &CaseAnswer) -> String {
 
 /// The finding in one sentence.
 fn title(cases: &[&CaseAnswer]) -> String {
+    let who = if cases.iter().all(|case| ranks(case) == 1) {
+        "Without a pipeline, ranks wait for the slowest of them for"
+    } else {
+        "Pipeline ranks have nothing to do for"
+    };
     let shares: Vec<String> = (cases.iter())
         .map(|case| format!("{} of the step on {}", bubble(case), case.setting.name))
         .collect();
-    format!("Pipeline ranks have nothing to do for {}", listed(&shares))
+    format!("{who} {}", listed(&shares))
 }
 
 fn csv(cases: &[&CaseAnswer]) -> String {
     let mut out = "case,pipeline_rank,kind,micro_batch,start_s,end_s\n".to_owned();
     for case in cases {
-        for bar in &case.outcome.step.bars {
+        for bar in bars(case) {
             let _ = writeln!(
                 out,
                 "{},{},{},{},{},{}",

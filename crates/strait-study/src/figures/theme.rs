@@ -27,12 +27,13 @@ pub(super) mod colour {
     pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
     pub const FAINT: RGBColor = RGBColor(0x6b, 0x6b, 0x6b);
     pub const RULE: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-    pub const GROUND: RGBColor = RGBColor(0xf4, 0xf4, 0xf4);
+    pub const GROUND: RGBColor = RGBColor(0xe9, 0xe9, 0xe9);
     pub const GREY: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
     pub const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
     pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
     pub const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
     pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
+    pub const NAVY: RGBColor = RGBColor(0x1d, 0x35, 0x57);
     pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
     pub const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 }

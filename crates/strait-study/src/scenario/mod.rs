@@ -321,7 +321,7 @@ fn one_case(
         note,
         claims: stated("claim"),
         expects: stated("expect"),
-        origins: last_words(explained),
+        origins: with_counts(last_words(explained), &case.model),
         ranges,
         warnings,
         case,
@@ -388,4 +388,35 @@ fn digest(sources: &[Arc<Source>], overrides: &Overrides, catalog: &Catalog) -> 
     part(&overrides.seed.map_or(String::new(), |s| s.to_string()));
     part(&catalog.digest());
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Adds what follows from the model's architecture: its parameter counts, exact.
+fn with_counts(
+    mut origins: Vec<Explained>,
+    model: &strait_training::model::Model,
+) -> Vec<Explained> {
+    let counts = model.parameters();
+    let rule = "counted from the architecture";
+    for (path, count, note) in [
+        (
+            "model.parameters",
+            counts.total,
+            "without multi-token prediction",
+        ),
+        (
+            "model.parameters_active",
+            counts.active,
+            "for one token, without the embedding look-up",
+        ),
+    ] {
+        origins.push(Explained {
+            path: path.to_owned(),
+            value: unit::grouped(count),
+            origin: Origin::Default {
+                rule: format!("{rule}, {note}"),
+            },
+            place: None,
+        });
+    }
+    origins
 }

@@ -39,11 +39,13 @@ pub(super) fn resolve(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader)
                 .parent()
                 .unwrap_or(Path::new(""));
             let full = folder.join(path);
-            let name = full
-                .parent()
-                .and_then(|p| p.file_name())
-                .or(full.file_stem())
-                .map_or("model".to_owned(), |n| n.to_string_lossy().into_owned());
+            // On the hub every model's file is called config.json: its folder names the model.
+            let stem = full.file_stem();
+            let name = match stem.and_then(|s| s.to_str()) {
+                Some("config") => full.parent().and_then(|p| p.file_name()).or(stem),
+                _ => stem,
+            }
+            .map_or("model".to_owned(), |n| n.to_string_lossy().into_owned());
             let text = match files::read_text(&full) {
                 Ok(text) => text,
                 Err(d) => {

@@ -219,6 +219,19 @@ pub fn print(dimension: Dimension, value: f64) -> String {
     }
 }
 
+/// A whole number with its digits in groups of three: "671_026_419_200".
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A number with at most nine significant digits and no trailing zeros.
 pub fn figure(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {

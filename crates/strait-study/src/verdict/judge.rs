@@ -18,6 +18,18 @@ use strait_training::outcome::Outcome;
 /// is the range in which a statement counts as expected.
 pub const UNCERTAINTY: f64 = 0.15;
 
+/// A statement of more than this times what the simulated run needs is beyond need.
+pub const BEYOND_NEED: f64 = 2.0;
+
+/// Half-width for a quantity. A window of the step leans on how the layers are cut into stages
+/// and on what is counted as which window, which mostly cancel in the whole: twice as wide.
+fn uncertainty(quantity: Quantity) -> f64 {
+    match quantity {
+        Quantity::Part(_) => 2.0 * UNCERTAINTY,
+        _ => UNCERTAINTY,
+    }
+}
+
 /// What the simulation makes of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -127,8 +139,8 @@ pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
     let mut judgement = Judgement {
         claim: claim.clone(),
         simulated,
-        low: simulated.map(|s| s * (1.0 - UNCERTAINTY)),
-        high: simulated.map(|s| s * (1.0 + UNCERTAINTY)),
+        low: simulated.map(|s| s * (1.0 - uncertainty(claim.quantity))),
+        high: simulated.map(|s| s * (1.0 + uncertainty(claim.quantity))),
         ratio: simulated.map(|s| s / claim.stated),
         bound: bound(claim.quantity, setting, outcome),
         verdict: Verdict::Undecidable,
@@ -198,8 +210,9 @@ fn weigh(
         );
         return (Verdict::Impossible, reason);
     }
+    let band = uncertainty(quantity);
     let off = (claim.stated / simulated - 1.0).abs();
-    if off <= UNCERTAINTY / 2.0 {
+    if off <= band / 2.0 {
         let reason = format!(
             "within {} of the simulated {}",
             format::percent(off),
@@ -209,10 +222,10 @@ fn weigh(
     }
     let range = format!(
         "{} to {}",
-        print(simulated * (1.0 - UNCERTAINTY)),
-        print(simulated * (1.0 + UNCERTAINTY))
+        print(simulated * (1.0 - band)),
+        print(simulated * (1.0 + band))
     );
-    if off <= UNCERTAINTY {
+    if off <= band {
         let reason = format!("inside the uncertainty of the prediction, {range}");
         return (Verdict::Plausible, reason);
     }
@@ -240,6 +253,10 @@ fn weigh(
             format::significant(dearer)
         )
     };
+    // Nobody is kept from spending more than a run needs, up to a point.
+    if (1.0..BEYOND_NEED).contains(&dearer) {
+        return (Verdict::Plausible, reason);
+    }
     (Verdict::Implausible, reason)
 }
 
@@ -270,6 +287,7 @@ mod tests {
             (0.95, Verdict::Expected),
             (1.0, Verdict::Expected),
             (1.12, Verdict::Plausible),
+            (1.9, Verdict::Plausible),
             (2.0, Verdict::Implausible),
         ];
         for (factor, expected) in cases {
@@ -293,7 +311,7 @@ mod tests {
             cheap.reasons[0].contains("better than simulated"),
             "{cheap:?}"
         );
-        let dear = verdict_at(Quantity::MfuCausal, 0.5);
+        let dear = verdict_at(Quantity::MfuCausal, 0.49);
         assert_eq!(dear.verdict, Verdict::Implausible);
         assert!(dear.reasons[0].contains("what this run needs"), "{dear:?}");
     }

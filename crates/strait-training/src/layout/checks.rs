@@ -4,7 +4,7 @@
 //! stops at the first one, except where the next question would have no meaning.
 
 use super::stages::{self, StageContents, is_moe};
-use crate::case::Parallelism;
+use crate::case::{Parallelism, ScheduleKind, Zero};
 use crate::hardware::Cluster;
 use crate::model::{Attention, Model};
 use crate::schedule::{self, ScheduleError};
@@ -59,6 +59,13 @@ pub(super) fn check(
         return Err(errors);
     }
     errors.extend(widths(parallelism, model, sequence_length));
+    if parallelism.zero == Zero::Zero3 && parallelism.schedule == ScheduleKind::DualPipe {
+        errors.push(invalid(
+            "parallelism.zero",
+            "parallelism.zero 3 with parallelism.schedule dualpipe: parameters would be sharded over mirrored ranks that work on different chunks at a time".into(),
+            "set parallelism.zero to 1 or 2, or choose another parallelism.schedule",
+        ));
+    }
     let stage_sizes = stage_sizes(parallelism, model, sequence_length);
     let ranks = ranks(parallelism, cluster);
     let mut plan = Plan {

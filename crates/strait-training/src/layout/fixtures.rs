@@ -29,6 +29,7 @@ pub(crate) fn gpt(layers: u32, hidden: u32, heads: u32, sequence: u32) -> Model 
         tied: true,
         learned_positions: sequence,
         mtp: 0,
+        extras: crate::model::Extras::default(),
     }
 }
 

@@ -167,13 +167,17 @@ impl Links<'_> {
             CollectiveKind::AllReduce => [self.tree(group), self.in_switch(group)],
             _ => [None, None],
         };
-        others.into_iter().flatten().fold(
-            (ring, ring.seconds(wire_bytes)),
-            |best, candidate| {
+        others
+            .into_iter()
+            .flatten()
+            .fold((ring, ring.seconds(wire_bytes)), |best, candidate| {
                 let seconds = candidate.seconds(wire_bytes);
-                if seconds < best.1 { (candidate, seconds) } else { best }
-            },
-        )
+                if seconds < best.1 {
+                    (candidate, seconds)
+                } else {
+                    best
+                }
+            })
     }
 
     /// What a collective other than all-to-all puts on ports and NICs, by its best algorithm;

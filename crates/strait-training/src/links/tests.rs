@@ -30,6 +30,7 @@ pub(crate) fn profile() -> LinkProfile {
         switch_hop: us(0.45),
     };
     LinkProfile {
+        communication_units: 16,
         id: "made-up".into(),
         name: "made up".into(),
         ring_efficiency: share(0.83),

@@ -12,6 +12,7 @@ use super::timing::Dependence;
 use super::{COMPUTE, DATA, EXCHANGE, SENDS, Window, account, group};
 use crate::links::ExchangeTime;
 use crate::ops::{Class, Pass, Scope, Segment, Work};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use strait_sim::{Block, Instruction, Kind, Wait};
 use strait_units::Time;
@@ -61,10 +62,44 @@ impl TimedPass {
     }
 }
 
+/// A dependence as numbers: equal if and only if it is.
+fn fields(dependence: Dependence) -> [u64; 8] {
+    match dependence {
+        Dependence::Exact => [0; 8],
+        Dependence::Kernel { speed, routed } => {
+            let (layer, key) = routed.unwrap_or_default();
+            let flags = [1, u64::from(speed), u64::from(routed.is_some())];
+            let [kind, speed, routed] = flags;
+            [
+                kind,
+                speed,
+                routed,
+                u64::from(layer),
+                u64::from(key),
+                0,
+                0,
+                0,
+            ]
+        }
+        Dependence::Exchange { time, layer, key } => [
+            2,
+            time.fixed.picos(),
+            time.nic.picos(),
+            time.nvlink.picos(),
+            time.nic_bytes.get(),
+            time.nvlink_bytes.get(),
+            u64::from(layer),
+            u64::from(key),
+        ],
+    }
+}
+
 /// Names and dependences shared by all blocks of a job.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
+    /// Where each is, by its fields.
+    known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
 }
 
@@ -72,16 +107,26 @@ impl Tables {
     pub fn new() -> Tables {
         Tables {
             dependences: vec![Dependence::Exact],
+            known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
         }
     }
 
+    /// The number of a dependence; 0 once there are more than can be numbered, see
+    /// [`Tables::overflown`].
     fn dependence(&mut self, dependence: Dependence) -> u16 {
-        let found = self.dependences.iter().rposition(|d| *d == dependence);
-        found.unwrap_or_else(|| {
+        if self.overflown() {
+            return 0;
+        }
+        *self.known.entry(fields(dependence)).or_insert_with(|| {
             self.dependences.push(dependence);
-            self.dependences.len() - 1
-        }) as u16
+            (self.dependences.len() - 1) as u16
+        })
+    }
+
+    /// There were more dependences than 16 bits can number: the job must not run.
+    pub fn overflown(&self) -> bool {
+        self.dependences.len() > usize::from(u16::MAX)
     }
 
     fn label(&mut self, name: &'static str) -> u16 {
@@ -109,8 +154,11 @@ pub(super) struct Beside {
     pub prefetch: Vec<Vec<(u8, Time)>>,
     /// Parameters were gathered by an earlier slot, which the first pass waits for.
     pub awaits: bool,
-    /// Gradients are reduced in the background after the pass.
+    /// Gradients are reduced after the pass: in the background, or in turn with the gathers
+    /// of fully sharded parameters, since both use the same ports.
     pub reduce: Vec<Vec<(u8, Time)>>,
+    /// Parameters are fully sharded.
+    pub sharded: bool,
 }
 
 /// A block under construction.
@@ -147,8 +195,10 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Instructions of a stream so far. Beyond 65,535 it stays there: such a block is refused
+    /// before it runs (see `within_numbers`), so the number is never used.
     fn count(&self, stream: u8) -> u16 {
-        self.streams[stream as usize].len() as u16
+        u16::try_from(self.streams[stream as usize].len()).unwrap_or(u16::MAX)
     }
 
     fn here(&self, stream: u8) -> Option<Wait> {
@@ -161,12 +211,14 @@ impl<'t> Builder<'t> {
     }
 
     /// The instruction of a timed op on the compute stream.
-    fn op(&mut self, timed: &Timed, lane: Lane, layer: u32, busy: u8, waits: [Option<Wait>; 2]) {
-        let idle = match waits[0] {
-            Some(wait) if wait.stream == EXCHANGE => account::EXPERT,
-            Some(wait) if wait.stream == DATA => account::DATA,
-            _ => account::OTHER,
-        };
+    fn op(
+        &mut self,
+        timed: &Timed,
+        lane: Lane,
+        layer: u32,
+        (busy, idle): (u8, u8),
+        waits: [Option<Wait>; 2],
+    ) {
         let label = self.tables.label(timed.op.name);
         let (kind, busy, idle, load) = match &timed.op.work {
             Work::Collective { scope, .. } => {
@@ -218,12 +270,13 @@ impl<'t> Builder<'t> {
         let side = lane as usize;
         for timed in segment.ops.iter() {
             let waits = [self.pending[side].take(), self.gathered.take()];
-            let waits = if waits[0].is_none() {
-                [waits[1], None]
-            } else {
-                waits
+            let (waits, idle) = match waits {
+                [None, None] => (waits, account::OTHER),
+                [None, gathered] => ([gathered, None], account::DATA),
+                _ => (waits, account::EXPERT),
             };
-            self.op(timed, lane, segment.layer, timed.op.class as u8, waits);
+            let accounts = (timed.op.class as u8, idle);
+            self.op(timed, lane, segment.layer, accounts, waits);
             self.last[side] = Some(self.count(COMPUTE));
         }
     }
@@ -267,7 +320,8 @@ impl<'t> Builder<'t> {
             } else {
                 timed.op.class as u8
             };
-            self.op(timed, Lane::Backward, segment.layer, busy, [None, None]);
+            let accounts = (busy, account::OTHER);
+            self.op(timed, Lane::Backward, segment.layer, accounts, [None, None]);
         }
     }
 
@@ -296,10 +350,12 @@ impl<'t> Builder<'t> {
         if !beside.prefetch.is_empty() {
             self.gathered = Some(Wait {
                 stream: DATA,
-                count: beside.prefetch[..=index]
-                    .iter()
-                    .map(Vec::len)
-                    .sum::<usize>() as u16,
+                count: u16::try_from(
+                    (beside.prefetch[..=index].iter())
+                        .map(Vec::len)
+                        .sum::<usize>(),
+                )
+                .unwrap_or(u16::MAX),
             })
             .filter(|wait| wait.count > 0);
         }
@@ -400,13 +456,25 @@ impl<'t> Builder<'t> {
 
     fn after(&mut self, beside: &Beside, index: usize) {
         if let Some(list) = beside.reduce.get(index) {
-            self.collectives(DATA, list, "reduce gradients");
+            let stream = if beside.sharded { EXCHANGE } else { DATA };
+            self.collectives(stream, list, "reduce gradients");
         }
     }
 
-    /// An overlapped pair: forward and backward segments by turns.
-    pub fn pair(&mut self, forward: &[TimedPass], backward: &[TimedPass], beside: &Beside) {
-        let mut ahead = forward.iter().flat_map(|pass| &pass.forward).peekable();
+    /// An overlapped pair: forward and backward segments by turns. Sharded parameters of both
+    /// chunks are gathered first, `ahead` those of the forward one.
+    pub fn pair(
+        &mut self,
+        forward: &[TimedPass],
+        backward: &[TimedPass],
+        ahead: &Beside,
+        beside: &Beside,
+    ) {
+        for list in ahead.gather.iter().chain(&beside.gather) {
+            self.collectives(EXCHANGE, list, "gather parameters");
+        }
+        self.gathered = self.here(EXCHANGE);
+        let mut forth = forward.iter().flat_map(|pass| &pass.forward).peekable();
         let mut back = backward
             .iter()
             .rev()
@@ -419,7 +487,7 @@ impl<'t> Builder<'t> {
                     .map(move |(at, segment)| (segment, (at == last).then_some(index)))
             })
             .peekable();
-        while ahead.peek().is_some() || back.peek().is_some() {
+        while forth.peek().is_some() || back.peek().is_some() {
             // Segments without ops of their own are exchanges that can start at once.
             while let Some((segment, done)) = back.next_if(|(s, _)| s.ops.is_empty()) {
                 self.segment(segment, Lane::Backward);
@@ -428,7 +496,7 @@ impl<'t> Builder<'t> {
                     self.after(beside, index);
                 }
             }
-            if let Some(segment) = ahead.next() {
+            if let Some(segment) = forth.next() {
                 self.segment(segment, Lane::Forward);
             }
             if let Some((segment, done)) = back.next() {
@@ -441,6 +509,21 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// A pair of which nothing overlaps: the forward chunk, then the backward chunk, exchanges
+    /// waited for (DualPipe's own order where the model overlaps nothing).
+    pub fn in_turn(
+        &mut self,
+        forward: &[TimedPass],
+        backward: &[TimedPass],
+        ahead: &Beside,
+        beside: &Beside,
+    ) {
+        self.forward(forward, ahead);
+        self.pending[Lane::Backward as usize] = self.pending[Lane::Forward as usize];
+        self.last[Lane::Backward as usize] = self.last[Lane::Forward as usize];
+        self.backward(backward, true, beside);
+    }
+
     /// Sends the result of a lane to a peer: behind the chunk, or blocking it.
     pub fn send(&mut self, lane: Lane, peer: u8, time: Time, asynchronous: bool) {
         let side = lane as usize;
@@ -448,6 +531,10 @@ impl<'t> Builder<'t> {
             stream: COMPUTE,
             count,
         });
+        let idle = match self.pending[side] {
+            Some(_) => account::EXPERT,
+            None => account::PIPELINE,
+        };
         let (name, stream, waits) = if asynchronous {
             ("send", SENDS, [compute, self.pending[side]])
         } else {
@@ -461,7 +548,7 @@ impl<'t> Builder<'t> {
                 base: time,
                 waits,
                 busy: account::PIPELINE,
-                idle: account::EXPERT,
+                idle,
                 load: 0,
                 label,
             },
@@ -485,10 +572,28 @@ impl<'t> Builder<'t> {
         );
     }
 
+    /// Communication on the compute stream that takes a time of its own.
+    pub fn exposed(&mut self, time: Time, name: &'static str) {
+        let label = self.tables.label(name);
+        self.push(
+            COMPUTE,
+            Instruction {
+                kind: Kind::Local,
+                base: time,
+                waits: [None, None],
+                busy: account::DATA,
+                idle: account::DATA,
+                load: 0,
+                label,
+            },
+        );
+    }
+
     /// Ops of the optimizer.
     pub fn plain(&mut self, timed: &[Timed]) {
         for item in timed {
-            self.op(item, Lane::Forward, 0, Class::Optimizer as u8, [None, None]);
+            let accounts = (Class::Optimizer as u8, account::OTHER);
+            self.op(item, Lane::Forward, 0, accounts, [None, None]);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::case::{Case, Graphs};
 use crate::hardware::Cluster;
 use crate::kernels::Kernels;
 use crate::links::{CollectiveKind, Exchange, ExchangeTime, GroupShape, Links};
-use crate::ops::{ExchangeOp, Op, Scope, Shape, Work};
+use crate::ops::{ExchangeOp, Hidden, Op, Scope, Shape, Work};
 use strait_units::{Bytes, Time};
 
 /// Prices ops in time for one shape on one cluster.
@@ -60,7 +60,7 @@ impl<'a> Durations<'a> {
     pub fn units(&self, beside: bool) -> u32 {
         let all = self.kernels.units();
         if beside {
-            all.saturating_sub(self.taken).max(1)
+            all - self.taken.min(all / 2)
         } else {
             all
         }
@@ -86,15 +86,18 @@ impl<'a> Durations<'a> {
                 scope,
                 kind,
                 bytes,
-                beside,
+                hidden,
             } => {
                 let group = self.group(*scope);
                 let time = self.links.collective(*kind, *bytes, group);
-                match beside {
+                match hidden {
                     None => time,
-                    Some(gemm) => {
-                        let product = self.kernels.gemm(gemm, units);
-                        self.exposed(time, product, group.ranks)
+                    Some(Hidden::Pipelined(gemm)) => {
+                        let pieces = f64::from(group.ranks.max(1));
+                        self.exposed(time, self.kernels.gemm(gemm, units), 1.0 / pieces)
+                    }
+                    Some(Hidden::Beside(gemm)) => {
+                        self.exposed(time, self.kernels.gemm(gemm, units), 0.0)
                     }
                 }
             }
@@ -110,16 +113,17 @@ impl<'a> Durations<'a> {
         }
     }
 
-    /// What shows of a collective pipelined with a product in `parts` pieces: the piece that
-    /// nothing hides, what the product is too short to hide, and the share of the chip that
-    /// the collective's kernels take from the product meanwhile.
-    fn exposed(&self, collective: Time, product: Time, parts: u32) -> Time {
+    /// What shows of a collective that a product hides: the share `bare` of the shorter that has
+    /// nothing beside it, what the product is too short to hide, and the share of the chip
+    /// that the collective's kernels take from the product meanwhile.
+    fn exposed(&self, collective: Time, product: Time, bare: f64) -> Time {
         let share =
             f64::from(self.links.communication_units()) / f64::from(self.kernels.units().max(1));
         let (c, g) = (collective.seconds(), product.seconds());
         let slowed = g + share * c.min(g);
-        let total = c.max(slowed) + c.min(g) / f64::from(parts.max(1));
-        Time::from_seconds(total - g)
+        let total = c.max(slowed) + c.min(g) * bare;
+        // At worst nothing is overlapped.
+        Time::from_seconds(total - g).min(collective)
     }
 
     fn group(&self, scope: Scope) -> GroupShape {
@@ -167,6 +171,13 @@ impl<'a> Durations<'a> {
         let (top_k, routed, groups, limit) = experts.map_or((1, 1, 1, 1), |e| {
             (e.top_k, e.routed, e.groups, e.group_limit)
         });
+        let node_limit = self.case.routing.node_limit;
+        // Where each routing group is one node, the model's limit of groups is its limit of nodes
+        // (DeepSeek-V3): no limit of nodes means none of groups either.
+        let (groups, limit) = match node_limit {
+            None if groups == self.expert.domains => (1, 1),
+            _ => (groups, limit),
+        };
         self.links.exchange(&Exchange {
             dispatcher: self.shape.dispatcher(),
             direction: exchange.direction,
@@ -177,7 +188,7 @@ impl<'a> Durations<'a> {
             experts: routed,
             routing_groups: groups,
             group_limit: limit,
-            node_limit: self.case.routing.node_limit,
+            node_limit,
             group: self.expert,
             beside_compute: beside,
             fresh_handle: exchange.fresh,

@@ -1,7 +1,8 @@
 //! Lowering: from a layout and a schedule to rank programs with base durations.
 //!
-//! In: a case, one phase of it, its [`Layout`] and [`Schedule`]. Out: a [`strait_sim::Job`]
-//! and the [`StepTiming`] that the engine asks for durations. Never simulates.
+//! In: a case, one phase of it, its [`Layout`](crate::layout::Layout) and
+//! [`Schedule`](crate::schedule::Schedule). Out: a [`strait_sim::Job`] and the [`StepTiming`]
+//! that the engine asks for durations. Never simulates.
 //!
 //! Streams of a rank: 0 compute (and blocking collectives), 1 expert or shard communication,
 //! 2 pipeline sends, 3 data-parallel collectives. A rank runs one chunk at a time; sends and
@@ -9,11 +10,16 @@
 
 mod blocks;
 mod duration;
+mod listing;
 mod ranks;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub use duration::Durations;
-pub use ranks::{Lowered, lower};
+pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
+pub(crate) use ranks::unsupported;
+pub use ranks::{Lowered, durations, lower};
 pub use timing::StepTiming;
 
 use crate::ops::Class;

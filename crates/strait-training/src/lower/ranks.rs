@@ -8,12 +8,12 @@ use super::duration::Durations;
 use super::timing::StepTiming;
 use super::{DATA, Window, group};
 use crate::case::{Balance, Case, Dispatcher, Parallelism, Precision, ScheduleKind, Zero};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, MatrixType};
 use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, GroupShape, Links, LoadSpread};
 use crate::ops::{
-    OptimizerWork, Pass, Shape, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
-    optimizer_ops,
+    OptimizerWork, Pass, Shape, arrival_pass, embedding_pass, head_pass, layer_pass,
+    mtp_entry_pass, optimizer_ops,
 };
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
@@ -105,17 +105,11 @@ struct Lowering<'a> {
     schedule: &'a Schedule,
     durations: Durations<'a>,
     /// Timed passes by kind of layer, alone and paired.
-    cache: BTreeMap<(bool, bool), (TimedPass, TimedPass)>,
+    cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
 }
 
-/// Lowers one step of a phase.
-pub fn lower<'a>(
-    case: &'a Case,
-    parallelism: &'a Parallelism,
-    sequence_length: u32,
-    layout: &'a Layout,
-    schedule: &'a Schedule,
-) -> Result<Lowered, SimulateError> {
+/// The kernels of a case, for its recipe.
+fn kernels(case: &Case) -> Result<Kernels<'_>, SimulateError> {
     let kernels = Kernels::new(
         &case.cluster.accelerator,
         &case.kernels,
@@ -129,6 +123,63 @@ pub fn lower<'a>(
     } else {
         kernels
     };
+    let operand = crate::ops::operand(case.precision.recipe);
+    if kernels.supports(operand) {
+        return Ok(kernels);
+    }
+    let accelerator = &case.cluster.accelerator;
+    let known: Vec<&str> = [
+        (MatrixType::Fp8Tensor, "fp8-tensor"),
+        (MatrixType::Fp8Block, "fp8-block"),
+        (MatrixType::Mxfp8, "mxfp8"),
+    ]
+    .into_iter()
+    .filter(|(operand, _)| kernels.supports(*operand))
+    .map(|(_, name)| name)
+    .collect();
+    let choices = if known.is_empty() {
+        "`bf16`".to_owned()
+    } else {
+        format!("`bf16` or `{}`", known.join("`, `"))
+    };
+    Err(invalid(
+        "precision.recipe",
+        format!(
+            "no matrix products of this recipe are known for {}",
+            accelerator.name
+        ),
+        &format!("choose {choices}, or an accelerator that has it"),
+    ))
+}
+
+/// Why the kernels or links of a case cannot be had; empty where they can.
+pub(crate) fn unsupported(case: &Case) -> Vec<SimulateError> {
+    let links = Links::new(&case.cluster, &case.links).map(drop);
+    let links = links.map_err(|error| {
+        invalid(
+            "cluster.fabric",
+            error.to_string(),
+            "check the node and fabric of the cluster",
+        )
+    });
+    [kernels(case).map(drop).err(), links.err()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Prices the kernels and the communication of one phase.
+///
+/// # Errors
+/// A kernel or link profile that does not fit the cluster, or a recipe that the accelerator
+/// has no matrix units for.
+pub fn durations<'a>(
+    case: &'a Case,
+    parallelism: &Parallelism,
+    sequence_length: u32,
+    layout: &Layout,
+) -> Result<Durations<'a>, SimulateError> {
+    let kernels = kernels(case)?;
     let links = Links::new(&case.cluster, &case.links).map_err(|error| {
         invalid(
             "cluster.fabric",
@@ -137,16 +188,6 @@ pub fn lower<'a>(
         )
     })?;
     let shape = Shape::new(case, parallelism, sequence_length);
-    if !kernels.supports(shape.operand()) {
-        return Err(invalid(
-            "precision.recipe",
-            format!(
-                "{} has no matrix units for this recipe's operand type",
-                case.cluster.accelerator.name
-            ),
-            "choose `bf16`, or an accelerator that has FP8",
-        ));
-    }
     let groups = [
         shape_of(layout.span(Group::Tensor, 0)),
         shape_of(layout.span(Group::ExpertTensor, 0)),
@@ -163,13 +204,26 @@ pub fn lower<'a>(
     } else {
         links.communication_units()
     };
-    let durations = Durations::new(case, kernels, links, shape, groups, taken);
+    Ok(Durations::new(case, kernels, links, shape, groups, taken))
+}
+
+/// Lowers one step of a phase.
+///
+/// # Errors
+/// As [`durations`], and a chunk that has more kernels than a program can number.
+pub fn lower<'a>(
+    case: &'a Case,
+    parallelism: &'a Parallelism,
+    sequence_length: u32,
+    layout: &'a Layout,
+    schedule: &'a Schedule,
+) -> Result<Lowered, SimulateError> {
     Lowering {
         case,
         layout,
         parallelism,
         schedule,
-        durations,
+        durations: durations(case, parallelism, sequence_length, layout)?,
         cache: BTreeMap::new(),
     }
     .run()
@@ -180,7 +234,9 @@ impl Lowering<'_> {
         let mut tables = Tables::new();
         let mut programs = Vec::new();
         for rank in 0..self.schedule.pipeline {
-            programs.push(self.program(rank, &mut tables));
+            let program = self.program(rank, &mut tables);
+            within_numbers(&program, &tables)?;
+            programs.push(program);
         }
         let ranks = self.ranks();
         let timing = self.timing(tables.dependences);
@@ -226,6 +282,15 @@ impl Lowering<'_> {
         let model = &self.case.model;
         let tensor = f64::from(self.parallelism.tensor);
         let vocabulary = f64::from(model.vocabulary) * f64::from(model.hidden) / tensor;
+        let arrival = |first, last| arrival_pass(&self.durations.shape, first, last);
+        // Forward before all else, backward (which runs from the end) as well.
+        let (before, behind) = (
+            arrival(stage == 0, true),
+            arrival(true, stage + 1 == self.schedule.stages()),
+        );
+        if !before.forward.is_empty() {
+            self.add(&mut chunk, &before, 0.0, 0.0);
+        }
         if embedding {
             let pass = embedding_pass(&self.durations.shape);
             self.add(&mut chunk, &pass, vocabulary, 0.0);
@@ -251,14 +316,22 @@ impl Lowering<'_> {
         if mtp {
             for module in 0..model.mtp {
                 let pass = mtp_entry_pass(&self.durations.shape);
-                let projection = 2.0 * f64::from(model.hidden) * f64::from(model.hidden);
+                let projection = 2.0 * f64::from(model.hidden) * f64::from(model.hidden) / tensor;
                 self.add(&mut chunk, &pass, projection, 0.0);
                 self.add_layer(&mut chunk, model.layers + module, true);
                 let pass = head_pass(&self.durations.shape);
                 self.add(&mut chunk, &pass, 0.0, 0.0);
             }
         }
+        if !behind.backward.is_empty() {
+            self.add(&mut chunk, &behind, 0.0, 0.0);
+        }
         chunk
+    }
+
+    /// Tokens travel between ranks, so that products in a pair run beside communication.
+    fn exchanges(&self) -> bool {
+        self.case.model.experts.is_some() && self.parallelism.expert > 1
     }
 
     fn add(&mut self, chunk: &mut ChunkPasses, pass: &Pass, dense: f64, experts: f64) {
@@ -267,7 +340,7 @@ impl Lowering<'_> {
             .push(TimedPass::new(&self.durations, pass, false));
         chunk
             .paired
-            .push(TimedPass::new(&self.durations, pass, true));
+            .push(TimedPass::new(&self.durations, pass, self.exchanges()));
         chunk.parameters.push(PassParameters { dense, experts });
     }
 
@@ -275,11 +348,13 @@ impl Lowering<'_> {
         let model = &self.case.model;
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
-        let (lone, paired) = self.cache.entry((moe, recompute)).or_insert_with(|| {
+        let exchanges = self.exchanges();
+        let kind = (moe, model.window_of(layer), recompute);
+        let (lone, paired) = self.cache.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
             (
                 TimedPass::new(durations, &pass, false),
-                TimedPass::new(durations, &pass, true),
+                TimedPass::new(durations, &pass, exchanges),
             )
         });
         chunk.lone.push(lone.in_layer(layer));
@@ -312,11 +387,32 @@ impl Lowering<'_> {
             let span = self.layout.span(kind_of_group, 0);
             if span.ranks > 1 && count > 0.0 {
                 let bytes = Bytes::from_f64(count * bytes_each);
-                let time = self.durations.data(kind, bytes, shape_of(span));
+                let time = self.data_time(kind_of_group, kind, bytes);
                 list.push((index, time));
             }
         }
         list
+    }
+
+    /// Time of a data-parallel collective over the groups of a kind. With hybrid sharding (ZeRO over
+    /// a part of the data-parallel ranks) dense gradients are scattered inside each shard group, then
+    /// summed over the groups piece by piece; parameters need not leave the shard group.
+    fn data_time(&self, of: Group, kind: CollectiveKind, bytes: Bytes) -> Time {
+        let layout = self.layout;
+        let copies = layout.group_size(Group::Replica);
+        if of != Group::Data || copies == 1 || self.parallelism.zero == Zero::Zero0 {
+            return self
+                .durations
+                .data(kind, bytes, shape_of(layout.span(of, 0)));
+        }
+        let shards = shape_of(layout.span(Group::Shard, 0));
+        let inside = self.durations.data(kind, bytes, shards);
+        if kind != CollectiveKind::ReduceScatter {
+            return inside;
+        }
+        let piece = Bytes::from_f64(bytes.as_f64() / f64::from(shards.ranks));
+        let again = shape_of(layout.span(Group::Replica, 0));
+        inside + (self.durations).data(CollectiveKind::AllReduce, piece, again)
     }
 
     fn per_pass(
@@ -451,7 +547,7 @@ impl Lowering<'_> {
                 gather(next, &mut blocks, &mut slots, tables);
             }
         }
-        let block = self.optimizer(&chunks, tables);
+        let block = self.optimizer(rank, &chunks, tables);
         blocks.push(block);
         slots.push(Slot {
             block: (blocks.len() - 1) as u32,
@@ -518,6 +614,7 @@ impl Lowering<'_> {
                     gather: gather(local, false),
                     prefetch,
                     awaits: first && self.gathers_ahead(rank, local),
+                    sharded: self.sharded(),
                     reduce: Vec::new(),
                 };
                 builder.forward(&chunk.lone, &beside);
@@ -528,6 +625,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(local, true),
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, true, &beside);
@@ -537,6 +635,7 @@ impl Lowering<'_> {
             BlockKey::BackwardInput { local } => {
                 let beside = Beside {
                     gather: gather(local, true),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.backward(&chunks[local as usize].lone, false, &beside);
@@ -546,6 +645,7 @@ impl Lowering<'_> {
             BlockKey::BackwardWeight { local, last } => {
                 let beside = Beside {
                     reduce: reduce(local, last),
+                    sharded: self.sharded(),
                     ..Beside::default()
                 };
                 builder.weights(&chunks[local as usize].lone, &beside);
@@ -556,12 +656,22 @@ impl Lowering<'_> {
                 backward,
                 last,
             } => {
-                let beside = Beside {
-                    reduce: reduce(backward, last),
+                let ahead = Beside {
+                    gather: gather(forward, false),
                     ..Beside::default()
                 };
-                let ahead = &chunks[forward as usize].paired;
-                builder.pair(ahead, &chunks[backward as usize].paired, &beside);
+                let beside = Beside {
+                    gather: gather(backward, true),
+                    reduce: reduce(backward, last),
+                    sharded: self.sharded(),
+                    ..Beside::default()
+                };
+                let (forth, back) = (&chunks[forward as usize], &chunks[backward as usize]);
+                if software.expert_overlap {
+                    builder.pair(&forth.paired, &back.paired, &ahead, &beside);
+                } else {
+                    builder.in_turn(&forth.lone, &back.lone, &ahead, &beside);
+                }
                 sends_forward = Some(forward);
                 sends_backward = Some(backward);
                 Window::Pair
@@ -601,7 +711,12 @@ impl Lowering<'_> {
     }
 
     /// Gradient exchange that was not hidden, norm, update, parameter gather.
-    fn optimizer(&self, chunks: &[ChunkPasses], tables: &mut Tables) -> strait_sim::Block {
+    fn optimizer(
+        &self,
+        rank: u32,
+        chunks: &[ChunkPasses],
+        tables: &mut Tables,
+    ) -> strait_sim::Block {
         let state = self.case.precision.state;
         let software = self.case.software;
         let mut total = PassParameters::default();
@@ -609,12 +724,11 @@ impl Lowering<'_> {
             total.dense += parameters.dense;
             total.experts += parameters.experts;
         }
-        let share = |kind: Group| {
+        let share = |ranks: u32| {
             if self.parallelism.zero == Zero::Zero0 {
                 1.0
             } else {
-                // Copies of a stage on one rank's mirror count once for each that is held.
-                f64::from(self.layout.span(kind, 0).ranks)
+                f64::from(ranks)
             }
         };
         let mut builder = Builder::new(tables, false);
@@ -625,7 +739,11 @@ impl Lowering<'_> {
                 builder.blocking(index, time, "reduce gradients");
             }
         }
-        let owned = total.dense / share(Group::Data) + total.experts / share(Group::ExpertData);
+        if let Some(time) = self.tied_gradients(rank) {
+            builder.exposed(time, "all-reduce gradients of the tied embedding");
+        }
+        let owned = total.dense / share(self.layout.shard)
+            + total.experts / share(self.layout.expert_shard);
         let (norm, update) = optimizer_ops(
             &self.case.precision,
             OptimizerWork {
@@ -655,6 +773,29 @@ impl Lowering<'_> {
         }
         let _ = DATA;
         builder.finish(Window::Optimizer, true)
+    }
+
+    /// Where embedding and head share weights but not a rank, their gradients are summed between
+    /// the first and the last stage (arXiv 2104.04473 and Megatron-LM's embedding group). A time of
+    /// the two ranks' own: neither waits for the other before the norm, where all ranks meet.
+    fn tied_gradients(&self, rank: u32) -> Option<Time> {
+        let last = self.schedule.stages() - 1;
+        let (first, _) = self.schedule.holder(0, 0);
+        let (end, _) = self.schedule.holder(last, 0);
+        // Mirrored copies of DualPipe hold both.
+        let apart = self.case.model.tied && first != end && self.schedule.copies() == 1;
+        if !apart || (rank != first && rank != end) {
+            return None;
+        }
+        let group = if self.layout.hop_crosses_domains(first, end) {
+            GroupShape::spread(2, 1)
+        } else {
+            GroupShape::in_domain(2)
+        };
+        let weights = f64::from(self.layout.vocabulary_rows(&self.case.model))
+            * f64::from(self.case.model.hidden);
+        let bytes = Bytes::from_f64(weights * self.case.precision.state.gradient);
+        Some((self.durations).data(CollectiveKind::AllReduce, bytes, group))
     }
 
     fn ranks(&self) -> Vec<RankSpec> {
@@ -720,6 +861,29 @@ impl Lowering<'_> {
             per_domain: layout.span(Group::Expert, 0).per_domain,
         }
     }
+}
+
+/// Most instructions of one stream in a block, and most dependences of a job: what the engine's
+/// 16-bit numbers can tell apart.
+const MOST: usize = u16::MAX as usize;
+
+/// Refuses chunks with more kernels than can be numbered, before their numbers are used.
+fn within_numbers(program: &Program, tables: &Tables) -> Result<(), SimulateError> {
+    let longest = (program.blocks.iter())
+        .flat_map(|block| &block.streams)
+        .map(Vec::len)
+        .max()
+        .unwrap_or(0);
+    if longest <= MOST && !tables.overflown() {
+        return Ok(());
+    }
+    Err(invalid(
+        "parallelism.pipeline",
+        format!(
+            "a pipeline rank holds so many layers that one micro-batch runs {longest} kernels on it; at most {MOST} can be told apart, over at most {MOST} kinds of routed load"
+        ),
+        "raise parallelism.pipeline or parallelism.virtual_stages",
+    ))
 }
 
 /// Forward chunk, backward chunk, and whether weight gradients are among the work.

@@ -4,8 +4,10 @@
 //! the same time whatever the order of events. Never holds state.
 
 use crate::links::{ExchangeTime, LoadSpread};
+use rand::RngExt;
 use strait_sim::random::Key;
-use strait_sim::{Instruction, Site, Timing};
+use strait_sim::stream::Stream;
+use strait_sim::{Instruction, LaneGroups, LaneRanks, Scratch, Site, Timing};
 use strait_units::{Ratio, Time};
 
 /// What an instruction's duration depends on beside its base.
@@ -52,12 +54,30 @@ impl StepTiming {
             .rank_load(self.seed, layer, micro_batch, place.0, place.1)
     }
 
+    /// An exchange among members with these loads. NVLink carries a rank's own rows; a NIC
+    /// carries those of its node.
+    fn exchange(&self, time: ExchangeTime, loads: &[f64]) -> Time {
+        let per_domain = self.per_domain.max(1) as usize;
+        let (mut rank_most, mut node_most) = (0.0_f64, 0.0_f64);
+        for node in loads.chunks(per_domain) {
+            let mut sum = 0.0;
+            for &load in node {
+                sum += load;
+                rank_most = rank_most.max(load);
+            }
+            node_most = node_most.max(sum / node.len() as f64);
+        }
+        time.at(Ratio::new(node_most), Ratio::new(rank_most))
+    }
+
     /// Chip time factors: 1 + a normal deviate, the same chip whatever it runs.
     pub(crate) fn chip_factors(seed: u64, ranks: u32, spread: Ratio) -> Vec<f64> {
         let key = Key::new(seed).purpose("chip");
         (0..ranks)
             .map(|rank| {
-                let deviate = key.entity(u64::from(rank)).normal();
+                // Twelve uniform numbers less six: a normal deviate to all that matters here.
+                let mut stream = Stream::new(key.entity(u64::from(rank)));
+                let deviate = (0..12).map(|_| stream.random::<f64>()).sum::<f64>() - 6.0;
                 // A chip is never faster than three deviations: vendors bin, they do not exceed.
                 (1.0 + spread.get() * deviate.max(-3.0)).max(0.5)
             })
@@ -65,7 +85,158 @@ impl StepTiming {
     }
 }
 
+/// Where an instruction is, as an index of its jitter.
+fn place(site: &Site<'_>) -> u64 {
+    (u64::from(site.slot_index) << 24) | (u64::from(site.stream) << 20) | u64::from(site.index)
+}
+
+/// How many columns of loads are kept: an overlapped pair works on two layers by turns.
+const LOADS: usize = 4;
+
+/// What durations of a lane set are computed from, by lane.
+struct Lanes {
+    keys: Vec<Key>,
+    chips: Vec<f64>,
+    places: Vec<(u32, u32)>,
+    /// Jitter of the instruction at hand, in standard deviations.
+    deviates: Vec<f64>,
+    /// Loads of the last few layers and micro-batches; the oldest is replaced next.
+    loads: [(Option<(u32, u32)>, Vec<f64>); LOADS],
+    oldest: usize,
+    /// Loads of the group at hand.
+    members: Vec<f64>,
+}
+
+impl Lanes {
+    fn new(timing: &StepTiming, lanes: LaneRanks<'_>) -> Lanes {
+        let ranks = lanes.ranks();
+        let key = Key::new(timing.seed).purpose("jitter");
+        let of = |rank: &u32| *rank as usize;
+        Lanes {
+            keys: ranks.iter().map(|r| key.entity(u64::from(*r))).collect(),
+            chips: ranks.iter().map(|r| timing.chips[of(r)]).collect(),
+            places: ranks.iter().map(|r| timing.expert_place[of(r)]).collect(),
+            deviates: vec![0.0; ranks.len()],
+            loads: Default::default(),
+            oldest: 0,
+            members: Vec::new(),
+        }
+    }
+
+    /// Where the loads of a layer and micro-batch are in `loads`.
+    fn load(&mut self, timing: &StepTiming, layer: u32, micro_batch: u32) -> usize {
+        let wanted = Some((layer, micro_batch));
+        if let Some(known) = self.loads.iter().position(|(of, _)| *of == wanted) {
+            return known;
+        }
+        let at = self.oldest;
+        self.oldest = (at + 1) % LOADS;
+        let (of, column) = &mut self.loads[at];
+        *of = wanted;
+        let places = self.places.iter();
+        column.clear();
+        column.extend(places.map(|place| timing.load(layer, micro_batch, *place)));
+        at
+    }
+}
+
+/// Twice this and sums up to it are whole numbers of 52 bits.
+const EXACT: f64 = 4_503_599_627_370_496.0;
+
+/// [`Time::scaled`] of a base by each lane's factor and its jitter.
+///
+/// Rounds up by adding 2^52, where floats are whole numbers, so that the loop has no
+/// conversions and no calls; longer times than 2^51 ticks (38 minutes) go the plain way.
+#[inline(always)]
+fn scale(
+    base: Time,
+    jitter: f64,
+    deviates: &[f64],
+    factor: impl Fn(usize) -> f64,
+    out: &mut [u64],
+) {
+    let ticks = base.picos() as f64;
+    let jittered = |lane: usize| {
+        let spread = 1.0 + jitter * deviates[lane];
+        factor(lane) * if spread > 0.1 { spread } else { 0.1 }
+    };
+    let mut long = false;
+    let deviates = &deviates[..out.len()];
+    for lane in 0..deviates.len() {
+        let exact = ticks * jittered(lane);
+        long |= exact >= EXACT / 2.0;
+        let nearest = exact + EXACT;
+        let up = u64::from(nearest - EXACT < exact);
+        out[lane] = nearest.to_bits().wrapping_sub(EXACT.to_bits()) + up;
+    }
+    if long {
+        for (lane, out) in out.iter_mut().enumerate() {
+            *out = base.scaled(jittered(lane)).picos();
+        }
+    }
+}
+
 impl Timing for StepTiming {
+    fn local_lanes(
+        &self,
+        lanes: LaneRanks<'_>,
+        site: Site<'_>,
+        instruction: &Instruction,
+        scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        let base = instruction.base;
+        let Dependence::Kernel { speed, routed } = self.dependences[instruction.load as usize]
+        else {
+            return out.fill(base.picos());
+        };
+        let kept = scratch.get(|| Lanes::new(self, lanes));
+        if self.jitter > 0.0 {
+            Key::normals(&kept.keys, place(&site), &mut kept.deviates);
+        }
+        let load = match routed {
+            Some((layer, key)) if self.spread.cv > 0.0 => {
+                Some(kept.load(self, layer, site.slot.keys[key as usize]))
+            }
+            _ => None,
+        };
+        let (chips, deviates) = (&kept.chips[..out.len()], &kept.deviates[..]);
+        let load = load.map(|at| &kept.loads[at].1[..out.len()]);
+        match (speed, load) {
+            (false, None) => scale(base, self.jitter, deviates, |_| 1.0, out),
+            (true, None) => scale(base, self.jitter, deviates, |lane| chips[lane], out),
+            (false, Some(load)) => scale(base, self.jitter, deviates, |lane| load[lane], out),
+            (true, Some(load)) => {
+                let factor = |lane: usize| chips[lane] * load[lane];
+                scale(base, self.jitter, deviates, factor, out);
+            }
+        }
+    }
+
+    fn collective_lanes(
+        &self,
+        lanes: LaneRanks<'_>,
+        groups: LaneGroups<'_>,
+        site: Site<'_>,
+        instruction: &Instruction,
+        scratch: &mut Scratch,
+        out: &mut [u64],
+    ) {
+        let (time, layer, key) = match self.dependences[instruction.load as usize] {
+            Dependence::Exchange { time, layer, key } if self.spread.cv > 0.0 => (time, layer, key),
+            Dependence::Exchange { time, .. } => return out.fill(time.mean().picos()),
+            _ => return out.fill(instruction.base.picos()),
+        };
+        let kept = scratch.get(|| Lanes::new(self, lanes));
+        let at = kept.load(self, layer, site.slot.keys[key as usize]);
+        let loads = &kept.loads[at].1;
+        for (out, group) in out.iter_mut().zip(groups.iter()) {
+            kept.members.clear();
+            kept.members.extend(group.lanes().map(|lane| loads[lane]));
+            *out = self.exchange(time, &kept.members).picos();
+        }
+    }
+
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time {
         let Dependence::Kernel { speed, routed } = self.dependences[instruction.load as usize]
         else {
@@ -82,13 +253,10 @@ impl Timing for StepTiming {
             factor *= self.load(layer, micro_batch, self.expert_place[rank as usize]);
         }
         if self.jitter > 0.0 {
-            let place = (u64::from(site.slot_index) << 24)
-                | (u64::from(site.stream) << 20)
-                | u64::from(site.index);
             let key = Key::new(self.seed)
                 .purpose("jitter")
                 .entity(u64::from(rank))
-                .at(place);
+                .at(place(&site));
             factor *= (1.0 + self.jitter * key.normal()).max(0.1);
         }
         instruction.base.scaled(factor)
@@ -108,19 +276,9 @@ impl Timing for StepTiming {
         if self.spread.cv == 0.0 {
             return time.mean();
         }
-        // NVLink carries a rank's own rows; a NIC carries those of its node.
         let micro_batch = site.slot.keys[key as usize];
-        let per_domain = self.per_domain.max(1) as usize;
-        let (mut rank_most, mut node_most) = (0.0_f64, 0.0_f64);
-        for node in members.chunks(per_domain) {
-            let mut sum = 0.0;
-            for &member in node {
-                let load = self.load(layer, micro_batch, self.expert_place[member as usize]);
-                sum += load;
-                rank_most = rank_most.max(load);
-            }
-            node_most = node_most.max(sum / node.len() as f64);
-        }
-        time.at(Ratio::new(node_most), Ratio::new(rank_most))
+        let load = |m: &u32| self.load(layer, micro_batch, self.expert_place[*m as usize]);
+        let loads: Vec<f64> = members.iter().map(load).collect();
+        self.exchange(time, &loads)
     }
 }

@@ -127,7 +127,9 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
     } else {
         held.all()
     };
-    let gradients = if of(Zero::Zero2) {
+    // Gradients of several micro-batches are added up before they are reduced, so that the
+    // shards of ZeRO-2 only help where there is one, or where ZeRO-3 reduces each.
+    let gradients = if of(Zero::Zero3) || (of(Zero::Zero2) && layout.micro_batches() == 1) {
         under_way(held.all(), sharded)
     } else {
         held.all()

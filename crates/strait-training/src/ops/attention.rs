@@ -4,7 +4,7 @@
 //! the feed-forward half.
 
 use super::list::{Linear, List};
-use super::{Class, Op, Scope, Shape};
+use super::{Class, Hidden, Op, Scope, Shape};
 use crate::case::{AttentionKernel, RecomputePart};
 use crate::kernels::{AttentionCore, MemoryClass};
 use crate::links::CollectiveKind;
@@ -17,39 +17,83 @@ pub(super) struct Half {
     pub weight: Vec<Op>,
 }
 
-/// The attention half of a layer.
-pub(super) fn attention_half(shape: &Shape<'_>) -> Half {
-    match shape.model.attention {
+/// The attention half of layer `layer`.
+pub(super) fn attention_half(shape: &Shape<'_>, layer: u32) -> Half {
+    let window = (shape.model.window_of(layer))
+        .map(u64::from)
+        .filter(|&tokens| tokens < shape.sequence);
+    let mut half = match shape.model.attention {
         Attention::Grouped {
             heads,
             kv_heads,
             head_dim,
-        } => grouped(shape, heads, kv_heads, head_dim),
-        Attention::Latent { .. } => latent(shape),
+        } => grouped(shape, heads, kv_heads, head_dim, window),
+        Attention::Latent { .. } => latent(shape, window),
+    };
+    post_norm(shape, &mut half.forward, &mut half.backward);
+    half
+}
+
+/// The norm of a sub-layer's output, where the model has one (Grok-1).
+pub(super) fn post_norm(shape: &Shape<'_>, forward: &mut Vec<Op>, backward: &mut Vec<Op>) {
+    if !shape.model.extras.post_norms {
+        return;
     }
+    let outer = shape.outer_tokens() * shape.hidden();
+    let mut list = List::new();
+    list.memory("post norm", Class::Norm, MemoryClass::Norm, 4.0 * outer);
+    forward.extend(list.take());
+    list.memory(
+        "post norm backward",
+        Class::Norm,
+        MemoryClass::NormBackward,
+        6.0 * outer,
+    );
+    backward.splice(0..0, list.take());
+}
+
+/// What the attention cores of a layer are made of.
+#[derive(Clone, Copy)]
+struct Cores {
+    /// Query heads on this rank.
+    heads: u64,
+    /// Key and value heads on this rank.
+    kv_heads: u64,
+    /// Dimensions of a query and key head, and of a value head.
+    dims: (u32, u32),
+    /// Elements of a token that rings pass on.
+    travelling: u64,
+    /// Tokens that a query sees, if not all before it.
+    window: Option<u64>,
 }
 
 /// The cores of one attention: with context parallelism, one causal step on the rank's own
 /// tokens and one full step of half the keys for every other rank (load-balanced ring).
-fn cores(
-    list: &mut List,
-    shape: &Shape<'_>,
-    heads: u64,
-    kv_heads: u64,
-    dims: (u32, u32),
-    travelling: u64,
-    backward: bool,
-) {
-    let own = shape.sequence / shape.context;
+///
+/// A window of w tokens leaves w - w²/2s keys to the mean query: as many, for every query, are
+/// what the core is timed by. Rings then go only as far as the window reaches.
+fn cores(list: &mut List, shape: &Shape<'_>, cores: Cores, backward: bool) {
+    let Cores {
+        heads,
+        kv_heads,
+        dims,
+        travelling,
+        window,
+    } = cores;
+    let own = (shape.sequence / shape.context).max(1);
+    let seen = window.map(|w| {
+        let (w, s) = (w as f64, shape.sequence as f64);
+        ((w - w * w / (2.0 * s)).round() as u64).max(1)
+    });
     let core = AttentionCore {
         batch: shape.batch as u32,
         heads: heads as u32,
         kv_heads: kv_heads as u32,
         queries: own,
-        keys: own,
+        keys: seen.unwrap_or(own),
         qk_dim: dims.0,
         v_dim: dims.1,
-        causal: true,
+        causal: window.is_none(),
         kernel: shape.software.attention,
         backward,
     };
@@ -61,50 +105,60 @@ fn cores(
         },
         core,
     );
-    if shape.context > 1 {
+    let steps = match window {
+        None => shape.context - 1,
+        Some(tokens) => (tokens.div_ceil(own)).min(shape.context - 1),
+    };
+    if steps > 0 {
         let step = AttentionCore {
             keys: (own / 2).max(1),
             causal: false,
             ..core
         };
-        for _ in 1..shape.context {
-            list.attention("attention ring step", step);
+        if window.is_none() {
+            for _ in 0..steps {
+                list.attention("attention ring step", step);
+            }
         }
         // Keys and values of this rank's tokens, or the latents that they are formed from, in
         // BF16; their gradients travel as well on the way back.
         let bytes = 2.0 * (travelling * own * shape.batch) as f64;
         let factor = if backward { 2.0 } else { 1.0 };
-        list.ring(
-            "ring exchange",
-            shape.context as u32 - 1,
-            bytes * factor,
-            step,
-        );
+        list.ring("ring exchange", steps as u32, bytes * factor, step);
         // Merging partial outputs: 16 bytes an output element and step (FP32 read and write twice).
         let outputs = (heads * u64::from(dims.1) * own * shape.batch) as f64;
         list.memory(
             "merge partial outputs",
             Class::Elementwise,
             MemoryClass::Stream,
-            16.0 * outputs * (shape.context - 1) as f64,
+            16.0 * outputs * steps as f64,
         );
     }
 }
 
-/// Collectives before a column-parallel and after a row-parallel layer.
+/// Collectives before a column-parallel and after a row-parallel layer. What hides them follows
+/// Megatron-LM (arXiv 2205.05198 section 4.2.2, and its linear layers since): the default
+/// overlaps, of a column-parallel layer's backward pass, the gather of the saved input with the
+/// input gradient and the reduction of that gradient with the weight gradient; user buffers
+/// overlap the others too, in pieces, with the product that they feed or follow.
 pub(super) struct Boundary;
 
 impl Boundary {
     /// Forward, before a column-parallel product.
     pub(super) fn gather(list: &mut List, shape: &Shape<'_>, product: Linear) {
+        Boundary::gather_of(list, shape, product, residual(shape));
+    }
+
+    /// The same for a stream of `bytes` in all.
+    fn gather_of(list: &mut List, shape: &Shape<'_>, product: Linear, bytes: f64) {
         if shape.sequence_parallel {
-            let beside = shape.overlaps_forward().then(|| product.forward());
+            let hidden = (shape.overlaps_forward()).then(|| Hidden::Pipelined(product.forward()));
             list.collective(
                 "all-gather",
                 Scope::Tensor,
                 CollectiveKind::AllGather,
-                residual(shape),
-                beside,
+                bytes,
+                hidden,
             );
         }
     }
@@ -112,49 +166,87 @@ impl Boundary {
     /// Forward, after a row-parallel product.
     pub(super) fn scatter(list: &mut List, shape: &Shape<'_>, product: Linear) {
         if shape.tensor > 1 {
-            let beside = shape.overlaps_forward().then(|| product.forward());
+            let hidden = (shape.overlaps_forward()).then(|| Hidden::Pipelined(product.forward()));
             let (name, kind) = if shape.sequence_parallel {
                 ("reduce-scatter", CollectiveKind::ReduceScatter)
             } else {
                 ("all-reduce", CollectiveKind::AllReduce)
             };
-            list.collective(name, Scope::Tensor, kind, residual(shape), beside);
+            list.collective(name, Scope::Tensor, kind, residual(shape), hidden);
         }
     }
 
-    /// Backward, before the input gradient of a row-parallel product.
+    /// Backward, before the input gradient of a row-parallel product, which needs it whole.
     pub(super) fn gather_gradient(list: &mut List, shape: &Shape<'_>, product: Linear) {
         if shape.sequence_parallel {
-            let beside = shape.overlaps_backward().then(|| product.input_gradient());
+            let hidden =
+                (shape.overlaps_forward()).then(|| Hidden::Pipelined(product.input_gradient()));
             list.collective(
                 "all-gather of gradients",
                 Scope::Tensor,
                 CollectiveKind::AllGather,
                 residual(shape),
-                beside,
+                hidden,
             );
         }
     }
 
-    /// Backward, after the input gradient of a column-parallel product. The all-reduce of
-    /// plain tensor parallelism hides under the weight gradient where the software does so.
+    /// Backward, around the input gradient of a column-parallel product: the saved input, which
+    /// sequence parallelism keeps in pieces, is gathered beside it for the weight gradient, and
+    /// its result is reduced beside the weight gradient. Software that overlaps nothing is taken
+    /// to have saved the gathered input.
     pub(super) fn scatter_gradient(list: &mut List, shape: &Shape<'_>, product: Linear) {
+        let (width, bytes) = (product.input, 2.0 * shape.tokens() as f64);
+        Boundary::scatter_gradient_of(list, shape, product, bytes * width as f64);
+    }
+
+    /// Forward, after combine: without sequence parallelism each tensor rank has sent off its
+    /// share of the tokens and needs the results of all.
+    pub(super) fn gather_routed(list: &mut List, shape: &Shape<'_>) {
+        if shape.tensor > 1 && !shape.sequence_parallel {
+            list.collective(
+                "all-gather of outputs",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                residual(shape),
+                None,
+            );
+        }
+    }
+
+    /// Its like backward: gradients of the tokens that other tensor ranks have sent off.
+    pub(super) fn reduce_routed_gradient(list: &mut List, shape: &Shape<'_>) {
+        if shape.tensor > 1 && !shape.sequence_parallel {
+            list.collective(
+                "all-gather of routed gradients",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                residual(shape),
+                None,
+            );
+        }
+    }
+
+    /// The same for a stream of `bytes` in all.
+    fn scatter_gradient_of(list: &mut List, shape: &Shape<'_>, product: Linear, bytes: f64) {
         if shape.tensor > 1 {
-            let (name, kind, beside) = if shape.sequence_parallel {
-                (
-                    "reduce-scatter of gradients",
-                    CollectiveKind::ReduceScatter,
-                    product.input_gradient(),
-                )
+            if shape.sequence_parallel && shape.overlaps_backward() {
+                list.collective(
+                    "all-gather again",
+                    Scope::Tensor,
+                    CollectiveKind::AllGather,
+                    bytes,
+                    Some(Hidden::Beside(product.input_gradient())),
+                );
+            }
+            let (name, kind) = if shape.sequence_parallel {
+                ("reduce-scatter of gradients", CollectiveKind::ReduceScatter)
             } else {
-                (
-                    "all-reduce of gradients",
-                    CollectiveKind::AllReduce,
-                    product.weight_gradient(),
-                )
+                ("all-reduce of gradients", CollectiveKind::AllReduce)
             };
-            let beside = shape.overlaps_backward().then_some(beside);
-            list.collective(name, Scope::Tensor, kind, residual(shape), beside);
+            let hidden =
+                (shape.overlaps_backward()).then(|| Hidden::Beside(product.weight_gradient()));
+            list.collective(name, Scope::Tensor, kind, bytes, hidden);
         }
     }
 }
@@ -164,7 +256,13 @@ fn residual(shape: &Shape<'_>) -> f64 {
     2.0 * shape.tokens() as f64 * shape.hidden()
 }
 
-fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half {
+fn grouped(
+    shape: &Shape<'_>,
+    heads: u32,
+    kv_heads: u32,
+    head_dim: u32,
+    window: Option<u64>,
+) -> Half {
     let tensor = shape.tensor;
     let (h, d) = (u64::from(shape.model.hidden), u64::from(head_dim));
     let heads = u64::from(heads).div_ceil(tensor);
@@ -174,8 +272,13 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     let outer = shape.outer_tokens() * shape.hidden();
     let qkv = shape.linear(h, (heads + 2 * kv_heads) * d);
     let out = shape.linear(heads * d, h);
-    let dims = (head_dim, head_dim);
-    let travelling = 2 * kv_heads * d;
+    let core = Cores {
+        heads,
+        kv_heads,
+        dims: (head_dim, head_dim),
+        travelling: 2 * kv_heads * d,
+        window,
+    };
     let rotary = shape.model.learned_positions == 0;
     // Queries and keys are read and written by the rotary kernel.
     let rotary_bytes = 4.0 * t * ((heads + kv_heads) * d) as f64;
@@ -196,7 +299,7 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
             rotary_bytes,
         );
     }
-    cores(&mut list, shape, heads, kv_heads, dims, travelling, false);
+    cores(&mut list, shape, core, false);
     shape.cast_input(&mut list, "cast attention output", t * (heads * d) as f64);
     list.gemm("output projection", out.forward());
     Boundary::scatter(&mut list, shape, out);
@@ -228,9 +331,9 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
     if shape.recomputes(RecomputePart::CoreAttention)
         && shape.software.attention == AttentionKernel::Unfused
     {
-        cores(&mut list, shape, heads, kv_heads, dims, travelling, false);
+        cores(&mut list, shape, core, false);
     }
-    cores(&mut list, shape, heads, kv_heads, dims, travelling, true);
+    cores(&mut list, shape, core, true);
     if rotary {
         list.memory(
             "rotary backward",
@@ -280,7 +383,7 @@ fn grouped(shape: &Shape<'_>, heads: u32, kv_heads: u32, head_dim: u32) -> Half 
 }
 
 /// Latent attention. With fine-grained FP8 this is the op list of the published trace.
-fn latent(shape: &Shape<'_>) -> Half {
+fn latent(shape: &Shape<'_>, window: Option<u64>) -> Half {
     let Attention::Latent {
         heads,
         q_rank,
@@ -307,9 +410,14 @@ fn latent(shape: &Shape<'_>) -> Half {
     let t = shape.tokens() as f64;
     let outer = shape.outer_tokens() * shape.hidden();
     let fine = shape.fine_grained();
-    let dims = (qk_nope_dim + qk_rope_dim, v_dim);
-    // Rings pass the latents on; each rank expands those of the others for itself.
-    let travelling = kv_rank + rope;
+    let core = Cores {
+        heads,
+        kv_heads: heads,
+        dims: (qk_nope_dim + qk_rope_dim, v_dim),
+        // Rings pass the latents on; each rank expands those of the others for itself.
+        travelling: kv_rank + rope,
+        window,
+    };
     let expand = |list: &mut List| {
         if shape.context > 1 {
             let others = Linear {
@@ -321,11 +429,18 @@ fn latent(shape: &Shape<'_>) -> Half {
     };
     let elements = |width: u64| t * width as f64;
 
-    // Down-projections are replicated over tensor ranks; up-projections are split by head.
-    let q_down = q_rank.map(|rank| shape.linear(h, u64::from(rank)));
+    // Down-projections are copied to all tensor ranks, up-projections are split by head: the
+    // latents are gathered between them, and their gradients reduced (Megatron-Core).
+    let copied = |width: u64| shape.copied_tokens() as f64 * width as f64;
+    let down = |output: u64| Linear {
+        tokens: shape.copied_tokens(),
+        ..shape.linear(h, output)
+    };
+    let q_down = q_rank.map(|rank| down(u64::from(rank)));
     let q_in = q_rank.map_or(h, u64::from);
     let q_up = shape.linear(q_in, q_width);
-    let kv_down = shape.linear(h, kv_rank + rope);
+    let kv_down = down(kv_rank + rope);
+    let latents = 2.0 * elements(kv_rank + rope + q_rank.map_or(0, u64::from));
     let kv_up = shape.linear(kv_rank, kv_width);
     let out = shape.linear(out_width, h);
     // Small kernels of this phase in the trace: 45 forward, 52 backward, 4.8 us on average.
@@ -391,31 +506,28 @@ fn latent(shape: &Shape<'_>) -> Half {
         MemoryClass::Norm,
         6.0 * outer,
     );
-    Boundary::gather(&mut list, shape, q_up);
     list.small("small kernels attn(F)", small_forward);
     if let Some(q_down) = q_down {
-        shape.cast_input(&mut list, "cast x to q_a", elements(h));
+        shape.cast_input(&mut list, "cast x to q_a", copied(h));
         list.gemm("q_a", q_down.forward());
+    } else {
+        Boundary::gather(&mut list, shape, q_up);
     }
-    shape.cast_input(&mut list, "cast x to kv_a", elements(h));
+    shape.cast_input(&mut list, "cast x to kv_a", copied(h));
     list.gemm("kv_a", kv_down.forward());
     if q_down.is_some() {
-        list.memory(
-            "q norm",
-            Class::Norm,
-            MemoryClass::Norm,
-            4.0 * elements(q_in),
-        );
+        list.memory("q norm", Class::Norm, MemoryClass::Norm, 4.0 * copied(q_in));
     }
     list.memory(
         "kv norm",
         Class::Norm,
         MemoryClass::Norm,
-        4.0 * elements(kv_rank),
+        4.0 * copied(kv_rank),
     );
+    Boundary::gather_of(&mut list, shape, q_up, latents);
     up_projections(&mut list, false);
     expand(&mut list);
-    cores(&mut list, shape, heads, heads, dims, travelling, false);
+    cores(&mut list, shape, core, false);
     if fine {
         list.memory(
             "cast attention output E5M6",
@@ -487,7 +599,7 @@ fn latent(shape: &Shape<'_>) -> Half {
             4.0 * elements(out_width) + 4.0 * elements(q_width),
         );
     }
-    cores(&mut list, shape, heads, heads, dims, travelling, true);
+    cores(&mut list, shape, core, true);
     if fine {
         // Post-pass: reads the FP32 dQ, writes it in BF16.
         list.memory(
@@ -531,18 +643,19 @@ fn latent(shape: &Shape<'_>) -> Half {
     shape.cast_for_weight(&mut list, "cast+transpose kv", elements(kv_rank));
     shape.cast_for_weight(&mut list, "cast+transpose dq", elements(q_width));
     shape.cast_for_weight(&mut list, "cast+transpose q", elements(q_in));
+    Boundary::scatter_gradient_of(&mut list, shape, q_up, latents);
     list.memory(
         "kv norm backward",
         Class::Norm,
         MemoryClass::NormBackward,
-        6.0 * elements(kv_rank),
+        6.0 * copied(kv_rank),
     );
     if q_down.is_some() {
         list.memory(
             "q norm backward",
             Class::Norm,
             MemoryClass::NormBackward,
-            6.0 * elements(q_in),
+            6.0 * copied(q_in),
         );
     }
     if shape.recomputes(RecomputePart::Norm) {
@@ -553,22 +666,23 @@ fn latent(shape: &Shape<'_>) -> Half {
             4.0 * outer,
         );
     }
-    shape.cast_gradient(&mut list, "cast dkv_a", elements(kv_rank + rope));
+    shape.cast_gradient(&mut list, "cast dkv_a", copied(kv_rank + rope));
     list.gemm("kv_a dgrad", kv_down.input_gradient());
-    shape.cast_for_weight(&mut list, "cast+transpose x for kv_a", elements(h));
+    shape.cast_for_weight(&mut list, "cast+transpose x for kv_a", copied(h));
     if let Some(q_down) = q_down {
-        shape.cast_for_weight(&mut list, "cast+transpose x for q_a", elements(h));
-        shape.cast_gradient(&mut list, "cast dq_a", elements(q_in));
+        shape.cast_for_weight(&mut list, "cast+transpose x for q_a", copied(h));
+        shape.cast_gradient(&mut list, "cast dq_a", copied(q_in));
         list.gemm("q_a dgrad", q_down.input_gradient());
-        shape.cast_for_weight(&mut list, "cast+transpose dq_a", elements(q_in));
+        shape.cast_for_weight(&mut list, "cast+transpose dq_a", copied(q_in));
         list.memory(
             "add gradients of x",
             Class::Elementwise,
             MemoryClass::Stream,
             6.0 * outer,
         );
+    } else {
+        Boundary::scatter_gradient(&mut list, shape, q_up);
     }
-    Boundary::scatter_gradient(&mut list, shape, q_up);
     list.memory(
         "norm 1 backward with residual",
         Class::Norm,

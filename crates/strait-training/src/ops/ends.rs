@@ -5,7 +5,7 @@
 
 use super::list::List;
 use super::{Class, Pass, Scope, Segment, Shape};
-use crate::kernels::{Gemm, MatrixType, MemoryClass};
+use crate::kernels::{MatrixType, MemoryClass};
 use crate::links::CollectiveKind;
 
 fn single(
@@ -31,19 +31,62 @@ fn single(
     }
 }
 
-/// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks.
-pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
-    let bytes = 4.0 * shape.tokens() as f64 * shape.hidden();
-    let mut list = List::new();
-    list.memory("embedding", Class::Ends, MemoryClass::Embedding, bytes);
+/// Sums a stream over tensor ranks, each of which keeps all of it or its piece of the sequence.
+fn over_tensor_ranks(list: &mut List, shape: &Shape<'_>, name: &'static str, bytes: f64) {
     if shape.tensor > 1 {
         let kind = if shape.sequence_parallel {
             CollectiveKind::ReduceScatter
         } else {
             CollectiveKind::AllReduce
         };
-        list.collective("reduce embedding", Scope::Tensor, kind, 0.5 * bytes, None);
+        list.collective(name, Scope::Tensor, kind, bytes, None);
     }
+}
+
+/// What arrives from another stage: each tensor rank was sent its share of the stream, which without
+/// sequence parallelism has to be gathered (the scatter/gather optimisation of arXiv 2104.04473,
+/// section 4.1). `first` and `last` say what the stage is: nothing arrives at the ends.
+pub fn arrival_pass(shape: &Shape<'_>, first: bool, last: bool) -> Pass {
+    let gather = || {
+        let mut list = List::new();
+        if shape.tensor > 1 && !shape.sequence_parallel {
+            list.collective(
+                "all-gather of what arrived",
+                Scope::Tensor,
+                CollectiveKind::AllGather,
+                2.0 * shape.tokens() as f64 * shape.hidden(),
+                None,
+            );
+        }
+        list.take()
+    };
+    let segment = |ops: Vec<super::Op>, phase| {
+        (!ops.is_empty()).then_some(Segment {
+            ops,
+            phase,
+            ..Segment::default()
+        })
+    };
+    Pass {
+        forward: (!first)
+            .then(|| segment(gather(), "end(F)"))
+            .flatten()
+            .into_iter()
+            .collect(),
+        backward: (!last)
+            .then(|| segment(gather(), "end(B)"))
+            .flatten()
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks.
+pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
+    let bytes = 4.0 * shape.tokens() as f64 * shape.hidden();
+    let mut list = List::new();
+    list.memory("embedding", Class::Ends, MemoryClass::Embedding, bytes);
+    over_tensor_ranks(&mut list, shape, "reduce embedding", 0.5 * bytes);
     let forward = list.take();
     if shape.sequence_parallel {
         list.collective(
@@ -117,14 +160,8 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
         loss_backward * logits,
     );
     list.gemm("head dgrad", head.input_gradient());
-    if shape.tensor > 1 {
-        let (name, kind) = if shape.sequence_parallel {
-            ("reduce-scatter of gradients", CollectiveKind::ReduceScatter)
-        } else {
-            ("all-reduce of gradients", CollectiveKind::AllReduce)
-        };
-        list.collective(name, Scope::Tensor, kind, 2.0 * t * shape.hidden(), None);
-    }
+    let residual = 2.0 * t * shape.hidden();
+    over_tensor_ranks(&mut list, shape, "reduction of gradients", residual);
     list.memory(
         "final norm backward",
         Class::Norm,
@@ -133,7 +170,6 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
     );
     let backward = list.take();
     list.gemm("head wgrad", head.weight_gradient());
-    let _: Gemm = head.forward();
     single(forward, backward, list.take(), shape.model.layers)
 }
 
@@ -143,6 +179,9 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
     let h = u64::from(shape.model.hidden);
     let t = shape.tokens() as f64;
     let outer = shape.outer_tokens() * shape.hidden();
+    let residual = 2.0 * t * shape.hidden();
+    // Column-parallel, its output gathered again: the layer behind it needs it whole, or in
+    // pieces of the sequence.
     let projection = shape.linear(2 * h, h.div_ceil(shape.tensor));
     let mut list = List::new();
     list.memory(
@@ -151,15 +190,35 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
         MemoryClass::Embedding,
         4.0 * t * shape.hidden(),
     );
+    over_tensor_ranks(&mut list, shape, "reduce embedding", residual);
     list.memory("mtp norms", Class::Norm, MemoryClass::Norm, 8.0 * outer);
+    if shape.sequence_parallel {
+        list.collective(
+            "all-gather",
+            Scope::Tensor,
+            CollectiveKind::AllGather,
+            2.0 * residual,
+            None,
+        );
+    }
     shape.cast_input(&mut list, "cast mtp input", 2.0 * t * h as f64);
     list.gemm("mtp projection", projection.forward());
+    if shape.tensor > 1 {
+        list.collective(
+            "all-gather of outputs",
+            Scope::Tensor,
+            CollectiveKind::AllGather,
+            residual,
+            None,
+        );
+    }
     let forward = list.take();
     shape.cast_gradient(&mut list, "cast mtp dy", t * h as f64);
     shape.transpose_weight(&mut list, "transpose W mtp", (2 * h * h) as f64);
     list.gemm("mtp projection dgrad", projection.input_gradient());
     shape.cast_for_weight(&mut list, "cast+transpose mtp input", 2.0 * t * h as f64);
     shape.cast_for_weight(&mut list, "cast+transpose mtp dy", t * h as f64);
+    over_tensor_ranks(&mut list, shape, "reduction of gradients", 2.0 * residual);
     list.memory(
         "mtp norms backward",
         Class::Norm,

@@ -62,6 +62,9 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     let fine = shape.fine_grained();
     let h = u64::from(shape.model.hidden);
     let hf = shape.hidden();
+    let gates = shape.model.activation.input_projections();
+    // Input projections of the activation; the trace's recipe is gated.
+    let gate = gates as f64;
     let local = (u64::from(experts.routed) / shape.expert).max(1);
     let width = u64::from(experts.width).div_ceil(shape.expert_tensor);
     let tokens = shape.moe_tokens();
@@ -78,7 +81,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     let up = Linear {
         tokens: rows_per_expert,
         input: h,
-        output: 2 * width,
+        output: gates * width,
         groups: local as u32,
         operand: shape.operand(),
         gradient_bytes: shape.gradient_bytes,
@@ -92,7 +95,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     let shared_width = u64::from(experts.shared_width).div_ceil(shape.tensor);
     let shared = (shared_width > 0).then(|| {
         (
-            shape.linear(h, 2 * shared_width),
+            shape.linear(h, gates * shared_width),
             shape.linear(shared_width, h),
         )
     });
@@ -170,7 +173,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     shape.transpose_weight(
         &mut list,
         "transpose W routed",
-        (local * 3 * h * width) as f64,
+        (local * (gates + 1) * h * width) as f64,
     );
     list.routed();
     expert_tensor_gather(&mut list, shape, rows * hf * 2.0);
@@ -183,7 +186,11 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         "swiglu routed",
         Class::Activation,
         MemoryClass::Swiglu,
-        if fine { 5.0 } else { 6.0 } * inner,
+        (if fine {
+            2.0 * gate + 1.0
+        } else {
+            2.0 * (gate + 1.0)
+        }) * inner,
     );
     if !fine {
         shape.cast_input(&mut list, "cast activation rows", inner);
@@ -201,7 +208,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             "cast saved h1 routed",
             Class::Cast,
             MemoryClass::Cast,
-            6.0 * inner,
+            3.0 * gate * inner,
         );
     }
     list.unrouted();
@@ -210,7 +217,11 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             "swiglu shared",
             Class::Activation,
             MemoryClass::Swiglu,
-            if fine { 5.0 } else { 6.0 } * shared_inner,
+            (if fine {
+                2.0 * gate + 1.0
+            } else {
+                2.0 * (gate + 1.0)
+            }) * shared_inner,
         );
         if !fine {
             shape.cast_input(&mut list, "cast activation shared", shared_inner);
@@ -224,7 +235,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
                 "cast saved h1 shared",
                 Class::Cast,
                 MemoryClass::Cast,
-                6.0 * shared_inner,
+                3.0 * gate * shared_inner,
             );
         }
     }
@@ -252,12 +263,15 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         if shape.tensor > 1 {
             Boundary::gather_gradient(&mut list, shape, shared_down);
         }
+        if shape.recomputes(RecomputePart::Mlp) || shape.recomputes(RecomputePart::Moe) {
+            list.gemm("shared up recompute", shared_up.forward());
+        }
         if fine {
             list.memory(
                 "cast back saved h1 shared",
                 Class::Cast,
                 MemoryClass::Cast,
-                6.0 * shared_inner,
+                3.0 * gate * shared_inner,
             );
         } else {
             shape.cast_gradient(&mut list, "cast dy shared", t * hf);
@@ -286,21 +300,20 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
                 MemoryClass::CastTranspose,
                 3.0 * shared_inner,
             );
-        } else if activation_recompute {
+        } else if activation_recompute || shape.recomputes(RecomputePart::Mlp) {
             list.memory(
                 "swiglu recompute shared",
                 Class::Activation,
                 MemoryClass::Swiglu,
-                6.0 * shared_inner,
+                2.0 * (gate + 1.0) * shared_inner,
             );
         }
         list.memory(
             "swiglu backward shared",
             Class::Activation,
             MemoryClass::Swiglu,
-            10.0 * shared_inner,
+            2.0 * (2.0 * gate + 1.0) * shared_inner,
         );
-        let _ = shared_up;
     }
     list.routed();
     if fine {
@@ -308,7 +321,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             "cast back saved h1 routed",
             Class::Cast,
             MemoryClass::Stream,
-            6.0 * inner,
+            3.0 * gate * inner,
         );
     }
     list.memory(
@@ -320,20 +333,26 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     expert_tensor_gather(&mut list, shape, rows * hf * 2.0);
     if !fine {
         shape.cast_gradient(&mut list, "cast dy rows", rows * hf);
-        if shape.recomputes(RecomputePart::Moe) {
-            list.gemm("routed up recompute", up.forward());
-        }
+    }
+    if shape.recomputes(RecomputePart::Moe) {
+        list.memory(
+            "permute to experts again",
+            Class::Permute,
+            MemoryClass::Permute,
+            row_bytes * hf * (received + rows),
+        );
+        list.gemm("routed up recompute", up.forward());
     }
     list.gemm("routed down dgrad", down.input_gradient());
-    // Recomputing the activation reads the products again: 12 instead of 10 bytes.
+    // Recomputing the activation writes it again: 12 instead of 10 bytes where it is gated.
     list.memory(
         "swiglu backward routed",
         Class::Activation,
         MemoryClass::Swiglu,
         if fine || activation_recompute {
-            12.0
+            4.0 * (gate + 1.0)
         } else {
-            10.0
+            4.0 * gate + 2.0
         } * inner,
     );
     if fine {
@@ -351,7 +370,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         );
     }
     list.unrouted();
-    if fine && shape.recomputes(RecomputePart::Norm) {
+    if shape.recomputes(RecomputePart::Norm) {
         list.memory(
             "norm 2 recompute",
             Class::Norm,
@@ -363,7 +382,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         shape.cast_input(&mut list, "cast x again", t * hf);
     }
     list.routed();
-    shape.cast_gradient(&mut list, "cast dh1 routed", 2.0 * inner);
+    shape.cast_gradient(&mut list, "cast dh1 routed", gate * inner);
     list.gemm("routed up dgrad", up.input_gradient());
     expert_tensor_scatter(&mut list, shape, rows * hf * 2.0);
     list.memory(
@@ -377,7 +396,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             "cast+transpose dh1 routed",
             Class::Cast,
             MemoryClass::CastTranspose,
-            6.0 * inner,
+            3.0 * gate * inner,
         );
     }
     list.unrouted();
@@ -390,10 +409,10 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
                 "transpose W shared up",
                 Class::Cast,
                 MemoryClass::CastTranspose,
-                2.0 * (2 * shared_width * h) as f64,
+                2.0 * (gates * shared_width * h) as f64,
             );
         }
-        shape.cast_gradient(&mut list, "cast dh1 shared", 2.0 * shared_inner);
+        shape.cast_gradient(&mut list, "cast dh1 shared", gate * shared_inner);
         list.gemm("shared up dgrad", shared_up.input_gradient());
         if shape.tensor > 1 {
             Boundary::scatter_gradient(&mut list, shape, shared_up);
@@ -403,7 +422,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
                 "cast+transpose dh1 shared",
                 Class::Cast,
                 MemoryClass::CastTranspose,
-                6.0 * shared_inner,
+                3.0 * gate * shared_inner,
             );
             list.memory(
                 "cast+transpose x shared",
@@ -470,6 +489,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         MemoryClass::Stream,
         6.0 * outer,
     );
+    Boundary::reduce_routed_gradient(&mut list, shape);
     list.memory(
         "norm 2 backward",
         Class::Norm,

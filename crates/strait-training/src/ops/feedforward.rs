@@ -2,7 +2,7 @@
 //!
 //! In: a [`Shape`]. Out: forward, input-gradient and weight-gradient ops. Never routes.
 
-use super::attention::{Boundary, Half};
+use super::attention::{Boundary, Half, post_norm};
 use super::list::List;
 use super::{Class, Shape};
 use crate::case::RecomputePart;
@@ -103,7 +103,9 @@ pub(super) fn dense_half(shape: &Shape<'_>, width: u32) -> Half {
         MemoryClass::NormBackward,
         6.0 * outer,
     );
-    let backward = list.take();
+    let mut backward = list.take();
+    let mut forward = forward;
+    post_norm(shape, &mut forward, &mut backward);
 
     list.gemm("down wgrad", down.weight_gradient());
     list.gemm("up wgrad", up.weight_gradient());

@@ -3,7 +3,7 @@
 //! In: a [`Shape`] and the layer's index. Out: forward and backward segments. Never
 //! overlaps anything: that is the schedule's doing.
 
-use super::attention::attention_half;
+use super::attention::{Boundary, attention_half, post_norm};
 use super::experts::{combine, dispatch, moe_half};
 use super::feedforward::dense_half;
 use super::{Pass, Segment, Shape};
@@ -20,7 +20,7 @@ pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
 }
 
 fn dense_layer(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
-    let attention = attention_half(shape);
+    let attention = attention_half(shape, layer);
     let feed = dense_half(shape, shape.model.ffn);
     let segment = |ops, filler, phase| Segment {
         ops,
@@ -48,7 +48,7 @@ fn dense_layer(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
 }
 
 fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) -> Pass {
-    let attention = attention_half(shape);
+    let attention = attention_half(shape, layer);
     let moe = moe_half(shape, experts);
     let full = recompute && shape.recomputes_layers();
     let mut route = attention.forward;
@@ -69,10 +69,11 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             phase: "mlp(F)",
         },
     ];
-    if !shape.fine_grained() {
+    let after = after_combine(shape);
+    if !after.is_empty() {
         // Weighting and adding the combined outputs; DeepSeek's trace has it in the next norm.
         forward.push(Segment {
-            ops: after_combine(shape),
+            ops: after,
             exchange: None,
             filler: Vec::new(),
             layer,
@@ -93,6 +94,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         });
     }
     let mut before = Vec::new();
+    post_norm(shape, &mut Vec::new(), &mut before);
     if full {
         before.extend(moe.forward.iter().cloned());
     }
@@ -123,6 +125,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
     Pass { forward, backward }
 }
 
+/// What follows combine: weighting, the residual, and what is needed to have all tokens again.
 fn after_combine(shape: &Shape<'_>) -> Vec<super::Op> {
     use super::Class;
     use super::list::List;
@@ -130,24 +133,30 @@ fn after_combine(shape: &Shape<'_>) -> Vec<super::Op> {
     use crate::kernels::MemoryClass;
     let mut list = List::new();
     let outer = shape.outer_tokens() * shape.hidden();
+    let routed = shape.moe_tokens() * shape.hidden();
     let top_k = shape
         .model
         .experts
         .as_ref()
         .map_or(1.0, |e| f64::from(e.top_k));
-    if shape.dispatcher() != Dispatcher::Deduplicated {
+    if !shape.fine_grained() && shape.dispatcher() != Dispatcher::Deduplicated {
         list.memory(
             "unpermute outputs",
             Class::Permute,
             MemoryClass::Permute,
-            2.0 * outer * (top_k + 1.0),
+            2.0 * routed * (top_k + 1.0),
         );
     }
-    list.memory(
-        "residual add",
-        Class::Elementwise,
-        MemoryClass::Stream,
-        6.0 * outer,
-    );
-    list.take()
+    Boundary::gather_routed(&mut list, shape);
+    if !shape.fine_grained() {
+        list.memory(
+            "residual add",
+            Class::Elementwise,
+            MemoryClass::Stream,
+            6.0 * outer,
+        );
+    }
+    let mut ops = list.take();
+    post_norm(shape, &mut ops, &mut Vec::new());
+    ops
 }

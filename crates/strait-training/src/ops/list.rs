@@ -2,7 +2,7 @@
 //!
 //! In: shapes and byte counts. Out: `Vec<Op>`. Never decides which kernels a layer has.
 
-use super::{Class, Op, Scope, Work};
+use super::{Class, Hidden, Op, Scope, Work};
 use crate::kernels::{AttentionCore, FixedKernel, Gemm, MatrixType, MemoryClass, Pass};
 use crate::links::CollectiveKind;
 use strait_units::Bytes;
@@ -90,13 +90,13 @@ impl List {
         scope: Scope,
         kind: CollectiveKind,
         bytes: f64,
-        beside: Option<Gemm>,
+        hidden: Option<Hidden>,
     ) -> &mut List {
         let work = Work::Collective {
             scope,
             kind,
             bytes: Bytes::from_f64(bytes),
-            beside,
+            hidden,
         };
         self.push(name, Class::Gemm, work)
     }

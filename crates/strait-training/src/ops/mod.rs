@@ -18,11 +18,13 @@ mod layer;
 mod list;
 mod optimizer;
 mod shape;
+#[cfg(test)]
+mod tests;
 
-pub use ends::{embedding_pass, head_pass, mtp_entry_pass};
+pub use ends::{arrival_pass, embedding_pass, head_pass, mtp_entry_pass};
 pub use layer::layer_pass;
 pub use optimizer::{OptimizerWork, optimizer_ops};
-pub use shape::Shape;
+pub use shape::{Shape, operand};
 
 use crate::kernels::{AttentionCore, FixedKernel, Gemm, MemoryClass};
 use crate::links::{CollectiveKind, Direction};
@@ -109,6 +111,16 @@ pub enum Scope {
     Context,
 }
 
+/// How a product hides a collective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Hidden {
+    /// Both are cut into a piece for each rank and run as a pipeline: the product needs the
+    /// collective's result or the other way round (user buffers of Transformer Engine).
+    Pipelined(Gemm),
+    /// They do not need each other and run side by side.
+    Beside(Gemm),
+}
+
 /// The work of an op.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
@@ -122,8 +134,8 @@ pub enum Work {
     Fixed(FixedKernel),
     /// A number of tiny kernels, lumped into one op.
     Small(u32),
-    /// A collective in the compute stream; with `beside`, overlapped with that product
-    /// so that only a part of it shows.
+    /// A collective in the compute stream; with `hidden`, overlapped with a product so that
+    /// only a part of it shows.
     Collective {
         /// Ranks.
         scope: Scope,
@@ -131,8 +143,8 @@ pub enum Work {
         kind: CollectiveKind,
         /// Full buffer.
         bytes: Bytes,
-        /// The product that hides it.
-        beside: Option<Gemm>,
+        /// What hides it.
+        hidden: Option<Hidden>,
     },
     /// Ring exchange of keys and values under the steps of a context-parallel attention.
     Ring {

@@ -74,10 +74,21 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Tokens that enter the MoE block on this rank: with sequence parallelism each tensor
-    /// rank dispatches its own share.
+    /// Tokens that enter the MoE block on this rank: each tensor rank dispatches its own share,
+    /// with sequence parallelism because it holds no others, without it because experts would
+    /// work on every token once for each tensor rank.
     pub fn moe_tokens(&self) -> f64 {
-        self.outer_tokens()
+        self.tokens() as f64 / self.tensor as f64
+    }
+
+    /// Tokens that a layer's matrices see that are copied, not split, over tensor ranks: with
+    /// sequence parallelism each rank's own, without it all.
+    pub fn copied_tokens(&self) -> u64 {
+        if self.sequence_parallel {
+            self.tokens().div_ceil(self.tensor)
+        } else {
+            self.tokens()
+        }
     }
 
     /// Width of the residual stream.
@@ -87,12 +98,7 @@ impl<'a> Shape<'a> {
 
     /// The operand type of linear layers.
     pub fn operand(&self) -> MatrixType {
-        match self.precision {
-            Precision::Fp16 | Precision::Bf16 => MatrixType::Bf16,
-            Precision::Fp8Tensor => MatrixType::Fp8Tensor,
-            Precision::Fp8Block => MatrixType::Fp8Block,
-            Precision::Mxfp8 => MatrixType::Mxfp8,
-        }
+        operand(self.precision)
     }
 
     /// Linear layers run in FP8.
@@ -153,5 +159,15 @@ impl<'a> Shape<'a> {
     /// Backward tensor-parallel collectives are hidden.
     pub fn overlaps_backward(&self) -> bool {
         self.software.tensor_overlap != TensorOverlap::None
+    }
+}
+
+/// The operand type of a recipe's linear layers.
+pub fn operand(precision: Precision) -> MatrixType {
+    match precision {
+        Precision::Fp16 | Precision::Bf16 => MatrixType::Bf16,
+        Precision::Fp8Tensor => MatrixType::Fp8Tensor,
+        Precision::Fp8Block => MatrixType::Fp8Block,
+        Precision::Mxfp8 => MatrixType::Mxfp8,
     }
 }

@@ -260,12 +260,13 @@ impl ScheduleError {
     }
 }
 
-/// Most model chunks that a rank may hold ([`Chunk::local`] is a byte).
-pub const MOST_CHUNKS: u32 = 128;
+/// Most model chunks that a rank may hold: a chunk has two channels, and a program numbers its
+/// channels with a byte ([`strait_sim::Program::channels`]).
+pub const MOST_CHUNKS: u32 = 127;
 
 /// Most chunks of a step over all pipeline ranks (a bound on memory; DeepSeek-V3's step
 /// has 3,840).
-pub const MOST_WORK: u64 = 1 << 24;
+pub const MOST_WORK: u64 = 1 << 20;
 
 /// The name of a schedule as scenarios write it.
 pub fn name(kind: ScheduleKind) -> &'static str {

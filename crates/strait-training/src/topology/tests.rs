@@ -209,10 +209,7 @@ fn faults_show_where_they_should() {
     let groups: Vec<Vec<u32>> = (0..4).map(|g| strided(g, 4)).collect();
     let (before, _) = together(&sound, &groups, Grain::Class);
     // A NIC of group 1 (node 1, local 3) at half speed.
-    let slow = sound
-        .clone()
-        .with(fault(Element::Nic(8 + 3), 0.5))
-        .unwrap();
+    let slow = sound.clone().with(fault(Element::Nic(8 + 3), 0.5)).unwrap();
     for grain in [Grain::Class, Grain::Flow] {
         let (after, variables) = together(&slow, &groups, grain);
         assert_near(after[1], 2.0 * before[1], "group with the slow NIC");
@@ -222,10 +219,7 @@ fn faults_show_where_they_should() {
         }
     }
     // Dead: the neighbour's NIC takes it.
-    let dead = sound
-        .clone()
-        .with(fault(Element::Nic(8 + 3), 0.0))
-        .unwrap();
+    let dead = sound.clone().with(fault(Element::Nic(8 + 3), 0.0)).unwrap();
     let (after, _) = together(&dead, &groups, Grain::Class);
     let ratio = after[1] / before[1];
     assert!(ratio > 1.5 && ratio < 2.01, "one NIC for two: {ratio}");
@@ -237,7 +231,12 @@ fn faults_show_where_they_should() {
     // Half of a leaf's uplinks: its four nodes' NICs share two.
     let uplink = fault(Element::Uplink { rail: 3, leaf: 0 }, 0.5);
     let (after, _) = together(&sound.clone().with(uplink).unwrap(), &groups, Grain::Class);
-    assert!(after.iter().zip(&before).all(|(a, b)| (a / b - 2.0).abs() < 1e-6));
+    assert!(
+        after
+            .iter()
+            .zip(&before)
+            .all(|(a, b)| (a / b - 2.0).abs() < 1e-6)
+    );
     // A ring goes at the pace of its slowest link.
     let ring = |topology: &Topology| {
         let members: Vec<u32> = (0..64).collect();
@@ -259,10 +258,12 @@ fn faults_show_where_they_should() {
 #[test]
 fn classes_are_flows_to_1e_12() {
     let cluster = leaves(cluster(200.0, 50.0, ScaleUp::Switched), 4, 3.0);
-    for faults in [vec![], vec![Element::Nic(11)], vec![Element::Port(3)], vec![
-        Element::Uplink { rail: 1, leaf: 2 },
-        Element::Nic(200),
-    ]] {
+    for faults in [
+        vec![],
+        vec![Element::Nic(11)],
+        vec![Element::Port(3)],
+        vec![Element::Uplink { rail: 1, leaf: 2 }, Element::Nic(200)],
+    ] {
         let mut topology = topology(&cluster);
         for element in faults {
             topology = topology.with(fault(element, 0.5)).unwrap();
@@ -272,7 +273,10 @@ fn classes_are_flows_to_1e_12() {
         let (flows, _) = together(&topology, &groups, Grain::Flow);
         for (class, flow) in classes.iter().zip(&flows) {
             // And a tick for each of a few roundings before.
-            assert!((class - flow).abs() <= 1e-12 * flow + 1e-11, "{class} {flow}");
+            assert!(
+                (class - flow).abs() <= 1e-12 * flow + 1e-11,
+                "{class} {flow}"
+            );
         }
     }
 }
@@ -304,7 +308,11 @@ fn traffic_stays_on_its_rail() {
     let topology = super::Topology::new(&one, &profile()).unwrap();
     let mut steps = Vec::new();
     topology.route(1, 70, &mut steps).unwrap();
-    assert_eq!(steps.len(), 6, "no forwarding, but leaf and pod up and down");
+    assert_eq!(
+        steps.len(),
+        6,
+        "no forwarding, but leaf and pod up and down"
+    );
 }
 
 #[test]

@@ -171,11 +171,7 @@ impl Topology {
     ///
     /// # Errors
     /// [`TopologyError`] if a member is not of the cluster or cannot be reached.
-    pub fn exchange(
-        &self,
-        exchange: &Exchange,
-        members: &[u32],
-    ) -> Result<Placed, TopologyError> {
+    pub fn exchange(&self, exchange: &Exchange, members: &[u32]) -> Result<Placed, TopologyError> {
         let group = self.group(members)?;
         let traffic = self.exchange_traffic(exchange, &group)?;
         self.place(traffic, &group)
@@ -205,7 +201,10 @@ impl Topology {
                 // What a rank sends, its own part included.
                 let n = f64::from(group.shape.ranks.max(2));
                 let sent = time.nic_bytes.as_f64() + time.nvlink_bytes.as_f64();
-                (Pattern::AllPairs, vec![Bytes::from_f64(sent * n / (n - 1.0))])
+                (
+                    Pattern::AllPairs,
+                    vec![Bytes::from_f64(sent * n / (n - 1.0))],
+                )
             }
             Dispatcher::AllGather => {
                 let moved = time.nvlink_bytes.as_f64();
@@ -435,8 +434,10 @@ impl Flows {
         spread: &[(u32, f64)],
     ) -> Result<(), TopologyError> {
         let costs = self.costs;
-        let hops = (steps.iter().map(|s| (s.link, costs[usize::from(s.network)])))
-            .chain(spread.iter().map(|&(link, part)| (link, costs[0] * part)));
+        let hops = (steps
+            .iter()
+            .map(|s| (s.link, costs[usize::from(s.network)])))
+        .chain(spread.iter().map(|&(link, part)| (link, costs[0] * part)));
         if let Some(sums) = &mut self.sums {
             for (link, cost) in hops {
                 sums[link as usize] += share * cost;

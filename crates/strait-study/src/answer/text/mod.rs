@@ -154,15 +154,16 @@ pub fn headline(case: &CaseAnswer) -> String {
     if !outcome.step.memory.fits() {
         text += " It does not fit in memory.";
     }
-    if let Some(judgement) = worst(&case.claims) {
+    // The first claim of a scenario is the one that its question is about.
+    if let Some((judgement, others)) = case.claims.split_first() {
         text.push(' ');
-        text += &claim_in_words(judgement, &case.claims);
+        text += &claim_in_words(judgement, others);
     }
     wrap(&text, COLUMNS, 0)
 }
 
 /// The verdict on one claim in a sentence, and how it goes with the others.
-fn claim_in_words(judgement: &Judgement, all: &[Judgement]) -> String {
+fn claim_in_words(judgement: &Judgement, others: &[Judgement]) -> String {
     let claim = &judgement.claim;
     let print = |value: f64| claim.quantity.unit().print(value);
     let whose = if claim.who.is_empty() {
@@ -179,31 +180,27 @@ fn claim_in_words(judgement: &Judgement, all: &[Judgement]) -> String {
     if let Some(simulated) = judgement.simulated {
         text += &format!(": simulated is {}", print(simulated));
     }
-    let alike = (all.iter())
-        .filter(|j| j.verdict == judgement.verdict)
-        .count();
-    if all.len() > 1 && alike == all.len() {
-        text += &format!("; so are all {alike} claims");
-    } else if all.len() > 1 {
-        text += &format!(
-            "; {} of {} claims have another verdict",
-            all.len() - alike,
-            all.len()
-        );
+    if others.is_empty() {
+        return text + ".";
     }
-    text + "."
-}
-
-/// The claim with the hardest verdict, the first of equals.
-fn worst(claims: &[Judgement]) -> Option<&Judgement> {
-    let rank = |j: &Judgement| match j.verdict {
-        Verdict::Impossible => 0,
-        Verdict::Implausible => 1,
-        Verdict::Plausible => 2,
-        Verdict::Expected => 3,
-        Verdict::Undecidable => 4,
-    };
-    claims.iter().min_by_key(|j| rank(j))
+    let verdicts = [
+        Verdict::Impossible,
+        Verdict::Implausible,
+        Verdict::Plausible,
+        Verdict::Expected,
+        Verdict::Undecidable,
+    ];
+    let counts: Vec<String> = (verdicts.iter())
+        .map(|verdict| {
+            (
+                others.iter().filter(|j| j.verdict == *verdict).count(),
+                verdict,
+            )
+        })
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, verdict)| format!("{count} {}", verdict.word()))
+        .collect();
+    text + &format!("; other claims: {}.", counts.join(", "))
 }
 
 fn reproduce(out: &mut String, question: &Question, digest: &str, style: TextStyle) {

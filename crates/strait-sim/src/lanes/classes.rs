@@ -1,0 +1,216 @@
+//! Which ranks can advance in step: the coarsest classes in which all see the same.
+//!
+//! In: a [`Plan`]. Out: a class for each rank, such that the ranks of a class run the same
+//! program, exchange messages with ranks of the same classes over the same channels, and
+//! meet the same classes in their groups. Never looks at times.
+//!
+//! Found by colour refinement: start with the programs, split what differs, until nothing
+//! does. Why that is enough: say that a class waits when any of its ranks does. If classes
+//! wait for each other in a circle, then, each rank of a class having what it waits for in
+//! the next class, so do ranks, and the job cannot finish by any engine. So classes in step
+//! finish exactly the jobs that can finish.
+
+use crate::plan::Plan;
+use crate::program::{Kind, MAX_GROUP_KINDS, MAX_STREAMS};
+use std::collections::BTreeMap;
+
+/// No class, channel or rank.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Why a job cannot be run in lanes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Which message is the n-th would depend on when they arrive.
+    #[error("channel {channel} of rank {rank} is fed by more than one stream")]
+    SharedChannel {
+        /// The receiving rank.
+        rank: u32,
+        /// The channel that its slots wait for.
+        channel: u8,
+    },
+}
+
+/// Who sends on a channel of a rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Feed {
+    rank: u32,
+    stream: u8,
+    /// Peer indices of that rank which mean this channel, as a mask.
+    peers: [u64; 4],
+}
+
+/// What a program does with channels and groups, in the slots that it has.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// Peers of its sends, and the streams these are on.
+    pub sends: Vec<(u8, u8)>,
+    /// For each channel, the largest count that a slot waits for.
+    pub awaited: Vec<u32>,
+}
+
+/// The classes of a job's ranks.
+#[derive(Debug)]
+pub(super) struct Classes {
+    /// The class of each rank; numbered by their first rank.
+    pub of: Vec<u32>,
+    pub count: u32,
+    /// By program.
+    pub uses: Vec<Uses>,
+}
+
+/// Rounds after which classes are not worth having; then each rank is its own.
+const MOST_ROUNDS: usize = 64;
+
+impl Classes {
+    pub fn new(plan: &Plan<'_>) -> Result<Classes, Refusal> {
+        let uses: Vec<Uses> = (0..plan.programs.len()).map(|p| uses(plan, p)).collect();
+        let mut first_channel = Vec::with_capacity(plan.job.ranks.len());
+        let mut channels = 0usize;
+        for spec in &plan.job.ranks {
+            first_channel.push(channels);
+            channels += uses[spec.program as usize].awaited.len();
+        }
+        let feeds = feeds(plan, &uses, &first_channel, channels)?;
+        let programs = plan.job.ranks.iter().map(|spec| vec![spec.program]);
+        let (mut of, mut count) = number(programs);
+        for _ in 0..MOST_ROUNDS {
+            let meetings = meetings(plan, &of);
+            let seen = (0..of.len()).map(|rank| {
+                let spec = &plan.job.ranks[rank];
+                let mine = &uses[spec.program as usize];
+                let mut seen = vec![of[rank]];
+                for &(peer, _) in &mine.sends {
+                    let peer = spec.peers[usize::from(peer)];
+                    let there = plan.job.ranks[peer.rank as usize].program as usize;
+                    if uses[there].awaited[usize::from(peer.channel)] > 0 {
+                        seen.extend([of[peer.rank as usize], u32::from(peer.channel)]);
+                    } else {
+                        seen.extend([NONE, NONE]);
+                    }
+                }
+                for feed in &feeds[first_channel[rank]..first_channel[rank] + mine.awaited.len()] {
+                    seen.push(feed.map_or(NONE, |feed| of[feed.rank as usize]));
+                    let peers = feed.map_or([0; 4], |feed| feed.peers);
+                    seen.extend(peers.iter().flat_map(|p| [*p as u32, (*p >> 32) as u32]));
+                }
+                for (kind, meetings) in meetings.iter().enumerate() {
+                    let group = spec.groups[kind] as usize;
+                    seen.push(meetings.get(group).copied().unwrap_or(NONE));
+                }
+                seen
+            });
+            let (finer, more) = number(seen);
+            if more == count {
+                return Ok(Classes { of, count, uses });
+            }
+            (of, count) = (finer, more);
+        }
+        let ranks = of.len() as u32;
+        Ok(Classes {
+            of: (0..ranks).collect(),
+            count: ranks,
+            uses,
+        })
+    }
+}
+
+/// Numbers distinct values in the order in which they appear.
+fn number(values: impl Iterator<Item = Vec<u32>>) -> (Vec<u32>, u32) {
+    let mut known = BTreeMap::new();
+    let of = values
+        .map(|value| {
+            let next = known.len() as u32;
+            *known.entry(value).or_insert(next)
+        })
+        .collect();
+    (of, known.len() as u32)
+}
+
+fn uses(plan: &Plan<'_>, program: usize) -> Uses {
+    let of = &plan.programs[program];
+    let slots = of.first_slot as usize..(of.first_slot + of.slots) as usize;
+    let mut blocks: Vec<u32> = plan.slot_blocks[slots.clone()].to_vec();
+    blocks.sort_unstable();
+    blocks.dedup();
+    let mut uses = Uses {
+        sends: Vec::new(),
+        awaited: vec![0; usize::from(of.channels)],
+    };
+    for block in blocks {
+        let block = &plan.blocks[block as usize];
+        for stream in 0..MAX_STREAMS {
+            let first = block.first[stream] as usize;
+            for op in &plan.ops[first..first + usize::from(block.length[stream])] {
+                if let Kind::Send { peer } = op.instruction.kind {
+                    uses.sends.push((peer, stream as u8));
+                }
+            }
+        }
+    }
+    uses.sends.sort_unstable();
+    uses.sends.dedup();
+    for entry in plan.slots[slots]
+        .iter()
+        .flat_map(|s| s.entry.iter().flatten())
+    {
+        let awaited = &mut uses.awaited[usize::from(entry.channel)];
+        *awaited = (*awaited).max(entry.count);
+    }
+    uses
+}
+
+/// Who feeds each channel that a slot waits for.
+fn feeds(
+    plan: &Plan<'_>,
+    uses: &[Uses],
+    first_channel: &[usize],
+    channels: usize,
+) -> Result<Vec<Option<Feed>>, Refusal> {
+    let mut feeds: Vec<Option<Feed>> = vec![None; channels];
+    for (rank, spec) in plan.job.ranks.iter().enumerate() {
+        for &(index, stream) in &uses[spec.program as usize].sends {
+            let peer = spec.peers[usize::from(index)];
+            let there = plan.job.ranks[peer.rank as usize].program as usize;
+            if uses[there].awaited[usize::from(peer.channel)] == 0 {
+                continue;
+            }
+            let at = first_channel[peer.rank as usize] + usize::from(peer.channel);
+            let rank = rank as u32;
+            let feed = feeds[at].get_or_insert(Feed {
+                rank,
+                stream,
+                peers: [0; 4],
+            });
+            if (feed.rank, feed.stream) != (rank, stream) {
+                return Err(Refusal::SharedChannel {
+                    rank: peer.rank,
+                    channel: peer.channel,
+                });
+            }
+            feed.peers[usize::from(index >> 6)] |= 1 << (index & 63);
+        }
+    }
+    Ok(feeds)
+}
+
+/// For each kind and group, a number for the set of classes that meet there.
+fn meetings(plan: &Plan<'_>, of: &[u32]) -> [Vec<u32>; MAX_GROUP_KINDS] {
+    std::array::from_fn(|kind| {
+        let classes = plan.groups_of(kind).iter().map(|group| {
+            let members =
+                &plan.members[group.first as usize..(group.first + group.length) as usize];
+            let mut classes: Vec<u32> = Vec::new();
+            for member in members {
+                let class = of[*member as usize];
+                if classes.last() != Some(&class) {
+                    classes.push(class);
+                }
+            }
+            classes.sort_unstable();
+            classes.dedup();
+            classes
+        });
+        number(classes).0
+    })
+}

@@ -1,0 +1,82 @@
+//! The second engine: max-plus, instruction by instruction over all ranks of a class at once.
+//!
+//! In: a checked [`Job`], a [`Timing`], an [`Observer`], as for the event engine. Out: the same
+//! [`Run`], to the tick. There is no event queue and no clock: where durations do not depend on
+//! when things run, every time is a sum or a maximum of times known before.
+//!
+//! Ranks that see the same ([`classes`]) form a set and advance together: an instruction is a
+//! loop over columns with a lane for each rank, a collective a maximum per group. Sets run
+//! one after the other, each until all its streams wait for another set: for a message, or at
+//! a collective whose groups span sets. A set that would run far ahead is held back, so that
+//! memory does not grow with the number of slots.
+
+mod classes;
+mod column;
+mod plan;
+mod run;
+mod set;
+mod view;
+
+pub use classes::Refusal;
+pub use view::{LaneGroup, LaneGroups, LaneRanks, Scratch};
+
+use crate::Timing;
+use crate::engine::{Engine, EngineError, Mode, Run, Watch};
+use crate::observer::{Observer, Unobserved};
+use crate::plan::Plan;
+use crate::program::Job;
+use classes::Classes;
+use std::sync::atomic::AtomicBool;
+
+/// The max-plus engine. It runs jobs whose durations do not depend on when things happen:
+/// any [`Timing`] is of that kind, for it is a function of places alone.
+///
+/// Simulated time ends at 2^63 ticks (106 days) here, half as far as in the event engine.
+/// [`Run::events`] counts the instructions of sets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lanes;
+
+impl Lanes {
+    /// Runs a job to its end. Looks at `cancel` and calls `progress` as [`Engine::run`] does,
+    /// now and then. [`EngineError::Refused`] says that the event engine has to run it.
+    pub fn run<T: Timing, O: Observer>(
+        &self,
+        job: &Job,
+        timing: &T,
+        observer: &mut O,
+        cancel: &AtomicBool,
+        progress: &dyn Fn(f64),
+    ) -> Result<Run, EngineError> {
+        job.check()?;
+        let plan = Plan::new(job);
+        let classes = Classes::new(&plan)?;
+        let watch = Watch { cancel, progress };
+        let run = run::Lockstep::new(&plan, &classes, timing, observer).run(watch)?;
+        match run {
+            Some(run) => Ok(run),
+            // Nothing can go on: the event engine stops at the same places, and says where.
+            None => Engine::new(Mode::Runs).run(job, timing, &mut Unobserved, cancel, progress),
+        }
+    }
+}
+
+/// Fewest ranks a set should have on average for [`Lanes`] to be the faster engine.
+const WORTHWHILE: usize = 4;
+
+/// Runs a job on the fastest engine that is exact for it.
+pub fn run<T: Timing, O: Observer>(
+    job: &Job,
+    timing: &T,
+    observer: &mut O,
+    cancel: &AtomicBool,
+    progress: &dyn Fn(f64),
+) -> Result<Run, EngineError> {
+    job.check()?;
+    let plan = Plan::new(job);
+    if let Ok(classes) = Classes::new(&plan)
+        && job.ranks.len() >= WORTHWHILE * classes.count as usize
+    {
+        return Lanes.run(job, timing, observer, cancel, progress);
+    }
+    Engine::new(Mode::Runs).run(job, timing, observer, cancel, progress)
+}
