@@ -130,7 +130,7 @@ struct Atoms {
 }
 
 impl Atoms {
-    fn new(templates: &[(Template, Grain)], kept: &[bool]) -> Atoms {
+    fn new(templates: &[(&Template, Grain)], kept: &[bool]) -> Atoms {
         let mut atoms = Atoms {
             first_hop: vec![0],
             ..Atoms::default()
@@ -271,7 +271,10 @@ impl Plan {
             seen.iter().filter(|s| **s).count()
         };
         let binding_links = kept.iter().filter(|k| **k).count();
-        let atoms = Atoms::new(&templates, &kept);
+        let borrowed: Vec<(&Template, Grain)> = (templates.iter())
+            .map(|(template, grain)| (template, *grain))
+            .collect();
+        let atoms = Atoms::new(&borrowed, &kept);
         let refined = templates.iter().any(|(_, grain)| *grain == Grain::Class);
         let partition = atoms.partition(&links.capacities, refined);
         let mut plan = Plan {
@@ -482,6 +485,16 @@ impl Plan {
     /// Rounds of colour refinement.
     pub fn rounds(&self) -> u32 {
         self.rounds
+    }
+
+    /// Classes of all flows of all templates on all their links, as if every template were at the
+    /// grain of classes and no link were left out. For reports and measurements.
+    pub fn refine_flows(&self) -> Partition {
+        let classes: Vec<(&Template, Grain)> = (self.templates.iter())
+            .map(|(template, _)| (template, Grain::Class))
+            .collect();
+        let atoms = Atoms::new(&classes, &vec![true; self.links.len()]);
+        atoms.partition(&self.links.capacities, true)
     }
 
     /// Time of a transfer that shares its links with nobody and whose flows never wait for each
