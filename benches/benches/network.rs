@@ -220,7 +220,13 @@ fn once(part: &str) {
     }
     if "error".contains(part) {
         // The same few rounds at the finest grain and as coflows: eight groups that share.
-        for (thin, spread, rounds) in [(1.0, 0.2, 1), (3.0, 0.2, 1), (3.0, 0.0, 8)] {
+        for (thin, spread, rounds) in [
+            (1.0, 0.2, 2),
+            (1.5, 0.2, 4),
+            (3.0, 0.2, 1),
+            (3.0, 0.2, 4),
+            (3.0, 0.0, 8),
+        ] {
             let workload = Workload {
                 groups: 8,
                 thin,

@@ -149,7 +149,7 @@ impl Case {
                     .iter_mut()
                     .zip(plan.demand(templates[template], &sizes).unwrap())
                 {
-                    *sum = *sum + more;
+                    *sum += more;
                 }
             }
             network.settle(now);
