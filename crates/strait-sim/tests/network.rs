@@ -405,6 +405,8 @@ fn full_bisection_uplinks_are_dropped_and_groups_come_apart() {
     // 48 ranks with four ports each; and 24 uplinks, in one case too wide to bind.
     assert_eq!(full.link_counts(), (216, 192, 192));
     assert_eq!(thin.link_counts(), (216, 216, 216));
+    assert_eq!(full.components(), [0, 1, 2, 3]);
+    assert_eq!(thin.components(), [0; 4]);
 }
 
 #[test]

@@ -125,7 +125,11 @@ fn measured_all_reduces_over_nodes() {
         offs.push(off.abs());
     }
     offs.sort_by(f64::total_cmp);
-    println!("{} rows, median {:.1} %", offs.len(), offs[offs.len() / 2] * 100.0);
+    println!(
+        "{} rows, median {:.1} %",
+        offs.len(),
+        offs[offs.len() / 2] * 100.0
+    );
     assert!(offs.len() >= 12 && offs[offs.len() / 2] < 0.05);
 }
 

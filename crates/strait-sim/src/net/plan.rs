@@ -482,6 +482,36 @@ impl Plan {
         (self.used.0, self.used.1, self.capacities.len())
     }
 
+    /// Which templates can ever slow each other: those with one number share links that can bind,
+    /// directly or through others. A template with a number of its own takes the time it takes
+    /// alone, whenever it runs, as long as it does not run twice at once.
+    pub fn components(&self) -> Vec<u32> {
+        let mut of: Vec<u32> = (0..self.templates.len() as u32).collect();
+        let root = |of: &mut Vec<u32>, mut at: u32| {
+            while of[at as usize] != at {
+                of[at as usize] = of[of[at as usize] as usize];
+                at = of[at as usize];
+            }
+            at
+        };
+        let mut first = vec![u32::MAX; self.capacities.len()];
+        for template in 0..self.templates.len() as u32 {
+            let at = template as usize;
+            for variable in self.first_variable[at]..self.first_variable[at + 1] {
+                for used in self.uses(variable) {
+                    let first = &mut first[used.link as usize];
+                    if *first == u32::MAX {
+                        *first = template;
+                    }
+                    let (a, b) = (root(&mut of, *first), root(&mut of, template));
+                    // The lowest template names the component.
+                    of[a.max(b) as usize] = a.min(b);
+                }
+            }
+        }
+        (0..of.len() as u32).map(|at| root(&mut of, at)).collect()
+    }
+
     /// Rounds of colour refinement.
     pub fn rounds(&self) -> u32 {
         self.rounds
