@@ -15,6 +15,7 @@
 mod check;
 mod engine;
 mod lanes;
+pub mod net;
 mod observer;
 mod plan;
 pub mod program;

@@ -36,3 +36,4 @@ pub mod schedule;
 pub mod simulate;
 pub mod step;
 pub mod timeline;
+pub mod topology;

@@ -70,6 +70,21 @@ pub struct CollectivePlan {
     pub sent: Bytes,
 }
 
+/// A collective by what it puts where: `fixed + bytes / min(port, nics)` is its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Wire {
+    /// Algorithm; `None` where nothing is to do.
+    pub algorithm: Option<Algorithm>,
+    /// Latency, pipeline fill, and what a low-latency protocol loses.
+    pub fixed: Time,
+    /// Bytes that pass a rank.
+    pub bytes: Bytes,
+    /// Bus rate of a rank's port.
+    pub port: Bandwidth,
+    /// Bus rate of the NICs of a domain's members together; infinite inside one domain.
+    pub nics: Bandwidth,
+}
+
 /// Rates and latencies of one algorithm on one group; seconds and bytes/s.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -127,18 +142,10 @@ impl Links<'_> {
                 Algorithm::Pairwise,
                 self.all_to_all(bytes.as_f64(), group).seconds(),
             ),
-            CollectiveKind::AllReduce => [
-                Some(self.ring(kind, group)),
-                self.tree(group),
-                self.in_switch(group),
-            ]
-            .into_iter()
-            .flatten()
-            .map(|candidate| (candidate.algorithm, candidate.seconds(wire_bytes)))
-            .fold((Algorithm::Ring, f64::INFINITY), |best, next| {
-                if next.1 < best.1 { next } else { best }
-            }),
-            _ => (Algorithm::Ring, self.ring(kind, group).seconds(wire_bytes)),
+            _ => {
+                let (best, seconds) = self.best(kind, wire_bytes, group);
+                (best.algorithm, seconds)
+            }
         };
         let sent = match algorithm {
             // The switch sums: a rank sends its buffer once.
@@ -150,6 +157,51 @@ impl Links<'_> {
             time: Time::from_seconds(seconds),
             bus: Bandwidth::new(wire_bytes / seconds),
             sent,
+        }
+    }
+
+    /// The candidate that takes least time for a collective other than all-to-all, and its seconds.
+    fn best(&self, kind: CollectiveKind, wire_bytes: f64, group: GroupShape) -> (Candidate, f64) {
+        let ring = self.ring(kind, group);
+        let others = match kind {
+            CollectiveKind::AllReduce => [self.tree(group), self.in_switch(group)],
+            _ => [None, None],
+        };
+        others
+            .into_iter()
+            .flatten()
+            .fold((ring, ring.seconds(wire_bytes)), |best, candidate| {
+                let seconds = candidate.seconds(wire_bytes);
+                if seconds < best.1 {
+                    (candidate, seconds)
+                } else {
+                    best
+                }
+            })
+    }
+
+    /// What a collective other than all-to-all puts on ports and NICs, by its best algorithm;
+    /// nothing in a group of one.
+    pub fn wire(&self, kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Wire {
+        if group.ranks < 2 || bytes == Bytes::ZERO {
+            return Wire::default();
+        }
+        let wire_bytes = kind.wire_share(group.ranks) * bytes.as_f64();
+        let (best, seconds) = self.best(kind, wire_bytes, group);
+        let port = best.in_node_bus;
+        let nic = if group.domains < 2 {
+            f64::INFINITY
+        } else if best.bus < port {
+            best.bus
+        } else {
+            self.nic_bus(group).max(port)
+        };
+        Wire {
+            algorithm: Some(best.algorithm),
+            fixed: Time::from_seconds((seconds - wire_bytes / best.bus).max(0.0)),
+            bytes: Bytes::from_f64(wire_bytes),
+            port: Bandwidth::new(port),
+            nics: Bandwidth::new(nic),
         }
     }
 

@@ -27,9 +27,9 @@ pub mod point_to_point;
 pub mod profile;
 pub mod routing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use collective::{Algorithm, CollectiveKind, CollectivePlan};
+pub use collective::{Algorithm, CollectiveKind, CollectivePlan, Wire};
 pub use exchange::{Bound, Direction, Exchange, ExchangeTime};
 pub use profile::LinkProfile;
 pub use routing::{FanOut, LoadSpread};

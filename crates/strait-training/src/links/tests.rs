@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use strait_units::{Bandwidth, Bytes, Power, Ratio, Time};
 
 /// A profile of made-up but ordinary numbers, so that these tests do not depend on the catalogue.
-fn profile() -> LinkProfile {
+pub(crate) fn profile() -> LinkProfile {
     let us = Time::from_micros;
     let share = Ratio::new;
     let form = |a1, f1, a2, fill| TimeForm {
@@ -95,7 +95,7 @@ fn profile() -> LinkProfile {
 }
 
 /// A cluster of 256 nodes of eight, rates in GB/s.
-fn cluster(scale_up: f64, nic: f64, kind: ScaleUp) -> Cluster {
+pub(crate) fn cluster(scale_up: f64, nic: f64, kind: ScaleUp) -> Cluster {
     Cluster {
         accelerator: Accelerator {
             id: "a".into(),
