@@ -533,9 +533,7 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                 true => &set.times,
                 false => &set.ready[stream],
             };
-            if cluster.arrived == 0 {
-                cluster.starts[parity].fill(0);
-            }
+            // What is left there from the collective before last is earlier than any arrival.
             column::latest(&mut cluster.starts[parity], arrivals, &membership.group_of);
             cluster.sites[membership.place] = (site.slot_index, site.index, op_at as u32);
             cluster.arrived += 1;
@@ -645,8 +643,9 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     /// Two stages of three ranks: the first sends and computes behind, and could do so for
-    /// all slots before the second, whose background meets the first's, has begun.
-    fn stages(slots: u32) -> Job {
+    /// all slots before the second, whose background meets the first's, has begun. The second
+    /// waits for so many messages.
+    fn stages(slots: u32, awaited: u32) -> Job {
         let op = |kind, picos| Instruction {
             kind,
             base: Time::from_picos(picos),
@@ -673,7 +672,10 @@ mod tests {
                     .map(|slot| Slot {
                         block: 0,
                         keys: [0, 0],
-                        entry: [(stage > 0).then_some(entry(slot + 1)), None],
+                        entry: [
+                            (stage > 0 && slot < awaited).then_some(entry(slot + 1)),
+                            None,
+                        ],
                     })
                     .collect(),
                 foreground: 1,
@@ -696,9 +698,17 @@ mod tests {
 
     #[test]
     fn memory_does_not_grow_with_slots() {
-        let job = stages(1000);
+        bounded(&stages(1000, 1000));
+    }
+
+    #[test]
+    fn messages_that_nobody_waits_for_are_not_kept() {
+        bounded(&stages(1000, 10));
+    }
+
+    fn bounded(job: &Job) {
         job.check().unwrap();
-        let plan = Plan::new(&job);
+        let plan = Plan::new(job);
         let classes = Classes::new(&plan).unwrap();
         let mut unseen = Unobserved;
         let mut run = Lockstep::new(&plan, &classes, &BaseTiming, &mut unseen);
