@@ -2,7 +2,8 @@
 //!
 //! Measured in CPU time of the thread, so that other load does not count. Compare ratios:
 //! `cargo bench --bench engine`. With `ONCE=PART` the cases whose
-//! name contains PART print one line each, and there is a larger job.
+//! name contains PART print one line each, also as multiples of a hold loop on the standard
+//! heap ("heaps"), and there is a larger job.
 
 use criterion::measurement::{Measurement, ValueFormatter};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -312,6 +313,12 @@ fn main() {
         // Too long to sample.
         let large = one_forward_one_backward(16, 1024, 64, 120);
         jobs.push(("1F1B, 16384 ranks", large));
+        let larger = one_forward_one_backward(16, 6400, 64, 12);
+        jobs.push(("1F1B, 102400 ranks", larger));
+        // Few ranks a program: where lanes end.
+        for (name, replicas) in [("1F1B, 16 ranks", 1), ("1F1B, 32 ranks", 2)] {
+            jobs.push((name, one_forward_one_backward(16, replicas, replicas, 120)));
+        }
     }
     let mut criterion = Criterion::default()
         .with_measurement(CpuTime)
@@ -321,13 +328,17 @@ fn main() {
         queues::<WheelQueue>(&mut criterion, "wheel, hold");
         queues::<HeapQueue>(&mut criterion, "heap, hold");
     }
+    let heap = once.as_ref().map_or(f64::NAN, |_| heap_rate());
+    if once.is_some() {
+        println!("binary heap, hold 100000: {:.1} M events/s", heap * 1e-6);
+    }
     for (name, job) in &jobs {
         let jitter = JitteredTiming::new(1, job.ranks.len() as u32, Ratio::new(0.03), &[]);
         if let Some(pattern) = &once {
             for (case, run) in cases(job, &jitter) {
                 let full = format!("{name}/{case}");
                 if full.contains(pattern.as_str()) {
-                    print_once(&full, &*run);
+                    print_once(&full, heap, &*run);
                 }
             }
             continue;
@@ -375,19 +386,48 @@ fn queues<Q: EventQueue>(criterion: &mut Criterion<CpuTime>, name: &str) {
     group.finish();
 }
 
-fn print_once(name: &str, run: &dyn Fn() -> Run) {
+/// CPU seconds of one call: the best of three measurements, each long enough to be one.
+fn seconds_of(mut call: impl FnMut()) -> f64 {
+    const LONG: f64 = 0.1;
+    let start = cpu_seconds();
+    call();
+    let times = (LONG / (cpu_seconds() - start).max(1e-4)).ceil();
     let mut best = f64::INFINITY;
-    let mut result: Option<Run> = None;
     for _ in 0..3 {
-        drop(result.take());
         let start = cpu_seconds();
-        result = Some(run());
-        best = best.min(cpu_seconds() - start);
+        for _ in 0..times as u32 {
+            call();
+        }
+        best = best.min((cpu_seconds() - start) / times);
     }
-    let run = result.expect("ran three times");
+    best
+}
+
+/// Events a second of the standard binary heap in a hold model of 100,000: what other
+/// figures are given as multiples of.
+fn heap_rate() -> f64 {
+    const STEPS: u64 = 1_000_000;
+    let key = Key::new(1);
+    let mut queue = HeapQueue::default();
+    for i in 0..100_000 {
+        let time = Time::from_picos(key.at(u64::from(i)).word() % 100_000_000);
+        queue.push(time, i);
+    }
+    STEPS as f64
+        / seconds_of(|| {
+            black_box(hold(&mut queue, key, STEPS));
+        })
+}
+
+fn print_once(name: &str, heap: f64, run: &dyn Fn() -> Run) {
+    let best = seconds_of(|| {
+        black_box(run());
+    });
+    let run = run();
     println!(
-        "{name:45} {:6.1} M ops/s  {:5.2} s  {:4.1} M ops  {:5.2} M events  end {} ps",
+        "{name:45} {:6.1} M ops/s  {:5.1} heaps  {:6.3} s  {:4.1} M ops  {:5.2} M events  end {} ps",
         run.ops as f64 / best * 1e-6,
+        run.ops as f64 / best / heap,
         best,
         run.ops as f64 * 1e-6,
         run.events as f64 * 1e-6,

@@ -7,7 +7,9 @@
 //!
 //! [`program`] says what a rank runs and what that means: read it first. [`Engine::run`] checks
 //! a job, compiles it and runs it, every instruction as an event ([`Mode`]) or runs of local
-//! instructions at once; both give the same bytes. [`Timing`] is asked what an instruction takes,
+//! instructions at once; both give the same bytes. [`Lanes`] is a second engine without events,
+//! ten times as fast where many ranks run the same program, and equal to the tick; [`run()`] picks.
+//! [`Timing`] is asked what an instruction takes,
 //! an [`Observer`] is told what happened. [`queue`] has the plain queue and its fast twin,
 //! [`random`] values that are looked up by key instead of drawn, [`world`] the ranks as columns of
 //! an ECS.

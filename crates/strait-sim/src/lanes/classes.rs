@@ -295,6 +295,17 @@ mod tests {
     }
 
     #[test]
+    fn receivers_differ_as_their_senders_do() {
+        let mut job = rows(4, 2, |row, column| 2 * row + column);
+        let other = job.programs[0].clone();
+        job.programs.push(other);
+        for row in 2..4 {
+            job.ranks[2 * row].program = 2;
+        }
+        assert_eq!(classes(&job), [0, 1, 0, 1, 2, 3, 2, 3]);
+    }
+
+    #[test]
     fn a_chain_within_a_program_falls_apart() {
         let mut job = rows(4, 1, |row, _| row);
         let mut waits = job.programs[0].clone();

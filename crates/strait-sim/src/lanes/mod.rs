@@ -67,7 +67,10 @@ fn in_step<T: Timing, O: Observer>(
         // Nothing can go on: the event engine stops at the same places, and says where.
         None => {
             let Watch { cancel, progress } = watch;
-            Engine::new(Mode::Runs).run(plan.job, timing, &mut Unobserved, cancel, progress)
+            let result =
+                Engine::new(Mode::Runs).run(plan.job, timing, &mut Unobserved, cancel, progress);
+            debug_assert!(result.is_err(), "sets wait in a circle, ranks do not");
+            result
         }
     }
 }

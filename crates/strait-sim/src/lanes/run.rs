@@ -97,16 +97,22 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
 
     /// Runs to the end; `None` if sets wait for each other in a circle.
     pub fn run(mut self, watch: Watch<'_>) -> Result<Option<Run>, EngineError> {
+        let finishes = self.to_the_end(watch)?;
+        Ok(finishes.then(|| self.finished()))
+    }
+
+    /// Runs until all are finished, or until nothing can go on.
+    fn to_the_end(&mut self, watch: Watch<'_>) -> Result<bool, EngineError> {
         loop {
             while let Some(set) = self.queue.pop_front() {
                 self.queued[set as usize] = false;
                 self.go_on(set as usize, watch)?;
             }
             if self.all.sets.iter().all(LaneSet::is_finished) {
-                return Ok(Some(self.finished()));
+                return Ok(true);
             }
             if !std::mem::take(&mut self.held_back) {
-                return Ok(None);
+                return Ok(false);
             }
             self.ahead *= 2;
             for set in 0..self.all.sets.len() as u32 {
@@ -527,9 +533,7 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                 true => &set.times,
                 false => &set.ready[stream],
             };
-            if cluster.arrived == 0 {
-                cluster.starts[parity].fill(0);
-            }
+            // What is left there from the collective before last is earlier than any arrival.
             column::latest(&mut cluster.starts[parity], arrivals, &membership.group_of);
             cluster.sites[membership.place] = (site.slot_index, site.index, op_at as u32);
             cluster.arrived += 1;
@@ -628,5 +632,102 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                 .all(|accounts| accounts.conserve(run.end))
         );
         run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Block, EntryWait, Instruction, Job, Peer, Program, RankSpec, Slot};
+    use crate::{BaseTiming, Unobserved};
+    use std::sync::atomic::AtomicBool;
+
+    /// Two stages of three ranks: the first sends and computes behind, and could do so for
+    /// all slots before the second, whose background meets the first's, has begun. The second
+    /// waits for so many messages.
+    fn stages(slots: u32, awaited: u32) -> Job {
+        let op = |kind, picos| Instruction {
+            kind,
+            base: Time::from_picos(picos),
+            waits: [None, None],
+            busy: 0,
+            idle: 0,
+            load: 0,
+            label: 0,
+        };
+        let program = |stage: u32| {
+            let work = if stage == 0 {
+                op(Kind::Send { peer: 0 }, 2)
+            } else {
+                op(Kind::Local, 3)
+            };
+            let meet = op(Kind::Collective { group: 0 }, 5);
+            let entry = |count| EntryWait { channel: 0, count };
+            Program {
+                blocks: vec![Block {
+                    streams: vec![vec![work], vec![meet]],
+                    ..Block::default()
+                }],
+                slots: (0..slots)
+                    .map(|slot| Slot {
+                        block: 0,
+                        keys: [0, 0],
+                        entry: [
+                            (stage > 0 && slot < awaited).then_some(entry(slot + 1)),
+                            None,
+                        ],
+                    })
+                    .collect(),
+                foreground: 1,
+                channels: 1,
+            }
+        };
+        let rank = |rank: u32| RankSpec {
+            program: rank / 3,
+            groups: [rank % 3, 0, 0, 0, 0, 0, 0, 0],
+            peers: vec![Peer {
+                rank: 3 + rank % 3,
+                channel: 0,
+            }],
+        };
+        Job {
+            programs: vec![program(0), program(1)],
+            ranks: (0..6).map(rank).collect(),
+        }
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_slots() {
+        bounded(&stages(1000, 1000));
+    }
+
+    #[test]
+    fn messages_that_nobody_waits_for_are_not_kept() {
+        bounded(&stages(1000, 10));
+    }
+
+    fn bounded(job: &Job) {
+        job.check().unwrap();
+        let plan = Plan::new(job);
+        let classes = Classes::new(&plan).unwrap();
+        let mut unseen = Unobserved;
+        let mut run = Lockstep::new(&plan, &classes, &BaseTiming, &mut unseen);
+        let watch = Watch {
+            cancel: &AtomicBool::new(false),
+            progress: &|_| {},
+        };
+        assert!(run.to_the_end(watch).unwrap());
+        assert_eq!(run.ahead, AHEAD);
+        for set in &run.all.sets {
+            assert!(set.pool.len() + set.frames.len() <= AHEAD);
+        }
+        for channel in &run.all.channels {
+            assert!(channel.pool.len() + channel.queue.len() <= AHEAD);
+        }
+        assert_eq!(
+            run.finished().end,
+            Time::from_picos(5002),
+            "the first arrives at 2"
+        );
     }
 }

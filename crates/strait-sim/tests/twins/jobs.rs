@@ -28,7 +28,7 @@ pub struct Shape {
 /// What breaks the regularity of ranks, none of which makes a job unable to finish.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mix {
-    /// Every second replica runs a program of its own: the same instructions with other times,
+    /// Half of the replicas run a program of their own: the same instructions with other times,
     /// so that groups join programs in all streams.
     pub variants: bool,
     /// Messages go to another replica.
@@ -237,7 +237,8 @@ fn ranks(shape: Shape) -> Vec<RankSpec> {
             rank: number(stage.saturating_sub(1), (replica + turn) % replicas),
             channel: 1,
         };
-        let variant = u32::from(mix.variants && replica % 2 == 1);
+        // One, other, other, one: neither always comes first in a pair.
+        let variant = u32::from(mix.variants && (replica + 1) / 2 % 2 == 1);
         RankSpec {
             program: variant * stages + stage,
             groups,
