@@ -97,12 +97,12 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
 
     /// Runs to the end; `None` if sets wait for each other in a circle.
     pub fn run(mut self, watch: Watch<'_>) -> Result<Option<Run>, EngineError> {
-        let finishes = self.to_the_end(watch)?;
+        let finishes = self.drive(watch)?;
         Ok(finishes.then(|| self.finished()))
     }
 
     /// Runs until all are finished, or until nothing can go on.
-    fn to_the_end(&mut self, watch: Watch<'_>) -> Result<bool, EngineError> {
+    fn drive(&mut self, watch: Watch<'_>) -> Result<bool, EngineError> {
         loop {
             while let Some(set) = self.queue.pop_front() {
                 self.queued[set as usize] = false;
@@ -716,7 +716,7 @@ mod tests {
             cancel: &AtomicBool::new(false),
             progress: &|_| {},
         };
-        assert!(run.to_the_end(watch).unwrap());
+        assert!(run.drive(watch).unwrap());
         assert_eq!(run.ahead, AHEAD);
         for set in &run.all.sets {
             assert!(set.pool.len() + set.frames.len() <= AHEAD);
