@@ -238,7 +238,7 @@ fn ranks(shape: Shape) -> Vec<RankSpec> {
             channel: 1,
         };
         // One, other, other, one: neither always comes first in a pair.
-        let variant = u32::from(mix.variants && (replica + 1) / 2 % 2 == 1);
+        let variant = u32::from(mix.variants && replica.div_ceil(2) % 2 == 1);
         RankSpec {
             program: variant * stages + stage,
             groups,
