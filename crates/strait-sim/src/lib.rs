@@ -38,7 +38,7 @@ pub use stuck::{Stuck, Waiting};
 pub use timing::{BaseTiming, JitteredTiming};
 pub use world::{Accounts, ClusterWorld};
 
-use strait_units::Time;
+use strait_units::{Bytes, Time};
 
 /// Where an instruction runs: what a duration may depend on.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,47 @@ pub struct Site<'a> {
     pub index: u16,
 }
 
+/// Bytes to be sent over the shared links of [`Timing::network`], in place of a duration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transfer {
+    /// Passes before the bytes are on the links: latency and start-up.
+    pub fixed: Time,
+    /// Which links they take.
+    pub template: net::TemplateId,
+    /// Size of each of the template's parts, at most two.
+    pub sizes: [Bytes; 2],
+}
+
 /// What instructions take. Must be a pure function of its arguments: it may be called
 /// in any order and from any thread.
 pub trait Timing: Sync {
+    /// The links that transfers share. `None`: no instruction is a transfer, and all durations
+    /// are known beforehand.
+    fn network(&self) -> Option<&net::Plan> {
+        None
+    }
+
+    /// What a collective puts on shared links; `None`: it takes [`Timing::collective`].
+    fn shared_collective(
+        &self,
+        _group: u32,
+        _members: &[u32],
+        _site: Site<'_>,
+        _instruction: &Instruction,
+    ) -> Option<Transfer> {
+        None
+    }
+
+    /// What a send puts on shared links; `None`: it takes [`Timing::local`].
+    fn shared_send(
+        &self,
+        _rank: u32,
+        _site: Site<'_>,
+        _instruction: &Instruction,
+    ) -> Option<Transfer> {
+        None
+    }
+
     /// Duration of a local instruction or a send on a rank.
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time;
     /// Duration of a collective of a group once all its members have arrived. `group` is the
