@@ -52,6 +52,8 @@ pub(crate) struct Shared<'p> {
     now: u64,
     /// Whether the starts of `now` have been, and nothing ended since.
     started: bool,
+    /// Whether what has ended left room that is not given to the others yet.
+    unsettled: bool,
 }
 
 impl<'p> Shared<'p> {
@@ -63,6 +65,7 @@ impl<'p> Shared<'p> {
             ended: Vec::new(),
             now: 0,
             started: false,
+            unsettled: false,
         }
     }
 
@@ -88,6 +91,9 @@ impl<'p> Shared<'p> {
 
     /// When something starts or may end next. `None`: never.
     pub fn next(&mut self) -> Option<u64> {
+        if self.unsettled {
+            return Some(self.now);
+        }
         let start = self.posts.peek().map(|Reverse(post)| post.at);
         let end = self.network.next_time().map(Time::picos);
         match (start, end) {
@@ -102,6 +108,7 @@ impl<'p> Shared<'p> {
             return;
         }
         (self.now, self.started) = (now, false);
+        self.unsettled = true;
         self.ended.clear();
         self.network.finish(Time::from_picos(now), &mut self.ended);
         tags.extend(self.ended.iter().map(|finished| finished.tag));
@@ -126,6 +133,7 @@ impl<'p> Shared<'p> {
             self.network.start(time, template, sizes, post.tag)?;
         }
         self.network.settle(time);
+        self.unsettled = false;
         Ok(())
     }
 }
