@@ -4,26 +4,15 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use strait_benches::scenario::{FLAGSHIP, TUTORIAL};
 use strait_study::catalog::Catalog;
-use strait_study::scenario::{Overrides, load};
 use strait_training::case::Case;
 use strait_training::simulate::{Control, simulate};
 
-const TUTORIAL: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../scenarios/tutorial/first-step.toml"
-);
-
 fn cases() -> Vec<Case> {
-    let loaded = load(
-        Path::new(TUTORIAL),
-        &Catalog::embedded(),
-        &Overrides::default(),
-    );
-    let loaded = loaded.expect("the tutorial's scenario is sound");
-    loaded.cases.into_iter().map(|case| case.case).collect()
+    let cases = TUTORIAL.cases(&Catalog::embedded());
+    cases.expect("temporary files")
 }
 
 fn answer(case: &Case) -> f64 {
@@ -34,7 +23,7 @@ fn answer(case: &Case) -> f64 {
         threads: 1,
         clock: &|| 0.0,
     };
-    let outcome = simulate(case, control).expect("the tutorial has an answer");
+    let outcome = simulate(case, control).expect("the case has an answer");
     outcome.run.days
 }
 
@@ -53,5 +42,18 @@ fn tutorial(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tutorial);
+/// All phases of the run, not only the step that `--bench step` times.
+fn flagship(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("DeepSeek-V3, 2048 ranks");
+    group.sample_size(10);
+    group.bench_function("text to answer", |bencher| {
+        bencher.iter(|| {
+            let case = FLAGSHIP.case().expect("temporary files");
+            black_box(answer(&case))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, tutorial, flagship);
 criterion_main!(benches);
