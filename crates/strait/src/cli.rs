@@ -64,7 +64,7 @@ pub enum Command {
   strait trace scenarios/deepseek-v3/h800.toml -o step.json
   strait trace scenarios/deepseek-v3/h800.toml -o step.json --ranks 0-63 --window 2s..3s")]
     Trace(TraceArgs),
-    /// Measure how fast Strait is on this machine (a few seconds)
+    /// Measure how fast Strait is on this machine (under 20 s)
     #[command(after_help = "Examples:
   strait bench
   strait bench --json > bench.json")]

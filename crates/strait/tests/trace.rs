@@ -182,14 +182,29 @@ fn bench_measures_every_part() {
         "wheel_hold",
         "executor_every_op",
         "executor_runs",
+        "executor_lanes",
+        "all_to_alls",
         "step_rate",
         "step_ratio",
         "step_memory",
+        "llama_cpu",
+        "llama_memory",
+        "many_ranks_cpu",
+        "many_ranks_memory",
         "tutorial_answer",
     ] {
         let found = results.iter().find(|result| result["name"] == name);
         let value = found.and_then(|result| result["value"].as_f64());
         assert!(value.is_some_and(|value| value > 0.0), "{name}");
     }
-    assert_eq!(results[0]["value"], 2048.0);
+    let value = |name: &str| {
+        let found = results.iter().find(|result| result["name"] == name);
+        found.and_then(|result| result["value"].as_f64()).unwrap()
+    };
+    assert_eq!(value("step_ranks"), 2048.0);
+    assert_eq!(value("llama_ranks"), 16384.0);
+    assert_eq!(value("many_ranks_ranks"), 102_400.0);
+    // Twice the micro-batches, but not the memory.
+    assert!(value("double_batch_ops") > 1.9 * value("step_ops"));
+    assert!(value("double_batch_memory") < 1.3 * value("step_memory"));
 }
