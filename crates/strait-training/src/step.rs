@@ -130,7 +130,7 @@ fn mean(run: &Run, value: impl Fn(&Accounts) -> Time) -> Time {
 fn read(
     input: StepInput<'_>,
     layout: &Layout,
-    _lowered: &Lowered,
+    lowered: &Lowered,
     run: &Run,
     bars: Vec<Bar>,
 ) -> StepOutcome {
@@ -231,8 +231,10 @@ fn read(
             ops: run.ops,
             events: run.events,
             folded: false,
+            grain: lowered.grain,
+            on_links: lowered.timing.wires.as_ref().map_or(0, |w| w.shared()),
         },
         bars,
-        warnings: Vec::new(),
+        warnings: lowered.warnings.clone(),
     }
 }

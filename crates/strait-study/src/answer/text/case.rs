@@ -6,7 +6,6 @@
 use super::{BAR, COLUMNS, Detail, StepUnit, TextStyle, headline, seconds};
 use crate::answer::CaseAnswer;
 use crate::answer::compare::exposed;
-use crate::answer::document::GRAIN;
 use crate::answer::format::{
     count, dollars, fixed, percent, scaled, signed_percent, significant, wrap,
 };
@@ -361,11 +360,16 @@ fn engine(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     } else {
         "every rank simulated"
     };
+    let links = match work.on_links {
+        0 => "nobody shares a link".to_owned(),
+        some => format!("{} transfers share links", count(u64::from(some))),
+    };
     let remark = format!(
-        "{} ranks, {} ops, {} events; {folded}; network grain: {GRAIN}",
+        "{} ranks, {} ops, {} events; {folded}; network grain: {}, {links}",
         count(work.ranks),
         scaled(work.ops as f64),
         scaled(work.events as f64),
+        work.grain,
     );
     style.heading(out, "Engine", &remark);
 }
