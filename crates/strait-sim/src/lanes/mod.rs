@@ -10,22 +10,21 @@
 //! a collective whose groups span sets. A set that would run far ahead is held back, so that
 //! memory does not grow with the number of slots.
 
-mod classes;
 mod column;
 mod plan;
 mod run;
 mod set;
 mod view;
 
-pub use classes::Refusal;
+pub use crate::classes::Refusal;
 pub use view::{LaneGroup, LaneGroups, LaneRanks, Scratch};
 
 use crate::Timing;
+use crate::classes::{self, Classes};
 use crate::engine::{Engine, EngineError, Mode, Run, Watch};
 use crate::observer::{Observer, Unobserved};
 use crate::plan::Plan;
 use crate::program::Job;
-use classes::Classes;
 use std::sync::atomic::AtomicBool;
 
 /// The max-plus engine. It runs jobs whose durations do not depend on when things happen:
