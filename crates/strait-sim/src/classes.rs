@@ -14,7 +14,7 @@
 //! - [Folds](crate::Fold): with colours that tell all times apart, ranks of a class do the same
 //!   at the same time, and one speaks for all.
 
-use crate::plan::GroupPlan;
+use crate::plan::{GroupPlan, Plan};
 use crate::program::{Job, Kind, MAX_GROUP_KINDS, Program};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,9 @@ pub enum Refusal {
         /// The channel that its slots wait for.
         channel: u8,
     },
+    /// A transfer on shared links starts before something on them that is known already.
+    #[error("transfers over shared links do not come in the order of their times")]
+    OutOfOrder,
 }
 
 /// Who sends on a channel of a rank.
@@ -100,10 +103,13 @@ pub(crate) struct Classes {
 const MOST_ROUNDS: usize = 64;
 
 impl Classes {
-    /// Classes of what ranks do, whatever it takes.
-    pub fn new(plan: &crate::plan::Plan<'_>) -> Result<Classes, Refusal> {
+    /// Classes of what ranks do, whatever it takes. `apart`: ranks that never meet on foreground
+    /// streams are in classes of their own, so that no lane is ahead of another for long.
+    pub fn new(plan: &Plan<'_>, apart: bool) -> Result<Classes, Refusal> {
+        let companies = apart.then(|| companies(plan));
+        let company = |rank: u32| companies.as_ref().map_or(0, |of| of[rank as usize]);
         let colours = Colours {
-            rank: |_| 0,
+            rank: |rank| u64::from(company(rank)),
             group: |_, _: &GroupPlan| 0,
         };
         Classes::coloured(plan.job, plan.meetings(), &colours)
@@ -229,6 +235,42 @@ fn uses(program: &Program) -> Uses {
     uses
 }
 
+/// For each rank, the lowest of those that it is connected with by collectives on foreground
+/// streams, those of blocks that drain left out: they meet again and again.
+fn companies(plan: &Plan<'_>) -> Vec<u32> {
+    let mut kinds = [false; MAX_GROUP_KINDS];
+    for (program, block) in (plan.job.programs.iter())
+        .flat_map(|program| program.blocks.iter().map(move |block| (program, block)))
+        .filter(|(_, block)| !block.drains)
+    {
+        for op in (block.streams.iter().take(usize::from(program.foreground))).flatten() {
+            if let Kind::Collective { group } = op.kind {
+                kinds[usize::from(group)] = true;
+            }
+        }
+    }
+    let mut of: Vec<u32> = (0..plan.job.ranks.len() as u32).collect();
+    let root = |of: &mut Vec<u32>, mut at: u32| {
+        while of[at as usize] != at {
+            of[at as usize] = of[of[at as usize] as usize];
+            at = of[at as usize];
+        }
+        at
+    };
+    for kind in (0..MAX_GROUP_KINDS).filter(|kind| kinds[*kind]) {
+        for group in plan.groups_of(kind) {
+            let members = group.first as usize..(group.first + group.length) as usize;
+            for pair in plan.members[members].windows(2) {
+                let (a, b) = (root(&mut of, pair[0]), root(&mut of, pair[1]));
+                of[a.max(b) as usize] = a.min(b);
+            }
+        }
+    }
+    (0..of.len() as u32)
+        .map(|rank| root(&mut of, rank))
+        .collect()
+}
+
 /// Who feeds each channel that a slot waits for.
 fn feeds(
     job: &Job,
@@ -290,7 +332,6 @@ pub(crate) fn met(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
     use crate::program::{Block, EntryWait, Instruction, Job, Peer, Program, RankSpec, Slot};
     use strait_units::Time;
 
@@ -350,7 +391,7 @@ mod tests {
 
     fn classes(job: &Job) -> Vec<u32> {
         job.check().unwrap();
-        Classes::new(&Plan::new(job)).unwrap().of
+        Classes::new(&Plan::new(job), false).unwrap().of
     }
 
     #[test]
@@ -407,7 +448,7 @@ mod tests {
             job.ranks[rank as usize].peers[0].rank = (rank + 1).min(many - 1);
         }
         // The last rank feeds its own channel, as does the one before.
-        assert!(Classes::new(&Plan::new(&job)).is_err());
+        assert!(Classes::new(&Plan::new(&job), false).is_err());
         job.ranks[many as usize - 1].peers[0].rank = 0;
         // A ring: all alike, and none can start.
         assert_eq!(classes(&job), vec![0; many as usize]);

@@ -10,13 +10,15 @@
 
 use crate::check::JobError;
 use crate::lanes::Refusal;
+use crate::net::NetworkError;
 use crate::observer::{BlockSpan, InstructionSpan, Observer};
 use crate::plan::{GroupPlan, Plan};
 use crate::program::{Job, Kind, MAX_STREAMS, MAX_WINDOWS};
 use crate::queue::{EventQueue, WheelQueue};
+use crate::shared::Shared;
 use crate::stuck::{self, Stuck};
 use crate::world::{Accounts, BETWEEN, ClusterWorld, RankState};
-use crate::{Site, Timing};
+use crate::{Site, Timing, Transfer};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_units::Time;
@@ -68,6 +70,9 @@ pub enum EngineError {
     /// Simulated time passed the end of [`Time`].
     #[error("simulated time exceeds {} s", Time::MAX.seconds())]
     Overflow,
+    /// A transfer that its network does not know.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -86,9 +91,9 @@ const PROGRESS_EVERY: u64 = 1 << 18;
 const _: () = assert!(PROGRESS_EVERY.is_multiple_of(CANCEL_EVERY));
 
 /// Event payloads: a stream of a rank, or with this bit a group.
-const GROUP: u32 = 1 << 31;
-const STREAM_BITS: u32 = 2;
-const STREAM_MASK: u32 = (1 << STREAM_BITS) - 1;
+pub(crate) const GROUP: u32 = 1 << 31;
+pub(crate) const STREAM_BITS: u32 = 2;
+pub(crate) const STREAM_MASK: u32 = (1 << STREAM_BITS) - 1;
 const _: () = assert!(MAX_STREAMS <= 1 << STREAM_BITS);
 
 /// Runs jobs; generic over the event queue.
@@ -215,6 +220,12 @@ struct Loop<'a, Q, T, O, const RUNS: bool> {
     /// Messages that have arrived, by [`RankState::first_channel`] + channel.
     channels: Vec<u32>,
     finish: Vec<u64>,
+    /// Transfers, where links are shared.
+    shared: Option<Shared<'a>>,
+    /// When something next happens there; never by [`u64::MAX`].
+    look_at: u64,
+    /// Tags of transfers that have ended; kept for its memory.
+    ended: Vec<u32>,
     ops: u64,
     events: u64,
     slots_done: u64,
@@ -253,6 +264,9 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
             groups: vec![GroupState::default(); plan.groups.len()],
             channels: vec![0; channels as usize],
             finish: vec![0; states.len()],
+            shared: timing.network().map(Shared::new),
+            look_at: u64::MAX,
+            ended: Vec::new(),
             states,
             accounts,
             ops: 0,
@@ -267,7 +281,22 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
             self.open(rank, 0);
         }
         let mut end = 0;
-        while let Some((time, payload)) = self.queue.pop() {
+        loop {
+            if self.look_at < u64::MAX {
+                let due = self.look_at;
+                // What is due on the links comes after all else of its instant.
+                if self.queue.next_time().is_none_or(|next| next.picos() > due) {
+                    if self.look(due)? {
+                        end = due;
+                    }
+                    self.events += 1;
+                    self.watched(watch)?;
+                    continue;
+                }
+            }
+            let Some((time, payload)) = self.queue.pop() else {
+                break;
+            };
             let now = time.picos();
             if now == u64::MAX {
                 // Sums of durations saturate, so this is where overflow shows.
@@ -275,14 +304,7 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
             }
             end = now;
             self.events += 1;
-            if self.events.is_multiple_of(CANCEL_EVERY) {
-                if watch.cancel.load(Ordering::Relaxed) {
-                    return Err(EngineError::Cancelled);
-                }
-                if self.events.is_multiple_of(PROGRESS_EVERY) {
-                    (watch.progress)(self.slots_done as f64 / self.slots_total as f64);
-                }
-            }
+            self.watched(watch)?;
             if payload & GROUP == 0 {
                 let rank = (payload >> STREAM_BITS) as usize;
                 self.complete(rank, (payload & STREAM_MASK) as usize, now);
@@ -293,7 +315,82 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
         self.finished(end)
     }
 
+    /// Looks up now and then, to stop or to tell how far it is.
+    #[inline]
+    fn watched(&self, watch: Watch<'_>) -> Result<(), EngineError> {
+        if self.events.is_multiple_of(CANCEL_EVERY) {
+            if watch.cancel.load(Ordering::Relaxed) {
+                return Err(EngineError::Cancelled);
+            }
+            if self.events.is_multiple_of(PROGRESS_EVERY) {
+                (watch.progress)(self.slots_done as f64 / self.slots_total as f64);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets transfers end, or if none does, start. Says whether one has ended.
+    fn look(&mut self, now: u64) -> Result<bool, EngineError> {
+        let mut tags = std::mem::take(&mut self.ended);
+        tags.clear();
+        if let Some(shared) = &mut self.shared {
+            shared.ended(now, &mut tags);
+            if tags.is_empty() {
+                shared.start(now)?;
+            }
+            self.look_at = shared.next().unwrap_or(u64::MAX);
+        }
+        for &tag in &tags {
+            if tag & GROUP == 0 {
+                let rank = (tag >> STREAM_BITS) as usize;
+                self.complete_send(rank, (tag & STREAM_MASK) as usize, now);
+            } else {
+                self.complete_group((tag & !GROUP) as usize, now);
+            }
+        }
+        let any = !tags.is_empty();
+        self.ended = tags;
+        Ok(any)
+    }
+
+    /// Announces a transfer.
+    fn post(&mut self, ready: u64, tag: u32, transfer: Transfer) {
+        if let Some(shared) = &mut self.shared {
+            let at = shared.post(ready, tag, transfer);
+            self.look_at = self.look_at.min(at);
+            if at == u64::MAX {
+                self.queue.push(Time::MAX, tag);
+            }
+        }
+    }
+
+    /// A send over shared links is done: books what could not be known when it started.
+    fn complete_send(&mut self, rank: usize, stream: usize, now: u64) {
+        let state = &self.states[rank];
+        let op = &self.plan.ops[state.head[stream] as usize];
+        let start = state.ready[stream];
+        if stream == 0 {
+            let account = usize::from(op.instruction.busy);
+            self.accounts[rank].busy[account] += Time::from_picos(now - start);
+        }
+        if O::WANTS_INSTRUCTIONS {
+            self.observer.instruction(InstructionSpan {
+                rank: rank as u32,
+                stream: stream as u8,
+                slot_index: state.slot[stream],
+                index: state.done[stream],
+                instruction: &op.instruction,
+                start: Time::from_picos(start),
+                end: Time::from_picos(now),
+            });
+        }
+        self.complete(rank, stream, now);
+    }
+
     fn finished(self, end: u64) -> Result<Run, EngineError> {
+        if self.shared.as_ref().is_some_and(Shared::never_ends) {
+            return Err(EngineError::Overflow);
+        }
         let end = Time::from_picos(end);
         let unfinished = self.states.iter().filter(|s| !s.is_finished()).count();
         if unfinished > 0 {
@@ -456,6 +553,19 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
         let slot_index = state.slot[stream];
         let slot = &plan.slots[(state.first_slot + slot_index) as usize];
         let first_index = state.done[stream];
+        let payload = (rank as u32) << STREAM_BITS | stream as u32;
+        if self.shared.is_some() && matches!(op.instruction.kind, Kind::Send { .. }) {
+            let site = Site {
+                slot,
+                slot_index,
+                stream: stream as u8,
+                index: first_index,
+            };
+            let transfer = self.timing.shared_send(rank as u32, site, &op.instruction);
+            if let Some(transfer) = transfer {
+                return self.post(now, payload, transfer);
+            }
+        }
         let count = if RUNS { op.run } else { 1 };
         let mut end = now;
         for (i, op) in plan.ops[head..head + usize::from(count)].iter().enumerate() {
@@ -485,7 +595,6 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
                 });
             }
         }
-        let payload = (rank as u32) << STREAM_BITS | stream as u32;
         self.queue.push(Time::from_picos(end), payload);
     }
 
@@ -517,6 +626,12 @@ impl<'a, Q: EventQueue, T: Timing, O: Observer, const RUNS: bool> Loop<'a, Q, T,
             stream,
             index: state.done[at],
         };
+        if self.shared.is_some()
+            && let Some(transfer) =
+                (self.timing).shared_collective(index, members, site, &op.instruction)
+        {
+            return self.post(now, GROUP | group as u32, transfer);
+        }
         let duration = (self.timing).collective(index, members, site, &op.instruction);
         let end = Time::from_picos(now).saturating_add(duration);
         self.queue.push(end, GROUP | group as u32);

@@ -25,6 +25,7 @@ mod plan;
 pub mod program;
 pub mod queue;
 pub mod random;
+mod shared;
 pub mod stream;
 mod stuck;
 mod timing;

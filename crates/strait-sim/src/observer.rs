@@ -48,6 +48,10 @@ pub trait Observer {
     /// Whether [`Observer::instruction`] is called at all.
     const WANTS_INSTRUCTIONS: bool = false;
 
+    /// All that was told so far is void: the run begins anew, on another engine.
+    #[inline]
+    fn restart(&mut self) {}
+
     /// A block has closed.
     #[inline]
     fn block(&mut self, _span: BlockSpan) {}

@@ -20,6 +20,8 @@ pub trait EventQueue: Default {
     fn push(&mut self, time: Time, payload: Payload);
     /// Takes the earliest entry; among equal times the one pushed first.
     fn pop(&mut self) -> Option<(Time, Payload)>;
+    /// The time of the earliest entry.
+    fn next_time(&mut self) -> Option<Time>;
     /// Makes room, so that the loop does not allocate. A hint.
     fn reserve(&mut self, _entries: usize) {}
 }
@@ -43,6 +45,12 @@ impl EventQueue for HeapQueue {
     fn pop(&mut self) -> Option<(Time, Payload)> {
         let Reverse((time, _, payload)) = self.heap.pop()?;
         Some((Time::from_picos(time), payload))
+    }
+
+    #[inline]
+    fn next_time(&mut self) -> Option<Time> {
+        let Reverse((time, _, _)) = self.heap.peek()?;
+        Some(Time::from_picos(*time))
     }
 
     fn reserve(&mut self, entries: usize) {

@@ -141,7 +141,9 @@ impl WheelQueue {
         if at == 0 {
             at = pending.partition_point(|entry| entry.0 <= middle);
         }
-        let at = self.served + at;
+        // What was pushed before an opened slot is earlier than the base: it has to stay.
+        let base = self.base;
+        let at = self.served + at.max(pending.partition_point(|entry| entry.0 < base));
         if at == self.run.len() {
             return;
         }
@@ -189,6 +191,15 @@ impl EventQueue for WheelQueue {
         self.now = time;
         Some((Time::from_picos(time), payload))
     }
+
+    /// Opens the first slot; what is pushed before it later goes into the open run.
+    #[inline]
+    fn next_time(&mut self) -> Option<Time> {
+        if self.served == self.run.len() && !self.refill() {
+            return None;
+        }
+        Some(Time::from_picos(self.run[self.served].0))
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +227,9 @@ mod tests {
             let time = Time::from_picos(now.saturating_add(ahead));
             heap.push(time, id as u32);
             wheel.push(time, id as u32);
+            if id % 3 == 0 {
+                assert_eq!(heap.next_time(), wheel.next_time());
+            }
             for _ in 0..pops {
                 let next = heap.pop();
                 assert_eq!(next, wheel.pop());

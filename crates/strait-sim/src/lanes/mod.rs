@@ -9,11 +9,17 @@
 //! one after the other, each until all its streams wait for another set: for a message, or at
 //! a collective whose groups span sets. A set that would run far ahead is held back, so that
 //! memory does not grow with the number of slots.
+//!
+//! Links that transfers share are simulated beside ([`transfers`]), one instant at a time, each
+//! time that all sets wait for them.
 
 mod column;
+mod meet;
 mod plan;
 mod run;
 mod set;
+mod slots;
+mod transfers;
 mod view;
 
 pub use crate::classes::Refusal;
@@ -28,7 +34,7 @@ use crate::program::Job;
 use std::sync::atomic::AtomicBool;
 
 /// The max-plus engine. It runs jobs whose durations do not depend on when things happen:
-/// any [`Timing`] is of that kind, for it is a function of places alone.
+/// any [`Timing`] is of that kind but for its transfers over shared links.
 ///
 /// Simulated time ends at 2^63 ticks (106 days) here, half as far as in the event engine.
 /// [`Run::events`] counts the instructions of sets.
@@ -48,7 +54,7 @@ impl Lanes {
     ) -> Result<Run, EngineError> {
         job.check()?;
         let plan = Plan::new(job);
-        let classes = Classes::new(&plan)?;
+        let classes = Classes::new(&plan, timing.network().is_some())?;
         let watch = Watch { cancel, progress };
         in_step(&plan, &classes, timing, observer, watch)
     }
@@ -87,11 +93,14 @@ pub fn run<T: Timing, O: Observer>(
 ) -> Result<Run, EngineError> {
     job.check()?;
     let plan = Plan::new(job);
-    if let Ok(classes) = Classes::new(&plan)
+    if let Ok(classes) = Classes::new(&plan, timing.network().is_some())
         && job.ranks.len() >= WORTHWHILE * classes.count as usize
     {
         let watch = Watch { cancel, progress };
-        return in_step(&plan, &classes, timing, observer, watch);
+        match in_step(&plan, &classes, timing, observer, watch) {
+            Err(EngineError::Refused(Refusal::OutOfOrder)) => observer.restart(),
+            result => return result,
+        }
     }
     Engine::new(Mode::Runs).run(job, timing, observer, cancel, progress)
 }

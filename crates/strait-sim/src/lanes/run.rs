@@ -6,10 +6,11 @@
 use super::classes::{Classes, NONE};
 use super::column;
 use super::plan::{Columns, NOT_KEPT, OPENED};
-use super::set::{Frame, LaneSet, Message, Sets};
-use super::view::{LaneGroups, LaneRanks};
+use super::set::{LaneSet, Message, Sets};
+use super::transfers::Transfers;
+use super::view::LaneRanks;
 use crate::engine::{EngineError, Run, Watch};
-use crate::observer::{BlockSpan, InstructionSpan, Observer};
+use crate::observer::{InstructionSpan, Observer};
 use crate::plan::{BlockPlan, Plan};
 use crate::program::{Kind, MAX_STREAMS};
 use crate::{Site, Timing};
@@ -27,24 +28,26 @@ const PROGRESS_EVERY: u64 = 1 << 18;
 const AHEAD: usize = 4;
 
 /// Times with this bit may have wrapped.
-const OVERFLOW: u64 = 1 << 63;
+pub(super) const OVERFLOW: u64 = 1 << 63;
 
 /// Everything that changes during a run, and what it is read against.
 pub(super) struct Lockstep<'a, T, O> {
-    plan: &'a Plan<'a>,
-    columns: Columns,
-    timing: &'a T,
-    observer: &'a mut O,
-    all: Sets,
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) columns: Columns,
+    pub(super) timing: &'a T,
+    pub(super) observer: &'a mut O,
+    pub(super) all: Sets,
+    /// Where links are shared.
+    pub(super) transfers: Option<Transfers<'a>>,
     /// Sets that may be able to go on.
     queue: VecDeque<u32>,
     queued: Vec<bool>,
-    ahead: usize,
+    pub(super) ahead: usize,
     /// Whether a set was held back by `ahead` since the last look.
-    held_back: bool,
+    pub(super) held_back: bool,
     ops: u64,
-    events: u64,
-    slots_done: u64,
+    pub(super) events: u64,
+    pub(super) slots_done: u64,
     slots_total: u64,
     next_look: u64,
     next_report: u64,
@@ -52,12 +55,12 @@ pub(super) struct Lockstep<'a, T, O> {
 
 /// What became of the instruction at the head of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Head {
+pub(super) enum Head {
     Done,
     Waits,
 }
 
-fn overflow(seen: u64) -> Result<(), EngineError> {
+pub(super) fn overflow(seen: u64) -> Result<(), EngineError> {
     if seen & OVERFLOW == 0 {
         Ok(())
     } else {
@@ -66,7 +69,7 @@ fn overflow(seen: u64) -> Result<(), EngineError> {
 }
 
 /// The index of the `slot`-th slot of a set in the plan.
-fn slot_at(set: &LaneSet, slot: u32) -> usize {
+pub(super) fn slot_at(set: &LaneSet, slot: u32) -> usize {
     (set.first_slot + slot) as usize
 }
 
@@ -82,6 +85,9 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
             columns,
             timing,
             observer,
+            transfers: timing
+                .network()
+                .map(|network| Transfers::new(network, plan, &all, classes.of.clone())),
             all,
             queue: (0..sets as u32).collect(),
             queued: vec![true; sets],
@@ -111,7 +117,11 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
             if self.all.sets.iter().all(LaneSet::is_finished) {
                 return Ok(true);
             }
+            // The links may go on only when no set could: what it does may start a transfer.
             if !std::mem::take(&mut self.held_back) {
+                if self.exchange()? {
+                    continue;
+                }
                 return Ok(false);
             }
             self.ahead *= 2;
@@ -121,7 +131,7 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
         }
     }
 
-    fn wake(&mut self, set: u32) {
+    pub(super) fn wake(&mut self, set: u32) {
         if set != NONE && !std::mem::replace(&mut self.queued[set as usize], true) {
             self.queue.push_back(set);
         }
@@ -156,155 +166,6 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                 return Ok(());
             }
         }
-    }
-
-    /// Opens the next slot if all it needs is known.
-    fn open(&mut self, at: usize) -> Result<bool, EngineError> {
-        let plan = self.plan;
-        let set = &mut self.all.sets[at];
-        if set.current == set.slots {
-            return Ok(false);
-        }
-        let slot_at = slot_at(set, set.current);
-        let block_at = plan.slot_blocks[slot_at] as usize;
-        let block = &plan.blocks[block_at];
-        let slot = &plan.slots[slot_at];
-        // A message that an earlier slot has waited for, or an earlier message, came before that.
-        let mut needed = [None; 2];
-        for (needed, entry) in needed.iter_mut().zip(slot.entry.iter().flatten()) {
-            let channel = set.first_channel + usize::from(entry.channel);
-            let state = &self.all.channels[channel];
-            if state.sent < entry.count {
-                return Ok(false);
-            }
-            *needed = (entry.count > state.taken).then_some((channel, entry.count));
-        }
-        if block.drains && !set.frames.is_empty() {
-            return Ok(false);
-        }
-        if set.frames.len() >= self.ahead {
-            self.held_back = true;
-            return Ok(false);
-        }
-
-        let opened = &mut set.times;
-        opened.copy_from_slice(&set.since);
-        if block.drains {
-            for stream in (0..MAX_STREAMS).filter(|s| set.foreground >> s & 1 == 0) {
-                column::later(opened, &set.ready[stream]);
-            }
-        }
-        let message = |(channel, count): (usize, u32)| {
-            let channel = &self.all.channels[channel];
-            &channel.queue[(count - channel.taken - 1) as usize]
-        };
-        for message in needed.into_iter().flatten().map(message) {
-            column::later(opened, &message.arrived);
-        }
-        let window = usize::from(block.window);
-        let accounts = &mut set.accounts;
-        column::book(&mut accounts.gaps[window], &set.since, opened);
-        let transfers = &mut accounts.gap_transfers[window];
-        let times = |of: (usize, u32)| {
-            let message = message(of);
-            [&message.sent[..], &message.arrived[..]]
-        };
-        match needed {
-            [Some(first), Some(second)] => {
-                let (first, second) = (times(first), times(second));
-                column::book_transfers(transfers, &set.since, opened, first, second);
-            }
-            [Some(only), None] | [None, Some(only)] => {
-                column::book_transfer(transfers, &set.since, opened, times(only));
-            }
-            [None, None] => {}
-        }
-        if accounts.blocks[window] == 0 {
-            accounts.first_open[window].copy_from_slice(opened);
-        }
-        set.since.copy_from_slice(opened);
-        for stream in (0..MAX_STREAMS).filter(|s| set.foreground >> s & 1 == 1) {
-            set.done[stream] = 0;
-            if stream == 0 || block.occupied >> stream & 1 == 1 {
-                set.ready[stream].copy_from_slice(opened);
-            }
-        }
-        let mut frame = set.pool.pop().unwrap_or_else(|| Frame {
-            times: vec![0; set.frame_length],
-            ..Frame::default()
-        });
-        frame.slot = set.current;
-        frame.pending = block.occupied & !set.foreground;
-        if frame.pending != 0 {
-            let lanes = opened.len();
-            frame.times[OPENED as usize * lanes..][..lanes].copy_from_slice(opened);
-        }
-        set.frames.push_back(frame);
-        set.open = true;
-
-        for (channel, count) in needed.into_iter().flatten() {
-            let channel = &mut self.all.channels[channel];
-            while channel.taken < count {
-                channel.pool.extend(channel.queue.pop_front());
-                channel.taken += 1;
-            }
-            let feeder = channel.feeder;
-            self.wake(feeder);
-        }
-        Ok(true)
-    }
-
-    /// Closes the open block if its foreground streams are done.
-    fn close(&mut self, at: usize) -> bool {
-        let plan = self.plan;
-        let set = &mut self.all.sets[at];
-        if !set.open {
-            return false;
-        }
-        let slot_at = slot_at(set, set.current);
-        let block = &plan.blocks[plan.slot_blocks[slot_at] as usize];
-        let mask = set.foreground & block.occupied;
-        let foreground = (0..MAX_STREAMS).filter(|s| mask >> s & 1 == 1);
-        if foreground.clone().any(|s| set.done[s] < block.length[s]) {
-            return false;
-        }
-        let closed = &mut set.times;
-        closed.copy_from_slice(&set.ready[0]);
-        for stream in foreground.clone().filter(|s| *s > 0) {
-            column::later(closed, &set.ready[stream]);
-        }
-        let window = usize::from(block.window);
-        let accounts = &mut set.accounts;
-        column::book(&mut accounts.window[window], &set.since, closed);
-        accounts.last_close[window].copy_from_slice(closed);
-        accounts.blocks[window] += 1;
-        // Idle time at the end is booked to the last instruction of the stream that closes.
-        for stream in foreground.clone().filter(|s| *s > 0) {
-            let last = block.first[stream] as usize + usize::from(block.length[stream]) - 1;
-            let account = usize::from(plan.ops[last].instruction.idle);
-            let (first, rest) = set.ready.split_at_mut(1);
-            let idle = &mut accounts.idle[account];
-            column::close(&mut first[0], closed, &rest[stream - 1], idle);
-        }
-        let keys = plan.slots[slot_at].keys;
-        for (lane, rank) in set.ranks.iter().enumerate() {
-            self.observer.block(BlockSpan {
-                rank: *rank,
-                slot_index: set.current,
-                window: block.window,
-                keys,
-                open: Time::from_picos(set.since[lane]),
-                close: Time::from_picos(closed[lane]),
-            });
-        }
-        set.since.copy_from_slice(closed);
-        set.current += 1;
-        set.open = false;
-        self.slots_done += set.ranks.len() as u64;
-        if set.frames.back().is_some_and(|frame| frame.pending == 0) {
-            set.pool.extend(set.frames.pop_back());
-        }
-        true
     }
 
     /// Runs the list that a stream is at as far as it can; says whether it moved.
@@ -390,6 +251,14 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                 }
             }
             Kind::Local | Kind::Send { .. } => {
+                let mut flight = None;
+                if self.transfers.is_some() && matches!(op.instruction.kind, Kind::Send { .. }) {
+                    match self.fly(at, stream, frame, op_at)? {
+                        Some(landed) => flight = Some(landed),
+                        None => return Ok(Head::Waits),
+                    }
+                }
+                let set = &mut self.all.sets[at];
                 let target = match op.instruction.kind {
                     Kind::Send { peer } => set.targets[usize::from(peer)].as_ref(),
                     _ => None,
@@ -400,6 +269,7 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                     channel.sent < channel.awaited
                 });
                 if let Some(target) = target
+                    && flight.is_none()
                     && self.all.channels[target.channel].queue.len() >= self.ahead
                 {
                     self.held_back = true;
@@ -416,13 +286,21 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
                     }
                 }
                 let durations = &mut set.durations[..lanes];
-                self.timing.local_lanes(
-                    LaneRanks(&set.ranks),
-                    site,
-                    &op.instruction,
-                    &mut set.scratch,
-                    durations,
-                );
+                match &flight {
+                    Some(flight) => {
+                        let times = flight.ends.iter().zip(&flight.starts);
+                        for (duration, (end, start)) in durations.iter_mut().zip(times) {
+                            *duration = end - start;
+                        }
+                    }
+                    None => self.timing.local_lanes(
+                        LaneRanks(&set.ranks),
+                        site,
+                        &op.instruction,
+                        &mut set.scratch,
+                        durations,
+                    ),
+                }
                 let mut message = None;
                 if let Some(target) = target {
                     let channel = &mut self.all.channels[target.channel];
@@ -475,135 +353,6 @@ impl<'a, T: Timing, O: Observer> Lockstep<'a, T, O> {
         self.ops += lanes as u64;
         self.events += 1;
         Ok(Head::Done)
-    }
-
-    /// Takes part in a collective, whose waits hold.
-    fn collective(
-        &mut self,
-        at: usize,
-        frame: usize,
-        op_at: usize,
-        kind: usize,
-        site: Site<'_>,
-    ) -> Result<Head, EngineError> {
-        let plan = self.plan;
-        let op = &plan.ops[op_at];
-        let instruction = &op.instruction;
-        let stream = usize::from(site.stream);
-        let set = &mut self.all.sets[at];
-        let lanes = set.ranks.len();
-        let Some(membership) = &mut set.memberships[kind] else {
-            unreachable!("a checked job has a group for each collective");
-        };
-        let cluster = &mut self.all.clusters[membership.cluster];
-        let n = membership.left;
-        let parity = (n & 1) as usize;
-        if cluster.met == n && set.arrived >> stream & 1 == 0 {
-            let mut waits = self.columns.ops[op_at].waits.iter().flatten().peekable();
-            let waited = waits.peek().is_some();
-            if waited {
-                set.times.copy_from_slice(&set.ready[stream]);
-                for awaited in waits {
-                    let other =
-                        &set.frames[frame].times[awaited.column as usize * lanes..][..lanes];
-                    column::later(&mut set.times, other);
-                }
-            }
-            if let Some(size) = membership.chunks
-                && !O::WANTS_INSTRUCTIONS
-            {
-                let durations = &mut set.durations[..cluster.groups.len()];
-                self.timing.collective_lanes(
-                    LaneRanks(&set.ranks),
-                    LaneGroups::new(plan, &self.all.lane_of, &cluster.groups),
-                    site,
-                    instruction,
-                    &mut set.scratch,
-                    durations,
-                );
-                let accounts = (stream == 0).then(|| set.accounts.of(op));
-                let arrivals = waited.then_some(&set.times[..]);
-                let ready = &mut set.ready[stream];
-                let seen = column::meet(ready, arrivals, size, durations, accounts);
-                membership.left += 1;
-                cluster.met += 1;
-                return overflow(seen).map(|()| Head::Done);
-            }
-            let arrivals = match waited {
-                true => &set.times,
-                false => &set.ready[stream],
-            };
-            // What is left there from the collective before last is earlier than any arrival.
-            column::latest(&mut cluster.starts[parity], arrivals, &membership.group_of);
-            cluster.sites[membership.place] = (site.slot_index, site.index, op_at as u32);
-            cluster.arrived += 1;
-            set.arrived |= 1 << stream;
-            if cluster.arrived as usize == cluster.sets.len() {
-                let at = membership.cluster;
-                self.meet(at, kind, parity)?;
-            }
-        }
-        let set = &mut self.all.sets[at];
-        let Some(membership) = &mut set.memberships[kind] else {
-            unreachable!("found above");
-        };
-        let cluster = &self.all.clusters[membership.cluster];
-        if cluster.met == n {
-            return Ok(Head::Waits);
-        }
-        let (starts, ends) = (&cluster.starts[parity], &cluster.ends[parity]);
-        let accounts = (stream == 0).then(|| set.accounts.of(op));
-        let ready = &mut set.ready[stream];
-        column::release(ready, starts, ends, &membership.group_of, accounts);
-        if O::WANTS_INSTRUCTIONS {
-            for (rank, group) in set.ranks.iter().zip(&membership.group_of) {
-                self.observer.instruction(InstructionSpan {
-                    rank: *rank,
-                    stream: site.stream,
-                    slot_index: site.slot_index,
-                    index: site.index,
-                    instruction,
-                    start: Time::from_picos(starts[*group as usize]),
-                    end: Time::from_picos(ends[*group as usize]),
-                });
-            }
-        }
-        membership.left += 1;
-        set.arrived &= !(1 << stream);
-        Ok(Head::Done)
-    }
-
-    /// All sets of a cluster have arrived: finds when its groups are done.
-    fn meet(&mut self, at: usize, kind: usize, parity: usize) -> Result<(), EngineError> {
-        let plan = self.plan;
-        let cluster = &mut self.all.clusters[at];
-        let groups = LaneGroups::new(plan, &self.all.lane_of, &cluster.groups);
-        let times = cluster.starts[parity].iter().zip(&mut cluster.ends[parity]);
-        let mut seen = 0;
-        for ((group, lowest), (start, end)) in groups.iter().zip(&cluster.lowest).zip(times) {
-            let lowest = *lowest as usize;
-            let (slot_index, index, op) = cluster.sites[lowest];
-            let set = &self.all.sets[cluster.sets[lowest] as usize];
-            let op = &plan.ops[op as usize];
-            let site = Site {
-                slot: &plan.slots[slot_at(set, slot_index)],
-                slot_index,
-                stream: plan.groups_of(kind)[group.index as usize].stream,
-                index,
-            };
-            let duration = (self.timing)
-                .collective(group.index, group.members, site, &op.instruction)
-                .picos();
-            *end = start.wrapping_add(duration);
-            seen |= duration | *end;
-        }
-        cluster.arrived = 0;
-        cluster.met += 1;
-        for place in 0..cluster.sets.len() {
-            let set = self.all.clusters[at].sets[place];
-            self.wake(set);
-        }
-        overflow(seen)
     }
 
     fn finished(self) -> Run {
@@ -709,7 +458,7 @@ mod tests {
     fn bounded(job: &Job) {
         job.check().unwrap();
         let plan = Plan::new(job);
-        let classes = Classes::new(&plan).unwrap();
+        let classes = Classes::new(&plan, false).unwrap();
         let mut unseen = Unobserved;
         let mut run = Lockstep::new(&plan, &classes, &BaseTiming, &mut unseen);
         let watch = Watch {

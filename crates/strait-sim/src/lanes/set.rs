@@ -56,6 +56,20 @@ pub(super) struct Message {
     pub arrived: Vec<u64>,
 }
 
+/// A time that is not known yet: simulated time ends before.
+pub(super) const UNKNOWN: u64 = u64::MAX;
+
+/// A send over shared links, by lane: its start and, once known, its end.
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// The slot it belongs to.
+    pub slot: u32,
+    pub starts: Vec<u64>,
+    pub ends: Vec<u64>,
+    /// Lanes that have not ended.
+    pub left: u32,
+}
+
 /// A channel of a set.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -91,6 +105,8 @@ pub(super) struct Cluster {
     /// arrive at the next before another has seen the end of this.
     pub starts: [Vec<u64>; 2],
     pub ends: [Vec<u64>; 2],
+    /// Groups whose bytes are on shared links.
+    pub under_way: u32,
     /// Where each set has arrived: index of the slot, in the list and in the plan.
     pub sites: Vec<(u32, u16, u32)>,
 }
@@ -150,6 +166,8 @@ pub(super) struct LaneSet {
     pub pool: Vec<Frame>,
     /// How long the columns of a frame are, for the largest block.
     pub frame_length: usize,
+    /// Per stream: sends over shared links, from the instruction at its head on.
+    pub flights: [VecDeque<Flight>; MAX_STREAMS],
     /// Durations of the instruction at hand.
     pub durations: Vec<u64>,
     /// Arrivals, openings and closings at hand.
@@ -268,6 +286,7 @@ impl Sets {
                     met: 0,
                     starts: Default::default(),
                     ends: Default::default(),
+                    under_way: 0,
                 });
                 clusters.len() - 1
             });
@@ -332,6 +351,7 @@ impl LaneSet {
             frames: VecDeque::new(),
             pool: Vec::new(),
             frame_length: most.unwrap_or(0) as usize * lanes,
+            flights: Default::default(),
             durations: vec![0; lanes],
             times: vec![0; lanes],
             accounts: AccountColumns::new(plan, &blocks, lanes),

@@ -467,6 +467,14 @@ impl Plan {
         Ok(self.template(template)?.1)
     }
 
+    /// How many parts a template has: so many sizes are given to start it.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoTemplate`] if it is of another plan.
+    pub fn parts_of(&self, template: TemplateId) -> Result<usize, NetworkError> {
+        Ok(self.template(template)?.0.parts())
+    }
+
     /// How many variables a template has: classes, bundles, flows or parts.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod reference;
+mod shared;
 
 use jobs::{Mix, Shape};
 use proptest::prelude::*;
