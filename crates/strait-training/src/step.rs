@@ -32,6 +32,10 @@ struct Bars {
 }
 
 impl Observer for Bars {
+    fn restart(&mut self) {
+        self.bars.clear();
+    }
+
     fn block(&mut self, span: BlockSpan) {
         let BlockSpan {
             rank,

@@ -313,6 +313,11 @@ impl Topology {
         Ok((links, ids))
     }
 
+    /// What each link carries, bytes/s.
+    fn capacities(&self) -> &[f64] {
+        &self.capacities
+    }
+
     /// How many links there are.
     pub fn len(&self) -> usize {
         self.capacities.len()
