@@ -178,6 +178,17 @@ fn scale(
 }
 
 impl Timing for StepTiming {
+    /// Without jitter and sampled load, what differs between ranks is the chip.
+    fn colour(&self, rank: u32) -> Option<u64> {
+        let certain = self.jitter == 0.0 && self.spread.cv == 0.0;
+        certain.then(|| self.chips[rank as usize].to_bits())
+    }
+
+    /// Collectives take what the instruction says.
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
+        (self.spread.cv == 0.0).then_some(0)
+    }
+
     fn local_lanes(
         &self,
         lanes: LaneRanks<'_>,
