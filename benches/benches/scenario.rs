@@ -32,6 +32,7 @@ fn answer(case: &Case) -> f64 {
         cancel: &go_on,
         progress: &|_| {},
         threads: 1,
+        full_ranks: false,
         clock: &|| 0.0,
     };
     let outcome = simulate(case, control).expect("the tutorial has an answer");

@@ -35,6 +35,7 @@ fn run(case: &Case) -> StepOutcome {
         cancel: &go_on,
         progress: &|_| {},
         threads: 1,
+        full_ranks: true,
         clock: &|| 0.0,
     };
     let input = main_step(case).expect("a case has phases");

@@ -34,6 +34,8 @@ pub struct Control<'a> {
     pub progress: &'a (dyn Fn(f64) + Sync),
     /// Steps that may be simulated at once; never changes an answer.
     pub threads: usize,
+    /// Simulate every rank, also where representatives would give the same to the tick.
+    pub full_ranks: bool,
     /// CPU seconds of the calling thread, from any start. Read around each step, for
     /// [`Outcome::cpu_seconds`] alone; never changes anything else.
     pub clock: &'a (dyn Fn() -> f64 + Sync),

@@ -19,6 +19,7 @@ fn control(cancel: &AtomicBool) -> Control<'_> {
         cancel,
         progress: &|_| {},
         threads: 1,
+        full_ranks: true,
         clock: &|| 0.0,
     }
 }

@@ -267,6 +267,20 @@ impl Timing for StepTiming {
         }
     }
 
+    /// Without jitter and sampled load, what differs between ranks is the chip. Where chips differ
+    /// by chance and by a fault, one number does not say all; with faults of links neither.
+    fn colour(&self, rank: u32) -> Option<u64> {
+        let chip = self.chips[rank as usize];
+        let slow = self.slow.get(rank as usize);
+        let certain = self.jitter == 0.0 && self.spread.cv == 0.0 && self.wires.is_none();
+        (certain && slow.is_none_or(|slow| *slow == chip)).then(|| chip.to_bits())
+    }
+
+    /// Collectives take what the instruction says.
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
+        (self.spread.cv == 0.0 && self.wires.is_none()).then_some(0)
+    }
+
     fn local_lanes(
         &self,
         lanes: LaneRanks<'_>,

@@ -326,15 +326,29 @@ impl Topology {
         Ok((links, ids))
     }
 
-    /// Rails, leaves of each, and pods of a cluster.
-    pub fn counts(cluster: &Cluster) -> (u32, u32, u32) {
-        let shape = Shape::new(cluster);
-        (shape.rails, shape.leaves, shape.pods)
-    }
-
     /// What each link carries, bytes/s.
     fn capacities(&self) -> &[f64] {
         &self.capacities
+    }
+
+    /// How many accelerators there are.
+    pub fn accelerators(&self) -> u32 {
+        self.shape.accelerators
+    }
+
+    /// How many rails or planes there are.
+    pub fn rails(&self) -> u32 {
+        self.shape.rails
+    }
+
+    /// How many leaf switches a rail has.
+    pub fn leaves(&self) -> u32 {
+        self.shape.leaves
+    }
+
+    /// How many pods there are.
+    pub fn pods(&self) -> u32 {
+        self.shape.pods
     }
 
     /// How many links there are.

@@ -84,6 +84,7 @@ impl Bench<'_> {
             cancel: self.cancel,
             progress: &|_| {},
             threads: 1,
+            full_ranks: true,
             clock: &clock::thread,
         }
     }

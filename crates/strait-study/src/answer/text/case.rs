@@ -360,16 +360,19 @@ fn engine(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     } else {
         "every rank simulated"
     };
-    let links = match work.on_links {
-        0 => "nobody shares a link".to_owned(),
-        some => format!("{} transfers share links", count(u64::from(some))),
-    };
     let remark = format!(
-        "{} ranks, {} ops, {} events; {folded}; network grain: {}, {links}",
+        "{} ranks, {} ops, {} events; {folded}; network grain: {}",
         count(work.ranks),
         scaled(work.ops as f64),
         scaled(work.events as f64),
         work.grain,
     );
     style.heading(out, "Engine", &remark);
+    if work.on_links > 0 {
+        let links = count(u64::from(work.on_links));
+        let _ = writeln!(
+            out,
+            "  {links} transfers (by group and pattern) share links or meet a fault there"
+        );
+    }
 }
