@@ -514,8 +514,14 @@ mod tests {
             base in prop_oneof![Just(0), 1..50u64, 1..1_000_000_000u64, 1 << 48..1u64 << 53],
             jitter in prop_oneof![Just(0.0), Just(0.03), Just(0.5)],
             cv in prop_oneof![Just(0.0), Just(0.2)],
+            slow in prop::option::of(0..24_usize),
         ) {
-            let (job, timing) = (job(scattered, base), timing(seed, jitter, cv));
+            let (job, mut timing) = (job(scattered, base), timing(seed, jitter, cv));
+            if let Some(rank) = slow {
+                timing.slow = vec![1.0; 24];
+                timing.slow[rank] = 1.25;
+                timing.chips[rank] *= 1.25;
+            }
             let go_on = AtomicBool::new(false);
             let (unseen, silent) = (&mut Unobserved, &|_| {});
             let lanes = strait_sim::Lanes.run(&job, &timing, unseen, &go_on, silent).unwrap();
