@@ -96,7 +96,7 @@ struct Lowering<'a> {
 /// Lowers one step of a phase.
 ///
 /// # Errors
-/// As [`durations`], and a chunk that has more kernels than a program can number.
+/// As [`durations`](super::durations), and a chunk that has more kernels than a program can number.
 pub fn lower<'a>(
     case: &'a Case,
     parallelism: &'a Parallelism,

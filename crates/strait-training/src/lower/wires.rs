@@ -382,15 +382,15 @@ impl Planner<'_> {
             }
             &Request::Hop { from, to, stream } => self.hops(from, to, stream),
             Request::Op { op, units, time } => {
-                let (scope, kind, bytes, bare) = match &op.work {
-                    &Work::Collective {
+                let (scope, kind, bytes, bare) = match op.work {
+                    Work::Collective {
                         scope,
                         kind,
                         bytes,
                         hidden,
                     } => (scope, kind, bytes, hidden.is_none()),
                     // What one step sends to a neighbour, all steps together.
-                    &Work::Ring { steps, bytes, .. } => {
+                    Work::Ring { steps, bytes, .. } => {
                         let all = Bytes::new(bytes.get() * u64::from(steps + 1));
                         (Scope::Context, CollectiveKind::AllGather, all, false)
                     }
