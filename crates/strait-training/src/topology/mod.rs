@@ -318,6 +318,26 @@ impl Topology {
         &self.capacities
     }
 
+    /// How many accelerators there are.
+    pub fn accelerators(&self) -> u32 {
+        self.shape.accelerators
+    }
+
+    /// How many rails or planes there are.
+    pub fn rails(&self) -> u32 {
+        self.shape.rails
+    }
+
+    /// How many leaf switches a rail has.
+    pub fn leaves(&self) -> u32 {
+        self.shape.leaves
+    }
+
+    /// How many pods there are.
+    pub fn pods(&self) -> u32 {
+        self.shape.pods
+    }
+
     /// How many links there are.
     pub fn len(&self) -> usize {
         self.capacities.len()
