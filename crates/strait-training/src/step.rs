@@ -94,6 +94,8 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         bars: Vec::new(),
     };
     let books = run(&lowered, &mut bars, control).map_err(engine_error)?;
+    // Each rank's are in order; between ranks the order is the engine's.
+    bars.bars.sort_by_key(|bar| bar.pipeline_rank);
     Ok(read(input, &layout, &lowered, &books, bars.bars))
 }
 

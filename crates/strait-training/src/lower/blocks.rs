@@ -122,6 +122,9 @@ pub(crate) type Subjects = [Vec<Subject>; 4];
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
+    /// Where those of kernels are, by speed, layer and key: asked for each instruction. Zero
+    /// where there is none yet.
+    kernels: Vec<u16>,
     /// Where each is, by its fields.
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
@@ -136,6 +139,7 @@ impl Tables {
         Tables {
             requests,
             dependences: vec![Dependence::Exact],
+            kernels: Vec::new(),
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
             subjects: Vec::new(),
@@ -148,6 +152,21 @@ impl Tables {
         if self.overflown() {
             return 0;
         }
+        let Dependence::Kernel { speed, routed } = dependence else {
+            return self.searched(dependence);
+        };
+        let of_layer = |(layer, key): (u32, u8)| 1 + 2 * layer as usize + usize::from(key & 1);
+        let at = 2 * routed.map_or(0, of_layer) + usize::from(speed);
+        if self.kernels.len() <= at {
+            self.kernels.resize(at + 1, 0);
+        }
+        if self.kernels[at] == 0 {
+            self.kernels[at] = self.searched(dependence);
+        }
+        self.kernels[at]
+    }
+
+    fn searched(&mut self, dependence: Dependence) -> u16 {
         *self.known.entry(fields(dependence)).or_insert_with(|| {
             self.dependences.push(dependence);
             (self.dependences.len() - 1) as u16
@@ -168,7 +187,9 @@ impl Tables {
     }
 
     fn label(&mut self, name: &'static str) -> u16 {
-        let found = self.labels.iter().position(|l| *l == name);
+        // Mostly the same literal: its address is enough.
+        let found = (self.labels.iter().position(|l| std::ptr::eq(*l, name)))
+            .or_else(|| self.labels.iter().position(|l| *l == name));
         found.unwrap_or_else(|| {
             self.labels.push(name);
             self.labels.len() - 1
