@@ -113,6 +113,17 @@ pub(crate) struct Subject {
     pub layer: Option<u32>,
     /// Which key of the slot is its micro-batch, where it has one.
     pub key: Option<u8>,
+    /// What a rank sends in it at mean load.
+    pub sent: Sent,
+}
+
+/// Bytes that leave a rank, by the network it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Through its NIC.
+    pub nic: Bytes,
+    /// Through its scale-up port.
+    pub port: Bytes,
 }
 
 /// The subjects of a block's instructions, by stream.
@@ -211,6 +222,8 @@ pub(super) struct DataCollective {
     pub group: u8,
     /// What it takes alone.
     pub time: Time,
+    /// What each rank sends.
+    pub sent: Sent,
     /// What goes over links among which groups; `None` where it is not one collective.
     pub wire: Option<(Group, CollectiveKind, Bytes)>,
 }
@@ -297,6 +310,7 @@ impl<'t> Builder<'t> {
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
         self.subjects[stream as usize].push(self.subject);
+        self.subject.sent = Sent::default();
     }
 
     /// What follows is about a segment in one direction.
@@ -304,6 +318,7 @@ impl<'t> Builder<'t> {
         self.subject = Subject {
             layer: segment.in_layer.then_some(segment.layer),
             key: Some(lane as u8),
+            sent: Sent::default(),
         };
     }
 
@@ -395,6 +410,10 @@ impl<'t> Builder<'t> {
                 request,
             });
             let label = self.tables.label(name);
+            self.subject.sent = Sent {
+                nic: time.nic_bytes,
+                port: time.nvlink_bytes,
+            };
             self.push(
                 EXCHANGE,
                 Instruction {
@@ -435,6 +454,7 @@ impl<'t> Builder<'t> {
             let waits = [self.here(COMPUTE), None];
             let load = self.tables.transfer(collective.request(stream));
             let DataCollective { group, time, .. } = collective;
+            self.subject.sent = collective.sent;
             self.push(
                 stream,
                 Instruction {
@@ -507,6 +527,7 @@ impl<'t> Builder<'t> {
         for &collective in beside.prefetch.iter().flatten() {
             let load = self.tables.transfer(collective.request(DATA));
             let DataCollective { group, time, .. } = collective;
+            self.subject.sent = collective.sent;
             self.push(
                 DATA,
                 Instruction {
@@ -633,8 +654,15 @@ impl<'t> Builder<'t> {
     }
 
     /// Sends the result of a lane to a peer: behind the chunk, or blocking it. `hop` are the
-    /// pipeline ranks it goes from and to.
-    pub fn send(&mut self, lane: Lane, peer: u8, hop: (u32, u32), time: Time, asynchronous: bool) {
+    /// pipeline ranks it goes from and to, with what a rank sends.
+    pub fn send(
+        &mut self,
+        lane: Lane,
+        peer: u8,
+        hop: (u32, u32, Sent),
+        time: Time,
+        asynchronous: bool,
+    ) {
         let side = lane as usize;
         let compute = self.last[side].map(|count| Wait {
             stream: COMPUTE,
@@ -650,11 +678,12 @@ impl<'t> Builder<'t> {
             ("blocking send", COMPUTE, [self.pending[side], None])
         };
         let label = self.tables.label(name);
-        let (from, to) = hop;
+        let (from, to, sent) = hop;
         let load = (self.tables).transfer(Some(Request::Hop { from, to, stream }));
         self.subject = Subject {
             layer: None,
             key: Some(lane as u8),
+            sent,
         };
         self.push(
             stream,
@@ -675,6 +704,10 @@ impl<'t> Builder<'t> {
         let label = self.tables.label(name);
         let load = self.tables.transfer(collective.request(COMPUTE));
         let DataCollective { group, time, .. } = collective;
+        self.subject = Subject {
+            sent: collective.sent,
+            ..Subject::default()
+        };
         self.push(
             COMPUTE,
             Instruction {

@@ -3,7 +3,7 @@
 //! In: a case, a phase's layout and schedule. Out: the [`Job`] and its durations. Never
 //! simulates and never checks settings: the layout has done so.
 
-use super::blocks::{Beside, Builder, DataCollective, Lane, Subjects, Tables, TimedPass};
+use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Subjects, Tables, TimedPass};
 use super::duration::Durations;
 use super::pricing::{durations_on, invalid, shape_of};
 use super::timing::StepTiming;
@@ -340,6 +340,7 @@ impl Lowering<'_> {
             return DataCollective {
                 group,
                 time: self.durations.data(kind, bytes, shape),
+                sent: sent(kind, bytes, shape),
                 wire: Some((of, kind, bytes)),
             };
         }
@@ -353,6 +354,7 @@ impl Lowering<'_> {
         DataCollective {
             group,
             time,
+            sent: sent(kind, bytes, shards),
             wire: None,
         }
     }
@@ -631,7 +633,18 @@ impl Lowering<'_> {
             let crosses = self.layout.hop_crosses_domains(rank, target.0);
             let peer = 2 * local + lane as u8;
             let time = self.durations.hop(crosses);
-            builder.send(lane, peer, (rank, target.0), time, asynchronous);
+            let bytes = self.durations.hop_bytes();
+            let sent = match crosses {
+                true => Sent {
+                    nic: bytes,
+                    port: Bytes::ZERO,
+                },
+                false => Sent {
+                    nic: Bytes::ZERO,
+                    port: bytes,
+                },
+            };
+            builder.send(lane, peer, (rank, target.0, sent), time, asynchronous);
         }
         builder.finish(window, false)
     }
@@ -704,6 +717,7 @@ impl Lowering<'_> {
             let norm = DataCollective {
                 group: group::WORLD,
                 time,
+                sent: Sent::default(),
                 wire: None,
             };
             builder.blocking(norm, "all-reduce gradient norm");
@@ -860,6 +874,24 @@ fn parts(
         Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),
         Work::BackwardInput(c) => (None, Some(c), false),
         Work::Pair { forward, backward } => (Some(forward), Some(backward), true),
+    }
+}
+
+/// What each rank of a group sends in a collective: its share of the buffer by its port, and as many
+/// rings by NICs as a domain has members.
+fn sent(kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Sent {
+    let moved = kind.wire_share(group.ranks) * bytes.as_f64();
+    let members = f64::from(group.per_domain.max(1));
+    let part = |there: bool, bytes: f64| {
+        if there {
+            Bytes::from_f64(bytes)
+        } else {
+            Bytes::ZERO
+        }
+    };
+    Sent {
+        nic: part(group.domains > 1, moved / members),
+        port: part(group.per_domain > 1, moved),
     }
 }
 

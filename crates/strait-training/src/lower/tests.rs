@@ -1,6 +1,6 @@
 //! Blocks as they are built: what waits for what, and what runs beside what.
 
-use super::blocks::{Beside, Builder, Lane, Tables, TimedPass, TimedSegment};
+use super::blocks::{Beside, Builder, Lane, Sent, Tables, TimedPass, TimedSegment};
 use super::duration::Timed;
 use super::wires::Requests;
 use super::{COMPUTE, EXCHANGE, Window, account};
@@ -210,8 +210,20 @@ fn sends_wait_for_their_lane_only() {
         &Beside::default(),
         &Beside::default(),
     );
-    builder.send(Lane::Forward, 0, (0, 1), Time::from_picos(10), true);
-    builder.send(Lane::Backward, 1, (1, 0), Time::from_picos(10), true);
+    builder.send(
+        Lane::Forward,
+        0,
+        (0, 1, Sent::default()),
+        Time::from_picos(10),
+        true,
+    );
+    builder.send(
+        Lane::Backward,
+        1,
+        (1, 0, Sent::default()),
+        Time::from_picos(10),
+        true,
+    );
     let block = builder.finish(Window::Pair, false);
     let streams = shown(&block, &tables);
     // The forward's combine; the backward's attn(B), the fifth of the compute stream.
