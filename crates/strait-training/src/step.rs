@@ -96,7 +96,7 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
     let books = run(&lowered, &mut bars, control).map_err(engine_error)?;
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
-    Ok(read(input, &layout, &books, bars.bars))
+    Ok(read(input, &layout, &lowered, &books, bars.bars))
 }
 
 /// What a run has left to read: accounts of single ranks, or of ranks that did the same.
@@ -112,6 +112,7 @@ fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books
     let Control { cancel, .. } = control;
     let progress = |share: f64| (control.progress)(share);
     let ranks = lowered.job.ranks.len() as u64;
+    let on_links = lowered.timing.wires.as_ref().map_or(0, |w| w.shared());
     if !control.full_ranks
         && let Ok(fold) = Fold::new(&lowered.job, &lowered.timing)
     {
@@ -126,6 +127,8 @@ fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books
                         ops: run.ops,
                         events: run.events,
                         folded: (fold.classes() as u64) < ranks,
+                        grain: lowered.grain,
+                        on_links,
                     },
                 });
             }
@@ -143,6 +146,8 @@ fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books
             ops: run.ops,
             events: run.events,
             folded: false,
+            grain: lowered.grain,
+            on_links,
         },
     })
 }
@@ -171,7 +176,13 @@ fn mean(books: &Books, value: impl Fn(&Accounts) -> Time) -> Time {
     Time::from_picos((sum / u128::from(books.work.ranks.max(1))) as u64)
 }
 
-fn read(input: StepInput<'_>, layout: &Layout, books: &Books, bars: Vec<Bar>) -> StepOutcome {
+fn read(
+    input: StepInput<'_>,
+    layout: &Layout,
+    lowered: &Lowered,
+    books: &Books,
+    bars: Vec<Bar>,
+) -> StepOutcome {
     let case = input.case;
     let chunk_windows = [
         Window::Forward,
@@ -266,6 +277,6 @@ fn read(input: StepInput<'_>, layout: &Layout, books: &Books, bars: Vec<Bar>) ->
         ),
         work: books.work,
         bars,
-        warnings: Vec::new(),
+        warnings: lowered.warnings.clone(),
     }
 }

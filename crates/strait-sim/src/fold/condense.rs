@@ -98,9 +98,9 @@ impl Lone<'_> {
             return None;
         }
         let mut streams = vec![Vec::new(); self.block.streams.len()];
-        for stream in foreground..streams.len() {
-            streams[stream] = self.list(stream).to_vec();
-            let waits = streams[stream].iter_mut().flat_map(|i| &mut i.waits);
+        for (stream, list) in streams.iter_mut().enumerate().skip(foreground) {
+            *list = self.list(stream).to_vec();
+            let waits = list.iter_mut().flat_map(|i| &mut i.waits);
             for wait in waits {
                 if let Some(old) = *wait
                     && usize::from(old.stream) < foreground

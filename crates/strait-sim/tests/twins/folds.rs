@@ -24,7 +24,12 @@ struct Coloured {
 
 impl Coloured {
     fn of(&self, rank: u32) -> u64 {
-        let chosen = self.odd > 0 && self.key.at(u64::from(rank)).word() % u64::from(self.odd) == 0;
+        let chosen = self.odd > 0
+            && self
+                .key
+                .at(u64::from(rank))
+                .word()
+                .is_multiple_of(u64::from(self.odd));
         u64::from(chosen)
     }
 

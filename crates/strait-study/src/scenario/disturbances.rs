@@ -38,6 +38,7 @@ pub(super) fn faults(
     root: &Scope<'_>,
     cluster: &Cluster,
     links: &LinkProfile,
+    network: NetworkGrain,
     reader: &mut Reader,
 ) -> Vec<Fault> {
     let list = root.node("fault").and_then(|n| n.list()).unwrap_or(&[]);
@@ -107,6 +108,11 @@ pub(super) fn faults(
             ("leaf", &[rail, leaf]) => Element::Leaf { rail, leaf },
             _ => continue,
         };
+        if let Some((message, help)) = senseless(what, cluster, network) {
+            let d = Diagnostic::error("scenario::fault", message);
+            reader.fail(d.at(&scope.place, "this fault").help(help));
+            continue;
+        }
         let fault = topology::Fault {
             element,
             left: Ratio::new(left),
@@ -130,6 +136,38 @@ pub(super) fn faults(
         }
     }
     faults
+}
+
+/// Why a fault of a link makes no sense here, and what to do instead.
+fn senseless(
+    what: &str,
+    cluster: &Cluster,
+    network: NetworkGrain,
+) -> Option<(String, &'static str)> {
+    let fabric = &cluster.fabric;
+    if network == NetworkGrain::Analytic {
+        return Some((
+            "closed forms (engine.network = \"analytic\") know no single link that could be slow"
+                .to_owned(),
+            "set engine.network to \"auto\", or leave it out",
+        ));
+    }
+    if matches!(what, "leaf" | "uplink") && fabric.layers < 2 {
+        return Some((
+            format!(
+                "fabric {} has fewer than two switch layers: no leaf has uplinks",
+                fabric.id
+            ),
+            "use what = \"nic\", or a fabric of two layers or more",
+        ));
+    }
+    if what == "pod" && fabric.pod.is_none() {
+        return Some((
+            format!("fabric {} has no pods", fabric.id),
+            "use what = \"uplink\", or a fabric with pods, such as roce-clos-pod",
+        ));
+    }
+    None
 }
 
 fn accelerator(

@@ -80,8 +80,8 @@ pub(super) fn case(
     let calibrations = lookup::calibrations(catalog, &cluster.accelerator, reader);
     let economics = economics?;
     let (kernels, links) = calibrations?;
-    let faults = disturbances::faults(&root, &cluster, &links, reader);
     let engine = disturbances::engine(&section(&root, "engine", &keys::ENGINE), reader);
+    let faults = disturbances::faults(&root, &cluster, &links, engine.network, reader);
     let case = Case {
         name: name.to_owned(),
         model,
