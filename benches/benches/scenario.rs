@@ -10,10 +10,17 @@ use strait_study::catalog::Catalog;
 use strait_study::scenario::{Overrides, load};
 use strait_training::case::Case;
 use strait_training::simulate::{Control, simulate};
+use strait_training::step::step;
+use strait_training::timeline::main_step;
 
 const TUTORIAL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../scenarios/tutorial/first-step.toml"
+);
+
+const FLAGSHIP: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../scenarios/deepseek-v3/h800.toml"
 );
 
 fn cases() -> Vec<Case> {
@@ -26,16 +33,19 @@ fn cases() -> Vec<Case> {
     loaded.cases.into_iter().map(|case| case.case).collect()
 }
 
-fn answer(case: &Case) -> f64 {
-    let go_on = AtomicBool::new(false);
-    let control = Control {
-        cancel: &go_on,
+fn control(cancel: &AtomicBool) -> Control<'_> {
+    Control {
+        cancel,
         progress: &|_| {},
         threads: 1,
         full_ranks: false,
         clock: &|| 0.0,
-    };
-    let outcome = simulate(case, control).expect("the tutorial has an answer");
+    }
+}
+
+fn answer(case: &Case) -> f64 {
+    let go_on = AtomicBool::new(false);
+    let outcome = simulate(case, control(&go_on)).expect("the case has an answer");
     outcome.run.days
 }
 
@@ -54,5 +64,42 @@ fn tutorial(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tutorial);
+/// The flagship without chance, which folds to sixteen ranks: scenario to answer, the catalogue read.
+fn folded(criterion: &mut Criterion) {
+    let set = [
+        ("noise.jitter", "0"),
+        ("noise.chip_spread", "0"),
+        ("routing.balance", "forced"),
+    ];
+    let overrides = Overrides {
+        set: (set.iter())
+            .map(|&(path, value)| (path.to_owned(), value.to_owned()))
+            .collect(),
+        ..Overrides::default()
+    };
+    let catalog = Catalog::embedded();
+    let case = || {
+        let loaded = load(Path::new(FLAGSHIP), &catalog, &overrides);
+        let loaded = loaded.expect("the flagship's scenario is sound");
+        loaded.cases.into_iter().next().expect("it has a case").case
+    };
+    let mut group = criterion.benchmark_group("folded DeepSeek-V3 case");
+    group.bench_function("scenario to answer", |bencher| {
+        bencher.iter(|| black_box(answer(&case())));
+    });
+    let resolved = case();
+    group.bench_function("simulate", |bencher| {
+        bencher.iter(|| black_box(answer(&resolved)));
+    });
+    let input = main_step(&resolved).expect("it has phases");
+    group.bench_function("main step", |bencher| {
+        bencher.iter(|| {
+            let go_on = AtomicBool::new(false);
+            black_box(step(input, control(&go_on)).expect("it has an answer"))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, tutorial, folded);
 criterion_main!(benches);

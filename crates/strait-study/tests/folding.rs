@@ -82,7 +82,10 @@ fn one_slow_chip_is_another_class() {
         index: 5,
         left: Ratio::new(0.8),
     }];
-    same(&slow);
+    let work = same(&slow);
+    assert!(work.folded);
+    let calm = same(&calm(case(SMALL, &[])));
+    assert!(work.events > calm.events, "{work:?}");
 }
 
 #[test]

@@ -67,11 +67,11 @@ impl fmt::Display for Grains {
 /// What the engine did to get the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Ranks simulated.
+    /// Ranks of the step, those that another represents included.
     pub ranks: u64,
-    /// Instructions executed over all ranks, also inside fused runs.
+    /// Instructions over all these ranks, also inside fused runs.
     pub ops: u64,
-    /// Events popped from the queue.
+    /// Events popped from the queue; of representatives alone if folded.
     pub events: u64,
     /// Only representatives were simulated.
     pub folded: bool,

@@ -33,9 +33,13 @@ impl Coloured {
         u64::from(chosen)
     }
 
-    fn of_group(&self, members: &[u32]) -> u64 {
-        let members = members.iter().filter(|_| self.groups);
-        members.map(|rank| self.of(*rank)).sum()
+    fn of_group(&self, group: u32, members: &[u32]) -> u64 {
+        let odd: u64 = members.iter().map(|rank| self.of(*rank)).sum();
+        if self.groups {
+            2 * odd + u64::from(group % 2)
+        } else {
+            0
+        }
     }
 
     fn ticks(&self, colour: u64, site: Site<'_>, instruction: &Instruction) -> Time {
@@ -51,8 +55,8 @@ impl Timing for Coloured {
         Some(self.of(rank))
     }
 
-    fn group_colour(&self, kind: u8, _group: u32, members: &[u32]) -> Option<u64> {
-        Some(u64::from(kind) << 32 | self.of_group(members))
+    fn group_colour(&self, kind: u8, group: u32, members: &[u32]) -> Option<u64> {
+        Some(u64::from(kind) << 32 | self.of_group(group, members))
     }
 
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time {
@@ -61,12 +65,12 @@ impl Timing for Coloured {
 
     fn collective(
         &self,
-        _group: u32,
+        group: u32,
         members: &[u32],
         site: Site<'_>,
         instruction: &Instruction,
     ) -> Time {
-        self.ticks(100 + self.of_group(members), site, instruction)
+        self.ticks(100 + self.of_group(group, members), site, instruction)
     }
 }
 
@@ -158,7 +162,7 @@ fn random_jobs_fold_and_condense() {
             },
         };
         let job = jobs::job(shape);
-        let timing = coloured(shape, if seed % 4 == 1 { 9 } else { 0 }, true);
+        let timing = coloured(shape, if seed % 4 == 1 { 9 } else { 0 }, seed % 7 == 0);
         folded += u32::from(agree(&job, &timing));
         let (Ok(plain), Ok(fold)) = (Fold::plain(&job, &timing), Fold::new(&job, &timing)) else {
             continue;

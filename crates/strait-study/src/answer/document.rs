@@ -250,11 +250,11 @@ pub struct ExpectDocument {
 /// What the simulation did.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EngineDocument {
-    /// Ranks simulated.
+    /// Ranks of the step, those that another represents included.
     pub ranks: u64,
-    /// Program instructions executed over all ranks, also inside fused runs.
+    /// Program instructions over all these ranks, also inside fused runs.
     pub ops: u64,
-    /// Events taken from the queue.
+    /// Events taken from the queue; of representatives alone if folded.
     pub events: u64,
     /// How finely transfers were told apart: `class`, `coflow`, `flow`, or several joined by `+`;
     /// `analytic` where closed forms were asked for or nothing was sent.

@@ -104,6 +104,7 @@ pub fn bench(terminal: &Terminal, cancel: &AtomicBool) -> Result<ExitStatus, Fai
     queues(&mut bench)?;
     executors(&mut bench)?;
     tutorial(&mut bench)?;
+    folded(&mut bench)?;
     let heap = bench.value("heap_hold");
     for (ratio, of) in [
         ("wheel_hold_ratio", "wheel_hold"),
@@ -158,6 +159,32 @@ fn tutorial(bench: &mut Bench<'_>) -> Result<(), Failure> {
         simulate(&case, bench.control()).map_err(simulation)
     })?;
     bench.add("tutorial_answer", seconds * 1e3, "ms");
+    Ok(())
+}
+
+/// The flagship without chance, which folds: scenario text to answer, the catalogue read before.
+fn folded(bench: &mut Bench<'_>) -> Result<(), Failure> {
+    let set = [
+        ("noise.jitter", "0"),
+        ("noise.chip_spread", "0"),
+        ("routing.balance", "forced"),
+    ];
+    let overrides = Overrides {
+        set: (set.iter())
+            .map(|&(path, value)| (path.to_owned(), value.to_owned()))
+            .collect(),
+        ..Overrides::default()
+    };
+    let catalog = Catalog::embedded();
+    let control = Control {
+        full_ranks: false,
+        ..bench.control()
+    };
+    let (_, seconds) = bench.fastest(5 * REPEATS, || {
+        let case = read("folded", FLAGSHIP, &catalog, &overrides)?;
+        simulate(&case, control).map_err(simulation)
+    })?;
+    bench.add("folded_case", seconds * 1e3, "ms");
     Ok(())
 }
 
@@ -232,9 +259,13 @@ fn simulation(error: SimulateError) -> Failure {
 
 /// Reads a scenario that is part of the program, so that the command works anywhere.
 fn embedded(name: &str, text: &str) -> Result<Case, Failure> {
+    read(name, text, &Catalog::embedded(), &Overrides::default())
+}
+
+/// As [`embedded`], with a catalogue read before and values replaced.
+fn read(name: &str, text: &str, catalog: &Catalog, overrides: &Overrides) -> Result<Case, Failure> {
     let file = std::env::temp_dir().join(format!("strait-{name}.{}.toml", std::process::id()));
-    let loaded = std::fs::write(&file, text)
-        .map(|()| scenario::load(&file, &Catalog::embedded(), &Overrides::default()));
+    let loaded = std::fs::write(&file, text).map(|()| scenario::load(&file, catalog, overrides));
     let removed = std::fs::remove_file(&file);
     let loaded = loaded.and_then(|loaded| removed.map(|()| loaded));
     let loaded = loaded.map_err(|error| Failure::Temporary {
@@ -315,6 +346,10 @@ fn text(bench: &Bench<'_>, machine: &str) -> String {
         rate("step_events"),
         bench.value("step_ranks"),
         bench.value("step_memory")
+    ));
+    lines.push(format!(
+        "folded DeepSeek-V3 case, scenario to answer: {:.1} ms",
+        bench.value("folded_case")
     ));
     lines.push(format!(
         "tutorial scenario, text to answer: {:.1} ms; peak memory of all this: {:.0} MB",
