@@ -110,6 +110,7 @@ fn control(go_on: &AtomicBool) -> Control<'_> {
         cancel: go_on,
         progress: &|_| {},
         threads: 1,
+        full_ranks: true,
         clock: &|| 0.0,
     }
 }

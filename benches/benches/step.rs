@@ -20,6 +20,7 @@ fn run(case: &Case) -> StepOutcome {
         cancel: &go_on,
         progress: &|_| {},
         threads: 1,
+        full_ranks: true,
         clock: &|| 0.0,
     };
     step_of(case, 1, control).expect("the step has an answer")

@@ -15,7 +15,9 @@
 //! an ECS.
 
 mod check;
+mod classes;
 mod engine;
+mod fold;
 mod lanes;
 pub mod net;
 mod observer;
@@ -32,6 +34,7 @@ pub mod world;
 
 pub use check::{JobError, Place};
 pub use engine::{Engine, EngineError, Mode, Run, Watch};
+pub use fold::{Fold, FoldedClass, FoldedRun, Unfoldable};
 pub use lanes::{LaneGroup, LaneGroups, LaneRanks, Lanes, Refusal, Scratch, run};
 pub use observer::{BlockSpan, InstructionSpan, Observer, Unobserved};
 pub use program::{Block, EntryWait, Instruction, Job, Kind, Peer, Program, RankSpec, Slot, Wait};
@@ -92,6 +95,20 @@ pub trait Timing: Sync {
         _site: Site<'_>,
         _instruction: &Instruction,
     ) -> Option<Transfer> {
+        None
+    }
+
+    /// What durations of a rank depend on, if never on chance, on shared links or on which slot
+    /// they are asked for: ranks of one colour take the same at the same instruction of a block
+    /// of the same program, in all its slots. `None`: nothing is known, and nothing
+    /// folded ([`Fold`]).
+    fn colour(&self, _rank: u32) -> Option<u64> {
+        None
+    }
+
+    /// As [`Timing::colour`], of a group and what its collectives take. Its kind says nothing
+    /// about its index: both are needed to know a group.
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
         None
     }
 

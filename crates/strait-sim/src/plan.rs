@@ -4,6 +4,7 @@
 //! In: a checked [`Job`]. Out: a read-only [`Plan`], as large as the programs plus a few
 //! words per rank, whatever the number of micro-batches or layers. Never holds state.
 
+use crate::classes::Meetings;
 use crate::program::{Block, Instruction, Job, Kind, MAX_GROUP_KINDS, MAX_STREAMS, Slot};
 
 /// One instruction with what the loop needs to know about its neighbours.
@@ -84,7 +85,6 @@ impl<'a> Plan<'a> {
             members: Vec::new(),
             kind_first: [0; MAX_GROUP_KINDS],
         };
-        let mut kind_streams = Vec::with_capacity(job.programs.len());
         for program in &job.programs {
             let first_block = plan.blocks.len();
             for block in &program.blocks {
@@ -101,9 +101,10 @@ impl<'a> Plan<'a> {
                 channels: program.channels,
                 foreground: (1u8 << program.foreground) - 1,
             });
-            kind_streams.push(kind_streams_of(&program.blocks));
         }
-        plan.push_groups(&kind_streams);
+        let groups = Groups::new(job);
+        (plan.groups, plan.members) = (groups.groups, groups.members);
+        plan.kind_first = groups.kind_first;
         plan
     }
 
@@ -149,13 +150,47 @@ impl<'a> Plan<'a> {
 
     /// The groups of a kind by index; none if it has no collectives.
     pub fn groups_of(&self, kind: usize) -> &[GroupPlan] {
-        let first = self.kind_first[kind] as usize;
-        let next = self.kind_first.get(kind + 1);
-        &self.groups[first..next.map_or(self.groups.len(), |next| *next as usize)]
+        self.meetings().of_kind(kind)
+    }
+
+    /// Who meets whom.
+    pub fn meetings(&self) -> Meetings<'_> {
+        Meetings {
+            groups: &self.groups,
+            members: &self.members,
+            kind_first: &self.kind_first,
+        }
+    }
+}
+
+/// The groups of a job: what [`Plan`] holds of them, for who needs no more.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    pub groups: Vec<GroupPlan>,
+    pub members: Vec<u32>,
+    pub kind_first: [u32; MAX_GROUP_KINDS],
+}
+
+impl Groups {
+    pub fn new(job: &Job) -> Groups {
+        let kind_streams: Vec<_> = (job.programs.iter())
+            .map(|program| kind_streams_of(&program.blocks))
+            .collect();
+        let mut groups = Groups::default();
+        groups.push(job, &kind_streams);
+        groups
+    }
+
+    pub fn meetings(&self) -> Meetings<'_> {
+        Meetings {
+            groups: &self.groups,
+            members: &self.members,
+            kind_first: &self.kind_first,
+        }
     }
 
     /// Lists the members of each group that has collectives, by kind, index and rank.
-    fn push_groups(&mut self, kind_streams: &[[Option<u8>; MAX_GROUP_KINDS]]) {
+    fn push(&mut self, job: &Job, kind_streams: &[[Option<u8>; MAX_GROUP_KINDS]]) {
         for kind in 0..MAX_GROUP_KINDS {
             let group_of =
                 |spec: &crate::RankSpec| Some(spec.groups[kind]).filter(|group| *group != u32::MAX);
@@ -163,12 +198,12 @@ impl<'a> Plan<'a> {
             if kind_streams.iter().all(|streams| streams[kind].is_none()) {
                 continue;
             }
-            let count = (self.job.ranks.iter().filter_map(group_of)).max();
+            let count = (job.ranks.iter().filter_map(group_of)).max();
             let count = count.map_or(0, |last| last as usize + 1);
             // Counting sort by group keeps members in rank order.
             let mut sizes = vec![0u32; count];
             let mut streams = vec![0u8; count];
-            for spec in &self.job.ranks {
+            for spec in &job.ranks {
                 let Some(group) = group_of(spec) else {
                     continue;
                 };
@@ -190,7 +225,7 @@ impl<'a> Plan<'a> {
                 first += length;
             }
             self.members.resize(first as usize, 0);
-            for (rank, spec) in self.job.ranks.iter().enumerate() {
+            for (rank, spec) in job.ranks.iter().enumerate() {
                 let Some(group) = group_of(spec) else {
                     continue;
                 };

@@ -11,6 +11,8 @@ use strait_units::{Ratio, Time};
 #[derive(Clone, Debug)]
 pub struct JitteredTiming {
     ranks: Vec<(Key, Jitter)>,
+    /// Mean slowness of each rank as bits, if there is no jitter.
+    colours: Option<Vec<u64>>,
     groups: Key,
     group: Jitter,
 }
@@ -20,12 +22,14 @@ impl JitteredTiming {
     /// `slowness[r]` times the base (1 where the list is shorter).
     pub fn new(seed: u64, ranks: u32, cv: Ratio, slowness: &[Ratio]) -> JitteredTiming {
         let key = Key::new(seed).purpose("jitter");
+        let mean = |rank: u32| slowness.get(rank as usize).map_or(1.0, |s| s.get());
         let of_rank = |rank: u32| {
-            let mean = slowness.get(rank as usize).map_or(1.0, |s| s.get());
+            let mean = mean(rank);
             (key.entity(u64::from(rank)), Jitter::new(mean, cv.get()))
         };
         JitteredTiming {
             ranks: (0..ranks).map(of_rank).collect(),
+            colours: (cv.get() == 0.0).then(|| (0..ranks).map(|r| mean(r).to_bits()).collect()),
             groups: Key::new(seed).purpose("group jitter"),
             group: Jitter::new(1.0, cv.get()),
         }
@@ -39,6 +43,14 @@ fn place(site: &Site<'_>) -> u64 {
 }
 
 impl Timing for JitteredTiming {
+    fn colour(&self, rank: u32) -> Option<u64> {
+        self.colours.as_ref().map(|of| of[rank as usize])
+    }
+
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
+        self.colours.as_ref().map(|_| 0)
+    }
+
     #[inline]
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time {
         let (key, jitter) = self.ranks[rank as usize];
@@ -83,6 +95,14 @@ impl Timing for JitteredTiming {
 pub struct BaseTiming;
 
 impl Timing for BaseTiming {
+    fn colour(&self, _rank: u32) -> Option<u64> {
+        Some(0)
+    }
+
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
+        Some(0)
+    }
+
     #[inline]
     fn local(&self, _rank: u32, _site: Site<'_>, instruction: &Instruction) -> Time {
         instruction.base

@@ -297,6 +297,58 @@ pub struct Economics {
     pub electricity: PricePerEnergy,
 }
 
+/// What of a rank's chip or of the network is slower than it should be, or dead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// An accelerator all of whose kernels are slow.
+    Accelerator {
+        /// Its number, which is the rank on it.
+        index: u32,
+        /// Share of its speed that is left, above 0.
+        left: Ratio,
+    },
+    /// A part of the network.
+    Link(crate::topology::Fault),
+}
+
+/// How finely transfers on shared links are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkGrain {
+    /// Closed forms where nobody can be in the way, else classes of flows where sizes are equal
+    /// and whole collectives where they are not.
+    #[default]
+    Auto,
+    /// Closed forms always: no transfer slows another.
+    Analytic,
+    /// Each collective as one, all on links.
+    Coflow,
+    /// Classes of flows, all on links.
+    Class,
+    /// Every flow by itself, all on links: for validation.
+    Flow,
+}
+
+/// Whether a kind of transfer shares ports and NICs with other kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// As if the other kinds sent nothing.
+    #[default]
+    Alone,
+    /// Rates are shared.
+    Shared,
+}
+
+/// How the step is simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Grain of transfers.
+    pub network: NetworkGrain,
+    /// Pipeline messages.
+    pub sends: Sharing,
+    /// Data-parallel collectives: gradients and parameters.
+    pub gradients: Sharing,
+}
+
 /// One fully resolved set of inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
@@ -324,6 +376,10 @@ pub struct Case {
     pub software: Software,
     /// Prices.
     pub economics: Economics,
+    /// What is slow or dead.
+    pub faults: Vec<Fault>,
+    /// How the step is simulated.
+    pub engine: EngineSettings,
     /// Seed of everything random.
     pub seed: u64,
 }

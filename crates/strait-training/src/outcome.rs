@@ -2,6 +2,7 @@
 //!
 //! In: nothing. Out: plain records for the floors above. Never computes.
 
+use std::fmt;
 use strait_units::{Bytes, Energy, FlopRate, Money, Ratio, Time, Tokens};
 
 /// Disjoint windows of a step, mean over ranks; they sum to the step time.
@@ -38,17 +39,47 @@ pub struct Exposed {
     pub data: Time,
 }
 
+/// How finely transfers over links were told apart. None of them: everything took closed forms
+/// that know of nobody else, or nothing was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grains {
+    /// Classes of flows that no link tells apart: exact where sizes are equal.
+    pub class: bool,
+    /// Whole collectives.
+    pub coflow: bool,
+    /// Single flows.
+    pub flow: bool,
+}
+
+impl fmt::Display for Grains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            ("class", self.class),
+            ("coflow", self.coflow),
+            ("flow", self.flow),
+        ];
+        let mut used = words.iter().filter(|word| word.1).map(|word| word.0);
+        write!(f, "{}", used.next().unwrap_or("analytic"))?;
+        used.try_for_each(|word| write!(f, "+{word}"))
+    }
+}
+
 /// What the engine did to get the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Ranks simulated.
+    /// Ranks of the step, those that another represents included.
     pub ranks: u64,
-    /// Instructions executed over all ranks, also inside fused runs.
+    /// Instructions over all these ranks, also inside fused runs.
     pub ops: u64,
-    /// Events popped from the queue.
+    /// Events popped from the queue; of representatives alone if folded.
     pub events: u64,
     /// Only representatives were simulated.
     pub folded: bool,
+    /// Grain of transfers.
+    pub grain: Grains,
+    /// Transfers (by group and pattern) that were simulated on links shared with others, or on
+    /// faulty ones. All others took the time that they take alone.
+    pub on_links: u32,
 }
 
 /// One part of a rank's memory.

@@ -2,7 +2,8 @@
 //!
 //! In: a [`Case`]. Out: an [`Outcome`] or the reason why there is none. Never prints.
 
-use crate::case::Case;
+use crate::case::{Case, Fault, Parallelism, Phase};
+use crate::layout::Layout;
 use crate::outcome::Outcome;
 use std::sync::atomic::AtomicBool;
 
@@ -33,6 +34,8 @@ pub struct Control<'a> {
     pub progress: &'a (dyn Fn(f64) + Sync),
     /// Steps that may be simulated at once; never changes an answer.
     pub threads: usize,
+    /// Simulate every rank, also where representatives would give the same to the tick.
+    pub full_ranks: bool,
     /// CPU seconds of the calling thread, from any start. Read around each step, for
     /// [`Outcome::cpu_seconds`] alone; never changes anything else.
     pub clock: &'a (dyn Fn() -> f64 + Sync),
@@ -74,11 +77,35 @@ pub fn check(case: &Case) -> Vec<SimulateError> {
                 phase.sequence_length,
                 batch,
             );
-            if let Err(found) = layout {
-                errors.extend(found);
-                break;
+            match layout {
+                // Who sends to whom does not follow the batch: the last tells for all.
+                Ok(layout) if batch == phase.global_batch => {
+                    errors.extend(cut_off(case, parallelism, phase, &layout));
+                    break;
+                }
+                Ok(_) => {}
+                Err(found) => {
+                    errors.extend(found);
+                    break;
+                }
             }
         }
     }
     errors
+}
+
+/// Whether dead links leave ways for all that is sent. Routes are found in lowering, so that is
+/// what is done where a link is dead.
+fn cut_off(
+    case: &Case,
+    parallelism: &Parallelism,
+    phase: &Phase,
+    layout: &Layout,
+) -> Option<SimulateError> {
+    let dead = |fault: &Fault| matches!(fault, Fault::Link(link) if link.left.get() == 0.0);
+    if !case.faults.iter().any(dead) {
+        return None;
+    }
+    let length = phase.sequence_length;
+    crate::lower::lower(case, parallelism, length, layout, &layout.schedule).err()
 }

@@ -9,7 +9,7 @@ use crate::memory;
 use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
 use crate::simulate::{Control, SimulateError};
-use strait_sim::{Accounts, BlockSpan, EngineError, Observer, Run};
+use strait_sim::{Accounts, BlockSpan, EngineError, Fold, Observer};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
 
 /// What of a phase a step needs.
@@ -32,6 +32,10 @@ struct Bars {
 }
 
 impl Observer for Bars {
+    fn restart(&mut self) {
+        self.bars.clear();
+    }
+
     fn block(&mut self, span: BlockSpan) {
         let BlockSpan {
             rank,
@@ -89,16 +93,63 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         inner: layout.stage_ranks(),
         bars: Vec::new(),
     };
+    let books = run(&lowered, &mut bars, control).map_err(engine_error)?;
+    // Each rank's are in order; between ranks the order is the engine's.
+    bars.bars.sort_by_key(|bar| bar.pipeline_rank);
+    Ok(read(input, &layout, &lowered, &books, bars.bars))
+}
+
+/// What a run has left to read: accounts of single ranks, or of ranks that did the same.
+struct Books {
+    end: Time,
+    /// Accounts, and how many ranks each is of.
+    accounts: Vec<(Accounts, u64)>,
+    work: Work,
+}
+
+/// Runs a job: representatives where that is exact, unless all ranks are asked for.
+fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books, EngineError> {
+    let Control { cancel, .. } = control;
     let progress = |share: f64| (control.progress)(share);
-    let run = strait_sim::run(
-        &lowered.job,
-        &lowered.timing,
-        &mut bars,
-        control.cancel,
-        &progress,
-    )
-    .map_err(engine_error)?;
-    Ok(read(input, &layout, &lowered, &run, bars.bars))
+    let ranks = lowered.job.ranks.len() as u64;
+    let on_links = lowered.timing.wires.as_ref().map_or(0, |w| w.shared());
+    if !control.full_ranks
+        && let Ok(fold) = Fold::new(&lowered.job, &lowered.timing)
+    {
+        match fold.run(bars, cancel, &progress) {
+            Ok(run) => {
+                let classes = run.classes.into_iter();
+                return Ok(Books {
+                    end: run.end,
+                    accounts: classes.map(|c| (c.accounts, u64::from(c.ranks))).collect(),
+                    work: Work {
+                        ranks,
+                        ops: run.ops,
+                        events: run.events,
+                        folded: (fold.classes() as u64) < ranks,
+                        grain: lowered.grain,
+                        on_links,
+                    },
+                });
+            }
+            // The full run meets it too, and names ranks as the user knows them.
+            Err(EngineError::Deadlock { .. }) => bars.bars.clear(),
+            Err(other) => return Err(other),
+        }
+    }
+    let run = strait_sim::run(&lowered.job, &lowered.timing, bars, cancel, &progress)?;
+    Ok(Books {
+        end: run.end,
+        accounts: run.accounts.into_iter().map(|a| (a, 1)).collect(),
+        work: Work {
+            ranks,
+            ops: run.ops,
+            events: run.events,
+            folded: false,
+            grain: lowered.grain,
+            on_links,
+        },
+    })
 }
 
 pub(crate) fn first(mut errors: Vec<SimulateError>) -> SimulateError {
@@ -118,20 +169,18 @@ pub(crate) fn engine_error(error: EngineError) -> SimulateError {
 }
 
 /// Mean of a count of picoseconds over ranks.
-fn mean(run: &Run, value: impl Fn(&Accounts) -> Time) -> Time {
-    let sum: u128 = run
-        .accounts
-        .iter()
-        .map(|a| u128::from(value(a).picos()))
+fn mean(books: &Books, value: impl Fn(&Accounts) -> Time) -> Time {
+    let sum: u128 = (books.accounts.iter())
+        .map(|(accounts, ranks)| u128::from(value(accounts).picos()) * u128::from(*ranks))
         .sum();
-    Time::from_picos((sum / run.accounts.len().max(1) as u128) as u64)
+    Time::from_picos((sum / u128::from(books.work.ranks.max(1))) as u64)
 }
 
 fn read(
     input: StepInput<'_>,
     layout: &Layout,
-    _lowered: &Lowered,
-    run: &Run,
+    lowered: &Lowered,
+    books: &Books,
     bars: Vec<Bar>,
 ) -> StepOutcome {
     let case = input.case;
@@ -142,22 +191,22 @@ fn read(
         Window::BackwardWeight,
         Window::Pair,
     ];
-    let window = |w: Window| mean(run, |a| a.window[w as usize]);
+    let window = |w: Window| mean(books, |a| a.window[w as usize]);
     // The last chunk of the job, on any rank: from there on it is optimizer time.
-    let chunks_end = run
+    let chunks_end = books
         .accounts
         .iter()
-        .flat_map(|a| chunk_windows.map(|w| a.last_close[w as usize]))
+        .flat_map(|(a, _)| chunk_windows.map(|w| a.last_close[w as usize]))
         .max()
         .unwrap_or(Time::ZERO);
-    let lone_weight = mean(run, |a| a.busy[account::LONE_WEIGHT as usize]);
+    let lone_weight = mean(books, |a| a.busy[account::LONE_WEIGHT as usize]);
     // Pure weight blocks hold nothing else; their waits, if any, stay with them.
     let weight_blocks = window(Window::BackwardWeight);
-    let weight_in_blocks = mean(run, |a| {
+    let weight_in_blocks = mean(books, |a| {
         a.window[Window::BackwardWeight as usize].min(a.busy[account::LONE_WEIGHT as usize])
     });
     let in_backward = lone_weight.saturating_sub(weight_in_blocks);
-    let time = run.end;
+    let time = books.end;
     let mut breakdown = Breakdown {
         forward: window(Window::Forward),
         backward_input: (window(Window::Backward) + window(Window::BackwardInput))
@@ -177,19 +226,19 @@ fn read(
         + breakdown.bubble;
     breakdown.other = time.saturating_sub(parts);
 
-    let kind = |index: u8| mean(run, |a| a.busy[index as usize] + a.idle[index as usize]);
+    let kind = |index: u8| mean(books, |a| a.busy[index as usize] + a.idle[index as usize]);
     let exposed = Exposed {
         tensor: kind(account::TENSOR),
         context: kind(account::CONTEXT),
-        expert: mean(run, |a| a.idle[account::EXPERT as usize]),
-        pipeline: kind(account::PIPELINE) + mean(run, |a| a.gap_transfer()),
+        expert: mean(books, |a| a.idle[account::EXPERT as usize]),
+        pipeline: kind(account::PIPELINE) + mean(books, |a| a.gap_transfer()),
         // Between a rank's last chunk and its optimizer nothing but collectives is waited for.
-        data: kind(account::DATA) + mean(run, |a| a.gaps[Window::Optimizer as usize]),
+        data: kind(account::DATA) + mean(books, |a| a.gaps[Window::Optimizer as usize]),
     };
     let mut kernels: Vec<(String, Time)> = Class::ALL
         .iter()
         .map(|&class| {
-            let mut time = mean(run, |a| a.busy[class as usize]);
+            let mut time = mean(books, |a| a.busy[class as usize]);
             if class == Class::WeightGradient {
                 time += lone_weight;
             }
@@ -226,13 +275,8 @@ fn read(
             },
             layout,
         ),
-        work: Work {
-            ranks: run.accounts.len() as u64,
-            ops: run.ops,
-            events: run.events,
-            folded: false,
-        },
+        work: books.work,
         bars,
-        warnings: Vec::new(),
+        warnings: lowered.warnings.clone(),
     }
 }

@@ -13,7 +13,7 @@ use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, engine_error, first};
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_sim::{BlockSpan, Engine, Instruction, InstructionSpan, Kind, Mode, Observer, Run};
-use strait_units::Time;
+use strait_units::{Bytes, Time};
 
 /// Where a slice is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,10 @@ pub struct Slice {
     pub start: Time,
     /// End.
     pub end: Time,
+    /// What the rank sends in it through its NIC, at mean load.
+    pub nic: Bytes,
+    /// And through its scale-up port.
+    pub port: Bytes,
 }
 
 /// A stream stood still.
@@ -268,6 +272,8 @@ impl Timeline {
             micro_batch: subject.key.map(|key| slot.keys[key as usize]),
             start: span.start,
             end: span.end,
+            nic: subject.sent.nic,
+            port: subject.sent.port,
         }
     }
 

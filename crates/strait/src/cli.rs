@@ -145,8 +145,8 @@ pub struct RunArgs {
     /// Threads to simulate on; never changes an answer [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Simulate every rank, also where replicas are provably identical (what `run` and
-    /// `compare` do anyway)
+    /// Simulate every rank, also where ranks provably do the same at the same time and one
+    /// could stand for all; never changes an answer
     #[arg(long, help_heading = "Simulation")]
     pub full_ranks: bool,
     /// Write figures (SVG) and their data (CSV) to this folder

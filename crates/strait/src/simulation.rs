@@ -38,7 +38,7 @@ pub fn answer(
         seed: cases.first().map_or(0, |case| case.case.seed),
         command: command(verb, args),
     };
-    let outcomes = outcomes(&cases, args.threads, terminal, cancel)?;
+    let outcomes = outcomes(&cases, args.threads, args.full_ranks, terminal, cancel)?;
     for (case, (_, effort)) in cases.iter().zip(&outcomes) {
         terminal.aside(&format!(
             "{}: simulated in {:.2} s of CPU time, {:.2} s elapsed",
@@ -130,6 +130,7 @@ pub fn contradictions(cases: &[SourceCase]) -> Result<(), Failure> {
 fn outcomes(
     cases: &[SourceCase],
     threads: Option<u32>,
+    full_ranks: bool,
     terminal: &Terminal,
     cancel: &AtomicBool,
 ) -> Result<Vec<(Outcome, Effort)>, Failure> {
@@ -149,6 +150,7 @@ fn outcomes(
                 cancel,
                 progress: &report,
                 threads: inside,
+                full_ranks,
                 clock: &crate::clock::thread,
             };
             let clock = Clock::start();

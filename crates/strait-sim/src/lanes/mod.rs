@@ -13,7 +13,6 @@
 //! Links that transfers share are simulated beside ([`transfers`]), one instant at a time, each
 //! time that all sets wait for them.
 
-mod classes;
 mod column;
 mod meet;
 mod plan;
@@ -23,15 +22,15 @@ mod slots;
 mod transfers;
 mod view;
 
-pub use classes::Refusal;
+pub use crate::classes::Refusal;
 pub use view::{LaneGroup, LaneGroups, LaneRanks, Scratch};
 
 use crate::Timing;
+use crate::classes::{self, Classes};
 use crate::engine::{Engine, EngineError, Mode, Run, Watch};
 use crate::observer::{Observer, Unobserved};
 use crate::plan::Plan;
 use crate::program::Job;
-use classes::Classes;
 use std::sync::atomic::AtomicBool;
 
 /// The max-plus engine. It runs jobs whose durations do not depend on when things happen:

@@ -34,7 +34,14 @@ pub(super) fn binding(capacities: &[f64], templates: &[&Template]) -> Vec<bool> 
             }
         }
     }
-    let crossings: Vec<Vec<f64>> = templates.iter().map(|t| crossings(t, links)).collect();
+    let mut seen = vec![(u32::MAX, 0_u32); links];
+    let mut flows = 0;
+    let crossings: Vec<Vec<f64>> = (templates.iter())
+        .map(|template| {
+            flows += template.len() as u32;
+            crossings(template, flows - template.len() as u32, &mut seen)
+        })
+        .collect();
     let mut kept: Vec<bool> = first.windows(2).map(|ends| ends[0] < ends[1]).collect();
     let mut order: Vec<u32> = (0..links as u32).filter(|&l| kept[l as usize]).collect();
     order.sort_by(|&a, &b| capacities[b as usize].total_cmp(&capacities[a as usize]));
@@ -82,15 +89,16 @@ pub(super) fn binding(capacities: &[f64], templates: &[&Template]) -> Vec<bool> 
     kept
 }
 
-/// How often each flow crosses one and the same link at most.
-fn crossings(template: &Template, links: usize) -> Vec<f64> {
-    let mut seen = vec![(u32::MAX, 0_u32); links];
+/// How often each flow crosses one and the same link at most. Flows are numbered from `first`;
+/// `seen` holds the last flow on each link.
+fn crossings(template: &Template, first: u32, seen: &mut [(u32, u32)]) -> Vec<f64> {
     (0..template.len() as u32)
         .map(|flow| {
+            let number = first + flow;
             let most = template.hops(flow as usize).iter().map(|&(link, _)| {
                 let (last, times) = &mut seen[link as usize];
-                *times = if *last == flow { *times + 1 } else { 1 };
-                *last = flow;
+                *times = if *last == number { *times + 1 } else { 1 };
+                *last = number;
                 *times
             });
             f64::from(most.max().unwrap_or(1))

@@ -35,6 +35,13 @@ pub enum Grain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateId(pub(super) u32);
 
+impl TemplateId {
+    /// Its place in order of addition.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Collects templates.
 #[derive(Clone, Debug)]
 pub struct PlanBuilder {
@@ -520,6 +527,44 @@ impl Plan {
         (0..of.len() as u32).map(|at| root(&mut of, at)).collect()
     }
 
+    /// Which templates can ever be slowed by another: each that shares a link that can bind with
+    /// one that it is not `serial` with (the two are never in flight at once). Finer than
+    /// [`Plan::components`], which knows nothing of who waits for whom.
+    pub fn meeting(&self, serial: impl Fn(TemplateId, TemplateId) -> bool) -> Vec<bool> {
+        let mut on_link: Vec<Vec<u32>> = vec![Vec::new(); self.capacities.len()];
+        for template in 0..self.templates.len() as u32 {
+            let at = template as usize;
+            for variable in self.first_variable[at]..self.first_variable[at + 1] {
+                for used in self.uses(variable) {
+                    let users = &mut on_link[used.link as usize];
+                    if users.last() != Some(&template) {
+                        users.push(template);
+                    }
+                }
+            }
+        }
+        on_link.sort_unstable();
+        on_link.dedup();
+        let mut meets = vec![false; self.templates.len()];
+        for users in &on_link {
+            for (at, &a) in users.iter().enumerate() {
+                if meets[a as usize] {
+                    continue;
+                }
+                // Neighbours in number are most likely serial: look from the far end.
+                let others = users[at + 1..].iter().rev().chain(&users[..at]);
+                let other = others
+                    .copied()
+                    .find(|&b| !serial(TemplateId(a), TemplateId(b)));
+                if let Some(b) = other {
+                    meets[a as usize] = true;
+                    meets[b as usize] = true;
+                }
+            }
+        }
+        meets
+    }
+
     /// Rounds of colour refinement.
     pub fn rounds(&self) -> u32 {
         self.rounds
@@ -543,8 +588,24 @@ impl Plan {
     pub fn analytic(&self, template: TemplateId, sizes: &[Bytes]) -> Result<Time, NetworkError> {
         self.parts(template, sizes.len())?;
         let template = &self.template(template)?.0;
-        let mut loads = vec![0.0; self.links.len()];
         let mut seconds = 0.0_f64;
+        if template.all_hops().len() < self.links.len() / 16 {
+            // Few links of many: sorted, not laid out.
+            let mut loads: Vec<(u32, f64)> = (template.flows().iter().enumerate())
+                .flat_map(|(flow, spec)| {
+                    let bytes = spec.share * sizes[spec.part as usize].as_f64();
+                    let hops = template.hops(flow).iter();
+                    hops.map(move |&(link, cost)| (link, bytes * cost))
+                })
+                .collect();
+            loads.sort_by_key(|load| load.0);
+            for of_link in loads.chunk_by(|a, b| a.0 == b.0) {
+                let load: f64 = of_link.iter().map(|load| load.1).sum();
+                seconds = seconds.max(load / self.links.capacities[of_link[0].0 as usize]);
+            }
+            return Ok(Time::from_seconds(seconds));
+        }
+        let mut loads = vec![0.0; self.links.len()];
         for (flow, spec) in template.flows().iter().enumerate() {
             let bytes = spec.share * sizes[spec.part as usize].as_f64();
             for &(link, cost) in template.hops(flow) {

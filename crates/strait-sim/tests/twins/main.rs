@@ -1,5 +1,6 @@
 //! Each fast path against its plain twin, on random jobs, equal to the tick.
 
+mod folds;
 mod jobs;
 mod reference;
 mod shared;

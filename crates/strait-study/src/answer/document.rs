@@ -250,14 +250,18 @@ pub struct ExpectDocument {
 /// What the simulation did.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EngineDocument {
-    /// Ranks simulated.
+    /// Ranks of the step, those that another represents included.
     pub ranks: u64,
-    /// Program instructions executed over all ranks, also inside fused runs.
+    /// Program instructions over all these ranks, also inside fused runs.
     pub ops: u64,
-    /// Events taken from the queue.
+    /// Events taken from the queue; of representatives alone if folded.
     pub events: u64,
-    /// How network traffic was modelled.
+    /// How finely transfers were told apart: `class`, `coflow`, `flow`, or several joined by `+`;
+    /// `analytic` where closed forms were asked for or nothing was sent.
     pub grain: String,
+    /// Transfers, by group and pattern, that were simulated on links shared with others or on
+    /// faulty ones; all others took the time that they take alone.
+    pub on_links: u32,
     /// Only representatives of provably identical ranks were simulated.
     pub folded: bool,
     /// CPU time of the simulation, in seconds. Differs between runs.
@@ -394,7 +398,8 @@ impl From<&CaseAnswer> for CaseDocument {
                 ranks: step.work.ranks,
                 ops: step.work.ops,
                 events: step.work.events,
-                grain: GRAIN.to_owned(),
+                grain: step.work.grain.to_string(),
+                on_links: step.work.on_links,
                 folded: step.work.folded,
                 cpu_s: case.effort.cpu_s,
                 wall_s: case.effort.wall_s,
@@ -402,10 +407,6 @@ impl From<&CaseAnswer> for CaseDocument {
         }
     }
 }
-
-/// How network traffic is modelled: every transfer and collective has a time of its own from
-/// the closed forms of `strait_training::links`, whatever else is on the links.
-pub(crate) const GRAIN: &str = "analytic";
 
 impl From<&Judgement> for ClaimDocument {
     fn from(judgement: &Judgement) -> ClaimDocument {

@@ -7,8 +7,8 @@ use super::{Answer, CaseAnswer, Effort, Question, Setting};
 use crate::verdict::{Claim, Expect, Quantity};
 use strait_training::case::{Parallelism, Phase, Precision, Recompute, ScheduleKind, Zero};
 use strait_training::outcome::{
-    Bar, BarKind, Breakdown, Exposed, Memory, MemoryPart, Outcome, PhaseOutcome, RunOutcome,
-    StepOutcome, Work,
+    Bar, BarKind, Breakdown, Exposed, Grains, Memory, MemoryPart, Outcome, PhaseOutcome,
+    RunOutcome, StepOutcome, Work,
 };
 use strait_units::{Bytes, Energy, FlopRate, Money, PricePerHour, Ratio, Time, Tokens};
 
@@ -112,6 +112,11 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                 ops: 110_000_000,
                 events: 18_400_000,
                 folded: false,
+                grain: Grains {
+                    coflow: true,
+                    ..Grains::default()
+                },
+                on_links: 0,
             },
             bars: dualpipe_bars(16, 40),
             warnings: vec!["expert load is extrapolated beyond the measured range".to_owned()],

@@ -735,6 +735,77 @@ pub const NOISE: Section = Section {
     ],
 };
 
+/// `[[fault]]`.
+pub const FAULT: Section = Section {
+    title: "[[fault]]",
+    doc: "Something slow or dead during the whole step: an accelerator, a NIC, a switch. Traffic goes round what is dead where there is a way.",
+    keys: &[
+        required("what", Kind::Choice(FAULTY), "What is slow or dead."),
+        key(
+            "index",
+            Kind::Count {
+                min: 0,
+                max: 9_999_999,
+                none: false,
+            },
+            "Number of the accelerator (the rank on it), also for its NIC or port; or of the pod. From 0.",
+        ),
+        key(
+            "rail",
+            Kind::Count {
+                min: 0,
+                max: 9_999,
+                none: false,
+            },
+            "Rail or plane of the leaf switch, from 0.",
+        ),
+        key(
+            "leaf",
+            Kind::Count {
+                min: 0,
+                max: 9_999_999,
+                none: false,
+            },
+            "Leaf switch of that rail, from 0.",
+        ),
+        required(
+            "left",
+            Kind::Number { min: 0.0, max: 1.0 },
+            "Share of its speed that is left, such as \"50 %\"; 0 is dead (links only).",
+        ),
+        key("why", Kind::Text, "Why it is assumed."),
+    ],
+};
+
+/// `[engine]`.
+pub const ENGINE: Section = Section {
+    title: "[engine]",
+    doc: "How a step is simulated.",
+    keys: &[
+        with(
+            "network",
+            Kind::Choice(GRAINS),
+            "auto",
+            "exact where sizes are equal, and the answer says which was used",
+            "How finely transfers on links are told apart.",
+        ),
+        with(
+            "sends",
+            Kind::Choice(SHARINGS),
+            "alone",
+            "pipeline messages fall between the exchanges of a rank",
+            "Whether pipeline messages share NICs with other traffic.",
+        ),
+        with(
+            "gradients",
+            Kind::Choice(SHARINGS),
+            "alone",
+            "gradients and parameters are exchanged at the ends of a step",
+            "Whether data-parallel collectives share NICs with other traffic.",
+        ),
+    ],
+};
+
 /// `[software]`.
 pub const SOFTWARE: Section = Section {
     title: "[software]",
@@ -940,6 +1011,8 @@ pub const ROOT: Section = Section {
         key("routing", Kind::Table(&ROUTING), ROUTING.doc),
         key("noise", Kind::Table(&NOISE), NOISE.doc),
         key("software", Kind::Table(&SOFTWARE), SOFTWARE.doc),
+        key("fault", Kind::Tables(&FAULT), FAULT.doc),
+        key("engine", Kind::Table(&ENGINE), ENGINE.doc),
         key("economics", Kind::Table(&ECONOMICS), ECONOMICS.doc),
         key("reliability", Kind::Table(&RELIABILITY), RELIABILITY.doc),
         key("sweep", Kind::Table(&SWEEP), SWEEP.doc),

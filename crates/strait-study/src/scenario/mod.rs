@@ -12,6 +12,7 @@ mod amount;
 mod check;
 pub mod claim;
 pub mod diagnostic;
+mod disturbances;
 mod files;
 pub mod keys;
 mod layout;

@@ -125,6 +125,13 @@ impl<'a> Scope<'a> {
     pub fn path(&self, name: &str) -> String {
         check::join(&self.path, name)
     }
+
+    /// Path of a key as messages name it: as in the file, without the numbers of tables in a list.
+    fn told(&self, name: &str) -> String {
+        let path = self.path(name);
+        let names = (path.split('.')).filter(|part| part.parse::<u32>().is_err());
+        names.collect::<Vec<_>>().join(".")
+    }
 }
 
 /// Reads values and keeps the record.
@@ -209,7 +216,7 @@ impl Reader {
         let key = scope.key(name);
         let path = scope.path(name);
         if let Some(node) = scope.node(name) {
-            return match amount::read(key.kind, node, &path, true) {
+            return match amount::read(key.kind, node, &scope.told(name), true) {
                 Ok(Amount { point, spread }) => {
                     let mut text = match point {
                         Some(value) => amount::print(key.kind, value),
@@ -394,7 +401,7 @@ impl Reader {
             key: node.place.clone(),
             node: node.clone(),
         };
-        check::entry(&entry, scope.key(name), &scope.path(name), &mut faults);
+        check::entry(&entry, scope.key(name), &scope.told(name), &mut faults);
         faults.into_iter().for_each(|f| self.fail(f));
     }
 

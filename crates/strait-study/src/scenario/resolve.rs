@@ -9,7 +9,7 @@ use super::keys::{self, Kind, ROOT, Section};
 use super::lookup;
 use super::read::{Reader, Scope};
 use super::tree::Table;
-use super::{layout, model, phases};
+use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
     AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
@@ -80,6 +80,8 @@ pub(super) fn case(
     let calibrations = lookup::calibrations(catalog, &cluster.accelerator, reader);
     let economics = economics?;
     let (kernels, links) = calibrations?;
+    let engine = disturbances::engine(&section(&root, "engine", &keys::ENGINE), reader);
+    let faults = disturbances::faults(&root, &cluster, &links, engine.network, reader);
     let case = Case {
         name: name.to_owned(),
         model,
@@ -93,6 +95,8 @@ pub(super) fn case(
         noise,
         software: software?,
         economics,
+        faults,
+        engine,
         seed,
     };
     if reader.failed {

@@ -137,3 +137,37 @@ pub const NORMS: &[Choice] = &[
     word("rms", "RMSNorm: a scale"),
     word("layer", "LayerNorm: a scale and a bias"),
 ];
+
+/// What a fault is of.
+pub const FAULTY: &[Choice] = &[
+    word("accelerator", "one accelerator: all its kernels"),
+    word("nic", "the NIC of one accelerator, both ways"),
+    word("port", "the scale-up port of one accelerator, both ways"),
+    word("uplink", "the uplinks of one leaf switch"),
+    word("leaf", "one leaf switch: its uplinks and the NICs on it"),
+    word("pod", "the uplinks of one pod"),
+];
+
+/// How finely transfers on links are told apart.
+pub const GRAINS: &[Choice] = &[
+    word(
+        "auto",
+        "closed forms where nobody can be in the way, else classes of flows where sizes are equal and whole collectives where they are not",
+    ),
+    word("analytic", "closed forms always: no transfer slows another"),
+    word("coflow", "each collective as one, all on links"),
+    word(
+        "class",
+        "classes of flows that no link tells apart, all on links",
+    ),
+    word(
+        "flow",
+        "every flow by itself, all on links: slow, for validation",
+    ),
+];
+
+/// Whether a kind of transfer shares links with other kinds.
+pub const SHARINGS: &[Choice] = &[
+    word("alone", "as if the other kinds sent nothing"),
+    word("shared", "each gets its share of a link"),
+];

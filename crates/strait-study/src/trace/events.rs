@@ -3,6 +3,10 @@
 //! In: chunks and slices. Out: their events as text. Never reorders, and never prints a
 //! floating-point number: times are integers with the point put in.
 //!
+//! Counters say how busy a rank's NIC and scale-up port are with what it sends: the bytes of a
+//! transfer at mean load over its time, in hundredths of a percent of the raw rate; one for each
+//! kind of traffic, for kinds may overlap.
+//!
 //! The format is Chrome's "Trace Event Format" (Google, 2013 and later). A process is a rank,
 //! a thread is a stream of it. Times are microseconds with six decimals, that is exact to the
 //! picosecond. Perfetto keeps whole nanoseconds, cutting off the start and the length of a
@@ -18,7 +22,7 @@ use std::io;
 use std::path::PathBuf;
 use strait_training::layout::Layout;
 use strait_training::timeline::{Chunk, ChunkKind, Recorder, Slice, Track, Wait};
-use strait_units::{Bytes, Time};
+use strait_units::{Bandwidth, Bytes, Time};
 
 /// Threads of a rank, in the order in which they are shown.
 const THREADS: [(u32, &str); 5] = [
@@ -41,9 +45,17 @@ fn thread(rank: u32, thread: u32) -> u64 {
     u64::from(rank) * THREADS_PER_RANK + u64::from(thread)
 }
 
+/// Raw rates of a rank's links one way, in bytes a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    pub nic: Bandwidth,
+    pub port: Bandwidth,
+}
+
 /// Writes events to a sink.
 pub struct Writer<S> {
     sink: S,
+    rates: Rates,
     window: Window,
     limit: Option<u64>,
     bytes: u64,
@@ -67,9 +79,10 @@ struct Event<'e> {
 }
 
 impl<S: Sink> Writer<S> {
-    pub fn new(sink: S, window: Window, limit: Option<Bytes>) -> Writer<S> {
+    pub fn new(sink: S, rates: Rates, window: Window, limit: Option<Bytes>) -> Writer<S> {
         Writer {
             sink,
+            rates,
             window,
             limit: limit.map(Bytes::get),
             bytes: 0,
@@ -212,6 +225,55 @@ impl<S: Sink> Writer<S> {
                 length: (slice.end - slice.start).picos(),
                 args: &[("mb", slice.micro_batch), ("layer", slice.layer)],
             });
+            let Rates { nic, port } = self.rates;
+            let kind = match slice.track {
+                Track::Exchange => "exchange",
+                Track::Sends => "sends",
+                Track::Data => "data",
+                Track::Compute => "blocking",
+            };
+            self.busy(rank, "NIC out", kind, slice, slice.nic, nic);
+            self.busy(rank, "port out", kind, slice, slice.port, port);
+        }
+    }
+
+    /// How busy a link is with a slice.
+    fn busy(
+        &mut self,
+        rank: u32,
+        link: &'static str,
+        kind: &'static str,
+        slice: &Slice,
+        bytes: Bytes,
+        rate: Bandwidth,
+    ) {
+        let length = u128::from((slice.end - slice.start).picos());
+        let whole = length * rate.get() as u128;
+        if bytes == Bytes::ZERO || whole == 0 {
+            return;
+        }
+        // Of 10,000; bytes a picosecond are 10^12 bytes a second.
+        let share = u128::from(bytes.get()) * 10_000 * 1_000_000_000_000 / whole;
+        let share = share.min(10_000) as u64;
+        for (at, share) in [(slice.start, share), (slice.end, 0)] {
+            let mut line = std::mem::take(&mut self.line);
+            line.clear();
+            line.extend_from_slice(b"{\"ph\":\"C\",\"pid\":");
+            number(&mut line, u64::from(rank));
+            line.extend_from_slice(b",\"ts\":");
+            micros(&mut line, at.picos());
+            line.extend_from_slice(b",\"name\":\"");
+            line.extend_from_slice(link.as_bytes());
+            line.extend_from_slice(b": ");
+            line.extend_from_slice(kind.as_bytes());
+            line.extend_from_slice(b"\",\"args\":{\"%\":");
+            number(&mut line, share / 100);
+            line.push(b'.');
+            line.push(b'0' + (share / 10 % 10) as u8);
+            line.push(b'0' + (share % 10) as u8);
+            line.extend_from_slice(b"}}");
+            self.event(&line);
+            self.line = line;
         }
     }
 

@@ -12,7 +12,7 @@ mod tests;
 
 pub use choice::{ChoiceError, Ranks, Window};
 
-use events::Writer;
+use events::{Rates, Writer};
 use file::{Output, Sink};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,7 @@ pub enum TraceError {
 /// A trace that can be written.
 pub struct Trace<'a> {
     timeline: Timeline,
+    rates: Rates,
     request: &'a Request,
     ranks: Vec<u32>,
 }
@@ -107,8 +108,13 @@ impl<'a> Trace<'a> {
     pub fn new(input: StepInput<'_>, request: &'a Request) -> Result<Trace<'a>, TraceError> {
         let timeline = Timeline::new(input)?;
         let ranks = request.ranks.resolve(timeline.layout())?;
+        let cluster = &input.case.cluster;
         Ok(Trace {
             timeline,
+            rates: Rates {
+                nic: cluster.node.nic_bandwidth,
+                port: cluster.accelerator.scale_up,
+            },
             request,
             ranks,
         })
@@ -141,7 +147,12 @@ impl<'a> Trace<'a> {
         if fits || self.request.window == Window::default() {
             return Ok(whole);
         }
-        let mut writer = Writer::new(io::sink(), self.request.window, self.request.limit);
+        let mut writer = Writer::new(
+            io::sink(),
+            self.rates,
+            self.request.window,
+            self.request.limit,
+        );
         self.record(&mut writer, control)?;
         Ok((Bytes::new(writer.bytes()), writer.slices()))
     }
@@ -163,7 +174,7 @@ impl<'a> Trace<'a> {
             source,
         };
         let output = Output::create(path).map_err(fail)?;
-        let mut writer = Writer::new(output, self.request.window, self.request.limit);
+        let mut writer = Writer::new(output, self.rates, self.request.window, self.request.limit);
         let step = self.record(&mut writer, control)?;
         let written = Written {
             bytes: writer.bytes(),

@@ -2,7 +2,7 @@
 //!
 //! In: `deepseek-64.toml`. Out: verdicts. Never wall time.
 
-use super::events::{Writer, micros};
+use super::events::{Rates, Writer, micros};
 use super::*;
 use crate::catalog::Catalog;
 use crate::scenario::{Overrides, load};
@@ -19,6 +19,7 @@ fn control(cancel: &AtomicBool) -> Control<'_> {
         cancel,
         progress: &|_| {},
         threads: 1,
+        full_ranks: true,
         clock: &|| 0.0,
     }
 }
@@ -44,7 +45,11 @@ fn request(ranks: &str) -> Request {
 fn bytes(case: &Case, request: &Request) -> (Vec<u8>, strait_sim::Run) {
     let timeline = Timeline::new(main_step(case).unwrap()).unwrap();
     let ranks = request.ranks.resolve(timeline.layout()).unwrap();
-    let mut writer = Writer::new(Vec::new(), request.window, None);
+    let rates = Rates {
+        nic: case.cluster.node.nic_bandwidth,
+        port: case.cluster.accelerator.scale_up,
+    };
+    let mut writer = Writer::new(Vec::new(), rates, request.window, None);
     writer.begin(&request.title, timeline.layout(), &ranks);
     let run = timeline.run(&ranks, &mut writer, control(&GO_ON)).unwrap();
     writer.finish();
@@ -197,6 +202,52 @@ fn slices_nest_and_never_overlap() {
             assert!(around, "{track:?}: {}", op.name);
         }
     }
+}
+
+/// What counters say, summed over time, is what was sent.
+#[test]
+fn counters_add_up_to_the_bytes_sent() {
+    let case = small();
+    let (trace, _) = bytes(&case, &request("0"));
+    let text = String::from_utf8(trace).unwrap();
+    let mut counters: BTreeMap<String, Vec<(u64, f64)>> = BTreeMap::new();
+    for line in text.lines().filter(|line| line.contains("\"ph\":\"C\"")) {
+        let value: Value = serde_json::from_str(line.trim_end_matches(',')).unwrap();
+        let at = line.find("\"ts\":").unwrap() + 5;
+        let at = picos(line[at..].split(',').next().unwrap());
+        let share = value["args"]["%"].as_f64().unwrap();
+        assert!((0.0..=100.0).contains(&share), "{line}");
+        let name = value["name"].as_str().unwrap().to_owned();
+        counters.entry(name).or_default().push((at, share));
+    }
+    let rates = [
+        ("NIC out", case.cluster.node.nic_bandwidth),
+        ("port out", case.cluster.accelerator.scale_up),
+    ];
+    let sent = |kind: &str| -> f64 {
+        let each = rates.iter().map(|(link, rate)| {
+            let events = counters.get(&format!("{link}: {kind}"));
+            let events = events.map_or(&[][..], Vec::as_slice);
+            assert!(events.is_sorted_by_key(|event| event.0), "{link}: {kind}");
+            let steps = events.windows(2);
+            let steps = steps.map(|w| w[0].1 / 100.0 * (w[1].0 - w[0].0) as f64 * 1e-12);
+            steps.sum::<f64>() * rate.get()
+        });
+        each.sum()
+    };
+    let sends = (text.lines())
+        .filter(|line| line.contains("\"cat\":\"send\""))
+        .count();
+    let tokens = f64::from(case.training.phases[0].sequence_length);
+    let expected = sends as f64 * 2.0 * tokens * f64::from(case.model.hidden);
+    assert!(sends > 0, "the example has a pipeline");
+    // Shares are printed to a hundredth of a percent.
+    let off = sent("sends") / expected - 1.0;
+    assert!(off.abs() < 1e-3, "{off}");
+    assert!(
+        sent("exchange") > expected,
+        "each layer sends more than a hop"
+    );
 }
 
 #[test]

@@ -124,6 +124,7 @@ pub fn control(cancel: &AtomicBool, threads: usize) -> Control<'_> {
         cancel,
         progress: &|_| {},
         threads,
+        full_ranks: false,
         clock: &|| 0.0,
     }
 }

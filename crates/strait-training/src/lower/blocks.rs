@@ -9,19 +9,21 @@
 
 use super::duration::{Durations, Timed};
 use super::timing::Dependence;
+use super::wires::{NO_REQUEST, Request, Requests};
 use super::{COMPUTE, DATA, EXCHANGE, SENDS, Window, account, group};
-use crate::links::ExchangeTime;
+use crate::layout::Group;
+use crate::links::{CollectiveKind, Exchange, ExchangeTime};
 use crate::ops::{Class, Pass, Scope, Segment, Work};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use strait_sim::{Block, Instruction, Kind, Wait};
-use strait_units::Time;
+use strait_units::{Bytes, Time};
 
 /// A segment with times, in one mode (alone, or beside another chunk).
 #[derive(Clone, Debug)]
 pub(super) struct TimedSegment {
     pub ops: Rc<[Timed]>,
-    pub exchange: Option<(ExchangeTime, &'static str)>,
+    pub exchange: Option<(ExchangeTime, Exchange, &'static str)>,
     pub filler: Rc<[Timed]>,
     pub layer: u32,
     /// It is of a layer, and not of an end of the model.
@@ -39,10 +41,10 @@ impl TimedPass {
     pub fn new(durations: &Durations<'_>, pass: &Pass, pair: bool) -> TimedPass {
         let time = |segment: &Segment| TimedSegment {
             ops: durations.list(&segment.ops, durations.units(pair)).into(),
-            exchange: segment
-                .exchange
-                .as_ref()
-                .map(|exchange| (durations.exchange(exchange, pair), exchange.name)),
+            exchange: segment.exchange.as_ref().map(|exchange| {
+                let tokens = durations.tokens(exchange, pair);
+                (durations.links.exchange(&tokens), tokens, exchange.name)
+            }),
             filler: durations
                 .list(&segment.filler, durations.units(pair))
                 .into(),
@@ -85,7 +87,12 @@ fn fields(dependence: Dependence) -> [u64; 8] {
                 0,
             ]
         }
-        Dependence::Exchange { time, layer, key } => [
+        Dependence::Exchange {
+            time,
+            layer,
+            key,
+            request,
+        } => [
             2,
             time.fixed.picos(),
             time.nic.picos(),
@@ -93,8 +100,9 @@ fn fields(dependence: Dependence) -> [u64; 8] {
             time.nic_bytes.get(),
             time.nvlink_bytes.get(),
             u64::from(layer),
-            u64::from(key),
+            u64::from(request) << 32 | u64::from(key),
         ],
+        Dependence::Transfer { request } => [3, u64::from(request), 0, 0, 0, 0, 0, 0],
     }
 }
 
@@ -105,6 +113,17 @@ pub(crate) struct Subject {
     pub layer: Option<u32>,
     /// Which key of the slot is its micro-batch, where it has one.
     pub key: Option<u8>,
+    /// What a rank sends in it at mean load.
+    pub sent: Sent,
+}
+
+/// Bytes that leave a rank, by the network it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Through its NIC.
+    pub nic: Bytes,
+    /// Through its scale-up port.
+    pub port: Bytes,
 }
 
 /// The subjects of a block's instructions, by stream.
@@ -114,17 +133,24 @@ pub(crate) type Subjects = [Vec<Subject>; 4];
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
+    /// Where those of kernels are, by speed, layer and key: asked for each instruction. Zero
+    /// where there is none yet.
+    kernels: Vec<u16>,
     /// Where each is, by its fields.
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
+    /// What instructions send, where links may be shared.
+    pub requests: Requests,
     /// Of each finished block, in the order of finishing.
     pub subjects: Vec<Subjects>,
 }
 
 impl Tables {
-    pub fn new() -> Tables {
+    pub fn new(requests: Requests) -> Tables {
         Tables {
+            requests,
             dependences: vec![Dependence::Exact],
+            kernels: Vec::new(),
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
             subjects: Vec::new(),
@@ -137,10 +163,33 @@ impl Tables {
         if self.overflown() {
             return 0;
         }
+        let Dependence::Kernel { speed, routed } = dependence else {
+            return self.searched(dependence);
+        };
+        let of_layer = |(layer, key): (u32, u8)| 1 + 2 * layer as usize + usize::from(key & 1);
+        let at = 2 * routed.map_or(0, of_layer) + usize::from(speed);
+        if self.kernels.len() <= at {
+            self.kernels.resize(at + 1, 0);
+        }
+        if self.kernels[at] == 0 {
+            self.kernels[at] = self.searched(dependence);
+        }
+        self.kernels[at]
+    }
+
+    fn searched(&mut self, dependence: Dependence) -> u16 {
         *self.known.entry(fields(dependence)).or_insert_with(|| {
             self.dependences.push(dependence);
             (self.dependences.len() - 1) as u16
         })
+    }
+
+    /// The dependence of a transfer whose duration is known unless somebody is in its way.
+    fn transfer(&mut self, request: Option<Request>) -> u16 {
+        match request.map(|request| self.requests.add(request)) {
+            None | Some(NO_REQUEST) => 0,
+            Some(request) => self.dependence(Dependence::Transfer { request }),
+        }
     }
 
     /// There were more dependences than 16 bits can number: the job must not run.
@@ -149,7 +198,9 @@ impl Tables {
     }
 
     fn label(&mut self, name: &'static str) -> u16 {
-        let found = self.labels.iter().position(|l| *l == name);
+        // Mostly the same literal: its address is enough.
+        let found = (self.labels.iter().position(|l| std::ptr::eq(*l, name)))
+            .or_else(|| self.labels.iter().position(|l| *l == name));
         found.unwrap_or_else(|| {
             self.labels.push(name);
             self.labels.len() - 1
@@ -164,18 +215,43 @@ pub(super) enum Lane {
     Backward = 1,
 }
 
+/// A data-parallel collective.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DataCollective {
+    /// Group kind that meets.
+    pub group: u8,
+    /// What it takes alone.
+    pub time: Time,
+    /// What each rank sends.
+    pub sent: Sent,
+    /// What goes over links among which groups; `None` where it is not one collective.
+    pub wire: Option<(Group, CollectiveKind, Bytes)>,
+}
+
+impl DataCollective {
+    fn request(self, stream: u8) -> Option<Request> {
+        let (of, kind, bytes) = self.wire?;
+        Some(Request::Data {
+            of,
+            kind,
+            bytes,
+            stream,
+        })
+    }
+}
+
 /// Communication that accompanies each pass of a chunk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beside {
-    /// Parameters are gathered before the pass (fully sharded), group kind and time.
-    pub gather: Vec<Vec<(u8, Time)>>,
+    /// Parameters are gathered before the pass (fully sharded).
+    pub gather: Vec<Vec<DataCollective>>,
     /// Parameters are gathered in the background before the pass (first forward of a step).
-    pub prefetch: Vec<Vec<(u8, Time)>>,
+    pub prefetch: Vec<Vec<DataCollective>>,
     /// Parameters were gathered by an earlier slot, which the first pass waits for.
     pub awaits: bool,
     /// Gradients are reduced after the pass: in the background, or in turn with the gathers
     /// of fully sharded parameters, since both use the same ports.
-    pub reduce: Vec<Vec<(u8, Time)>>,
+    pub reduce: Vec<Vec<DataCollective>>,
     /// Parameters are fully sharded.
     pub sharded: bool,
 }
@@ -234,6 +310,7 @@ impl<'t> Builder<'t> {
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
         self.subjects[stream as usize].push(self.subject);
+        self.subject.sent = Sent::default();
     }
 
     /// What follows is about a segment in one direction.
@@ -241,6 +318,7 @@ impl<'t> Builder<'t> {
         self.subject = Subject {
             layer: segment.in_layer.then_some(segment.layer),
             key: Some(lane as u8),
+            sent: Sent::default(),
         };
     }
 
@@ -261,16 +339,16 @@ impl<'t> Builder<'t> {
                     Scope::ExpertTensor => (group::EXPERT_TENSOR, account::TENSOR),
                     Scope::Context => (group::CONTEXT, account::CONTEXT),
                 };
-                (Kind::Collective { group }, book, book, 0)
+                let load = self.tables.transfer(Some(Request::op(timed)));
+                (Kind::Collective { group }, book, book, load)
             }
-            Work::Ring { .. } => (
-                Kind::Collective {
+            Work::Ring { .. } => {
+                let load = self.tables.transfer(Some(Request::op(timed)));
+                let kind = Kind::Collective {
                     group: group::CONTEXT,
-                },
-                account::CONTEXT,
-                account::CONTEXT,
-                0,
-            ),
+                };
+                (kind, account::CONTEXT, account::CONTEXT, load)
+            }
             _ => {
                 let routed = timed.op.routed.then_some((layer, lane as u8));
                 let load = self.tables.dependence(Dependence::Kernel {
@@ -318,18 +396,24 @@ impl<'t> Builder<'t> {
 
     fn exchange(&mut self, segment: &TimedSegment, lane: Lane) {
         let side = lane as usize;
-        if let Some((time, name)) = segment.exchange {
+        if let Some((time, tokens, name)) = segment.exchange {
             self.about(segment, lane);
             let after = self.last[side].map(|count| Wait {
                 stream: COMPUTE,
                 count,
             });
+            let request = self.tables.requests.add(Request::Exchange(tokens));
             let load = self.tables.dependence(Dependence::Exchange {
                 time,
                 layer: segment.layer,
                 key: lane as u8,
+                request,
             });
             let label = self.tables.label(name);
+            self.subject.sent = Sent {
+                nic: time.nic_bytes,
+                port: time.nvlink_bytes,
+            };
             self.push(
                 EXCHANGE,
                 Instruction {
@@ -363,11 +447,14 @@ impl<'t> Builder<'t> {
     }
 
     /// Collectives on a communication stream, in order, each after the compute so far.
-    fn collectives(&mut self, stream: u8, list: &[(u8, Time)], name: &'static str) {
+    fn collectives(&mut self, stream: u8, list: &[DataCollective], name: &'static str) {
         let label = self.tables.label(name);
         self.subject = Subject::default();
-        for &(group, time) in list {
+        for &collective in list {
             let waits = [self.here(COMPUTE), None];
+            let load = self.tables.transfer(collective.request(stream));
+            let DataCollective { group, time, .. } = collective;
+            self.subject.sent = collective.sent;
             self.push(
                 stream,
                 Instruction {
@@ -376,7 +463,7 @@ impl<'t> Builder<'t> {
                     waits,
                     busy: account::DATA,
                     idle: account::DATA,
-                    load: 0,
+                    load,
                     label,
                 },
             );
@@ -409,7 +496,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Gathers the parameters of a chunk in the background: the only work of its block.
-    pub fn gather(&mut self, prefetch: &[Vec<(u8, Time)>]) {
+    pub fn gather(&mut self, prefetch: &[Vec<DataCollective>]) {
         let beside = Beside {
             prefetch: prefetch.to_vec(),
             ..Beside::default()
@@ -437,7 +524,10 @@ impl<'t> Builder<'t> {
             self.gathered = self.here(DATA);
         }
         let label = self.tables.label("gather parameters");
-        for &(group, time) in beside.prefetch.iter().flatten() {
+        for &collective in beside.prefetch.iter().flatten() {
+            let load = self.tables.transfer(collective.request(DATA));
+            let DataCollective { group, time, .. } = collective;
+            self.subject.sent = collective.sent;
             self.push(
                 DATA,
                 Instruction {
@@ -446,7 +536,7 @@ impl<'t> Builder<'t> {
                     waits: [None, None],
                     busy: account::DATA,
                     idle: account::DATA,
-                    load: 0,
+                    load,
                     label,
                 },
             );
@@ -563,8 +653,16 @@ impl<'t> Builder<'t> {
         self.backward(backward, true, beside);
     }
 
-    /// Sends the result of a lane to a peer: behind the chunk, or blocking it.
-    pub fn send(&mut self, lane: Lane, peer: u8, time: Time, asynchronous: bool) {
+    /// Sends the result of a lane to a peer: behind the chunk, or blocking it. `hop` are the
+    /// pipeline ranks it goes from and to, with what a rank sends.
+    pub fn send(
+        &mut self,
+        lane: Lane,
+        peer: u8,
+        hop: (u32, u32, Sent),
+        time: Time,
+        asynchronous: bool,
+    ) {
         let side = lane as usize;
         let compute = self.last[side].map(|count| Wait {
             stream: COMPUTE,
@@ -580,9 +678,12 @@ impl<'t> Builder<'t> {
             ("blocking send", COMPUTE, [self.pending[side], None])
         };
         let label = self.tables.label(name);
+        let (from, to, sent) = hop;
+        let load = (self.tables).transfer(Some(Request::Hop { from, to, stream }));
         self.subject = Subject {
             layer: None,
             key: Some(lane as u8),
+            sent,
         };
         self.push(
             stream,
@@ -592,15 +693,21 @@ impl<'t> Builder<'t> {
                 waits,
                 busy: account::PIPELINE,
                 idle,
-                load: 0,
+                load,
                 label,
             },
         );
     }
 
     /// A collective on the compute stream at the end of the step.
-    pub fn blocking(&mut self, group: u8, time: Time, name: &'static str) {
+    pub fn blocking(&mut self, collective: DataCollective, name: &'static str) {
         let label = self.tables.label(name);
+        let load = self.tables.transfer(collective.request(COMPUTE));
+        let DataCollective { group, time, .. } = collective;
+        self.subject = Subject {
+            sent: collective.sent,
+            ..Subject::default()
+        };
         self.push(
             COMPUTE,
             Instruction {
@@ -609,7 +716,7 @@ impl<'t> Builder<'t> {
                 waits: [None, None],
                 busy: account::DATA,
                 idle: account::DATA,
-                load: 0,
+                load,
                 label,
             },
         );

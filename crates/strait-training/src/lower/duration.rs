@@ -13,6 +13,8 @@ use strait_units::{Bytes, Time};
 pub struct Durations<'a> {
     pub(crate) kernels: Kernels<'a>,
     pub(crate) links: Links<'a>,
+    /// For what is not on shared links although others are: a thin fabric's share is in the rates.
+    pub(crate) thin: Links<'a>,
     pub(crate) shape: Shape<'a>,
     case: &'a Case,
     tensor: GroupShape,
@@ -30,14 +32,17 @@ pub(crate) struct Timed {
     pub time: Time,
     /// Limited by compute, hence by the chip's clock.
     pub speed: bool,
+    /// Compute units that it was priced with.
+    pub units: u32,
 }
 
 impl<'a> Durations<'a> {
-    /// Joins the models of kernels and links with the shape of the work.
+    /// Joins the models of kernels and links with the shape of the work. The second links are for
+    /// transfers that never come to shared links.
     pub fn new(
         case: &'a Case,
         kernels: Kernels<'a>,
-        links: Links<'a>,
+        [links, thin]: [Links<'a>; 2],
         shape: Shape<'a>,
         groups: [GroupShape; 4],
         taken: u32,
@@ -46,6 +51,7 @@ impl<'a> Durations<'a> {
         Durations {
             kernels,
             links,
+            thin,
             shape,
             case,
             tensor,
@@ -73,6 +79,11 @@ impl<'a> Durations<'a> {
 
     /// Time of one op, `units` compute units at its disposal; a gap to the next kernel included.
     pub fn op(&self, op: &Op, units: u32) -> Time {
+        self.slower(op, units, 1.0)
+    }
+
+    /// The same where its collective takes `times` its time on healthy links.
+    pub(crate) fn slower(&self, op: &Op, units: u32, times: f64) -> Time {
         let gap = self.kernels.gap();
         match &op.work {
             Work::Gemm(gemm) => self.kernels.gemm(gemm, units) + gap,
@@ -89,7 +100,7 @@ impl<'a> Durations<'a> {
                 hidden,
             } => {
                 let group = self.group(*scope);
-                let time = self.links.collective(*kind, *bytes, group);
+                let time = self.links.collective(*kind, *bytes, group).scaled(times);
                 match hidden {
                     None => time,
                     Some(Hidden::Pipelined(gemm)) => {
@@ -107,6 +118,7 @@ impl<'a> Durations<'a> {
                 beside,
             } => {
                 let step = self.links.point_to_point(*bytes, self.context.domains > 1);
+                let step = step.scaled(times);
                 let hidden = self.kernels.attention(beside);
                 step.saturating_sub(hidden) * u64::from(*steps)
             }
@@ -126,7 +138,7 @@ impl<'a> Durations<'a> {
         Time::from_seconds(total - g).min(collective)
     }
 
-    fn group(&self, scope: Scope) -> GroupShape {
+    pub(crate) fn group(&self, scope: Scope) -> GroupShape {
         match scope {
             Scope::Tensor => self.tensor,
             Scope::ExpertTensor => self.expert_tensor,
@@ -143,6 +155,7 @@ impl<'a> Durations<'a> {
                 op: op.clone(),
                 time: self.op(op, units),
                 speed: matches!(op.work, Work::Gemm(_) | Work::Attention(_)),
+                units,
             })
             .collect();
         if self.case.software.graphs == Graphs::None {
@@ -167,6 +180,11 @@ impl<'a> Durations<'a> {
 
     /// Time of an exchange, alone or beside compute.
     pub fn exchange(&self, exchange: &ExchangeOp, beside: bool) -> ExchangeTime {
+        self.links.exchange(&self.tokens(exchange, beside))
+    }
+
+    /// An exchange as links see it.
+    pub(crate) fn tokens(&self, exchange: &ExchangeOp, beside: bool) -> Exchange {
         let experts = self.shape.model.experts.as_ref();
         let (top_k, routed, groups, limit) = experts.map_or((1, 1, 1, 1), |e| {
             (e.top_k, e.routed, e.groups, e.group_limit)
@@ -178,7 +196,7 @@ impl<'a> Durations<'a> {
             None if groups == self.expert.domains => (1, 1),
             _ => (groups, limit),
         };
-        self.links.exchange(&Exchange {
+        Exchange {
             dispatcher: self.shape.dispatcher(),
             direction: exchange.direction,
             tokens: self.shape.moe_tokens().round() as u64,
@@ -192,23 +210,24 @@ impl<'a> Durations<'a> {
             group: self.expert,
             beside_compute: beside,
             fresh_handle: exchange.fresh,
-        })
+        }
     }
 
-    /// Time of one pipeline transfer of a micro-batch's activations or gradients: BF16, each
+    /// Bytes of one pipeline transfer of a micro-batch's activations or gradients: BF16, each
     /// tensor rank sending its share.
-    pub fn hop(&self, crosses_domains: bool) -> Time {
+    pub(crate) fn hop_bytes(&self) -> Bytes {
         let bytes =
             2.0 * self.shape.tokens() as f64 * self.shape.hidden() / self.shape.tensor as f64;
-        self.links
-            .point_to_point(Bytes::from_f64(bytes), crosses_domains)
+        Bytes::from_f64(bytes)
     }
 
-    /// Time of a data-parallel collective.
+    /// Time of one pipeline transfer.
+    pub fn hop(&self, crosses_domains: bool) -> Time {
+        (self.thin).point_to_point(self.hop_bytes(), crosses_domains)
+    }
+
+    /// Time of a data-parallel collective; none in a group of one.
     pub fn data(&self, kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Time {
-        if group.ranks <= 1 || bytes == Bytes::ZERO {
-            return Time::ZERO;
-        }
         self.links.collective(kind, bytes, group)
     }
 }

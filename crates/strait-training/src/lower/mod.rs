@@ -16,6 +16,7 @@ mod ranks;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod wires;
 
 pub(crate) use blocks::Subject;
 pub use duration::Durations;

@@ -4,6 +4,7 @@
 
 use super::duration::Durations;
 use crate::case::{Case, Dispatcher, Parallelism, Precision};
+use crate::hardware::Cluster;
 use crate::kernels::{Kernels, MatrixType};
 use crate::layout::{Group, Layout, Span};
 use crate::links::{GroupShape, Links};
@@ -105,14 +106,29 @@ pub fn durations<'a>(
     sequence_length: u32,
     layout: &Layout,
 ) -> Result<Durations<'a>, SimulateError> {
+    durations_on(case, &case.cluster, parallelism, sequence_length, layout)
+}
+
+/// [`durations`], with collectives at the rates of a cluster that may differ from the case's in its
+/// fabric alone.
+pub(super) fn durations_on<'a>(
+    case: &'a Case,
+    cluster: &'a Cluster,
+    parallelism: &Parallelism,
+    sequence_length: u32,
+    layout: &Layout,
+) -> Result<Durations<'a>, SimulateError> {
     let kernels = kernels(case)?;
-    let links = Links::new(&case.cluster, &case.links).map_err(|error| {
-        invalid(
-            "cluster.fabric",
-            error.to_string(),
-            "check the node and fabric of the cluster",
-        )
-    })?;
+    let links_of = |cluster: &'a Cluster| {
+        Links::new(cluster, &case.links).map_err(|error| {
+            invalid(
+                "cluster.fabric",
+                error.to_string(),
+                "check the node and fabric of the cluster",
+            )
+        })
+    };
+    let (links, thin) = (links_of(cluster)?, links_of(&case.cluster)?);
     let shape = Shape::new(case, parallelism, sequence_length);
     let groups = [
         shape_of(layout.span(Group::Tensor, 0)),
@@ -130,5 +146,6 @@ pub fn durations<'a>(
     } else {
         links.communication_units()
     };
+    let links = [links, thin];
     Ok(Durations::new(case, kernels, links, shape, groups, taken))
 }

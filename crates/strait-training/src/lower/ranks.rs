@@ -3,20 +3,23 @@
 //! In: a case, a phase's layout and schedule. Out: the [`Job`] and its durations. Never
 //! simulates and never checks settings: the layout has done so.
 
-use super::blocks::{Beside, Builder, Lane, Subjects, Tables, TimedPass};
+use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Subjects, Tables, TimedPass};
 use super::duration::Durations;
-use super::pricing::{durations, invalid, shape_of};
+use super::pricing::{durations_on, invalid, shape_of};
 use super::timing::StepTiming;
+use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
 use super::{DATA, Window, group};
-use crate::case::{Balance, Case, Parallelism, ScheduleKind, Zero};
+use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, StageContents};
 use crate::links::{CollectiveKind, GroupShape, LoadSpread};
 use crate::ops::{
     OptimizerWork, Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
     optimizer_ops,
 };
+use crate::outcome::Grains;
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Slot};
 use strait_units::{Bytes, Time};
@@ -29,6 +32,10 @@ pub struct Lowered {
     pub timing: StepTiming,
     /// Names of instructions by label.
     pub labels: Vec<&'static str>,
+    /// How finely its transfers are told apart.
+    pub grain: Grains,
+    /// What is left out that the case asks for.
+    pub warnings: Vec<String>,
     /// What instructions are about, for each block of each program in turn.
     pub(crate) subjects: Vec<Subjects>,
 }
@@ -89,7 +96,7 @@ struct Lowering<'a> {
 /// Lowers one step of a phase.
 ///
 /// # Errors
-/// As [`durations`], and a chunk that has more kernels than a program can number.
+/// As [`durations`](super::durations), and a chunk that has more kernels than a program can number.
 pub fn lower<'a>(
     case: &'a Case,
     parallelism: &'a Parallelism,
@@ -97,20 +104,26 @@ pub fn lower<'a>(
     layout: &'a Layout,
     schedule: &'a Schedule,
 ) -> Result<Lowered, SimulateError> {
+    let wants = Wants::of(case);
+    let cluster = if wants.nothing() {
+        Cow::Borrowed(&case.cluster)
+    } else {
+        Cow::Owned(flat(&case.cluster))
+    };
     Lowering {
         case,
         layout,
         parallelism,
         schedule,
-        durations: durations(case, parallelism, sequence_length, layout)?,
+        durations: durations_on(case, &cluster, parallelism, sequence_length, layout)?,
         cache: BTreeMap::new(),
     }
-    .run()
+    .run(wants)
 }
 
 impl Lowering<'_> {
-    fn run(mut self) -> Result<Lowered, SimulateError> {
-        let mut tables = Tables::new();
+    fn run(mut self, wants: Wants) -> Result<Lowered, SimulateError> {
+        let mut tables = Tables::new(Requests::new(wants));
         let mut programs = Vec::new();
         for rank in 0..self.schedule.pipeline {
             let program = self.program(rank, &mut tables);
@@ -118,13 +131,50 @@ impl Lowering<'_> {
             programs.push(program);
         }
         let ranks = self.ranks();
-        let timing = self.timing(tables.dependences);
+        let wires = Wires::new(self.case, self.layout, &self.durations, tables.requests)?;
+        let mut warnings = Vec::new();
+        let hybrid =
+            self.layout.group_size(Group::Replica) > 1 && self.parallelism.zero != Zero::Zero0;
+        if hybrid && !wants.nothing() {
+            warnings.push(
+                "with hybrid sharding (zero_group), collectives of dense gradients and parameters are not put on \
+                 shared links: they meet nobody, and no fault slows them"
+                    .to_owned(),
+            );
+        }
+        let timing = self.timing(tables.dependences, wires);
         Ok(Lowered {
             job: Job { programs, ranks },
             timing,
             labels: tables.labels,
+            grain: self.grain(),
+            warnings,
             subjects: tables.subjects,
         })
+    }
+
+    /// How finely transfers are told apart: also those that meet nobody, whose closed form is what
+    /// they take alone at that grain.
+    fn grain(&self) -> Grains {
+        let mut grain = Grains::default();
+        let engine = self.case.engine;
+        let moves = |of| self.layout.group_size(of) > 1;
+        let rings = [Group::Tensor, Group::ExpertTensor, Group::Context];
+        let rings = rings.into_iter().chain([Group::Data, Group::ExpertData]);
+        let rings = rings.into_iter().any(moves) || self.schedule.pipeline > 1;
+        let exchanges = self.exchanges();
+        match engine.network {
+            NetworkGrain::Analytic => {}
+            NetworkGrain::Coflow => grain.coflow = rings || exchanges,
+            NetworkGrain::Class => grain.class = rings || exchanges,
+            NetworkGrain::Flow => grain.flow = rings || exchanges,
+            NetworkGrain::Auto => {
+                let class = exchanges && exchanges_by_class(self.case);
+                grain.class = class;
+                grain.coflow = rings || (exchanges && !class);
+            }
+        }
+        grain
     }
 
     /// Fully sharded data parallelism gathers parameters for every pass.
@@ -255,7 +305,7 @@ impl Lowering<'_> {
         parameters: PassParameters,
         bytes_each: f64,
         shard: bool,
-    ) -> Vec<(u8, Time)> {
+    ) -> Vec<DataCollective> {
         let dense = if shard { Group::Shard } else { Group::Data };
         let dense_group = if shard { group::SHARD } else { group::DATA };
         let mut list = Vec::new();
@@ -267,32 +317,46 @@ impl Lowering<'_> {
             let span = self.layout.span(kind_of_group, 0);
             if span.ranks > 1 && count > 0.0 {
                 let bytes = Bytes::from_f64(count * bytes_each);
-                let time = self.data_time(kind_of_group, kind, bytes);
-                list.push((index, time));
+                list.push(self.data_collective(index, kind_of_group, kind, bytes));
             }
         }
         list
     }
 
-    /// Time of a data-parallel collective over the groups of a kind. With hybrid sharding (ZeRO over
+    /// A data-parallel collective over the groups of a kind. With hybrid sharding (ZeRO over
     /// a part of the data-parallel ranks) dense gradients are scattered inside each shard group, then
     /// summed over the groups piece by piece; parameters need not leave the shard group.
-    fn data_time(&self, of: Group, kind: CollectiveKind, bytes: Bytes) -> Time {
+    fn data_collective(
+        &self,
+        group: u8,
+        of: Group,
+        kind: CollectiveKind,
+        bytes: Bytes,
+    ) -> DataCollective {
         let layout = self.layout;
         let copies = layout.group_size(Group::Replica);
         if of != Group::Data || copies == 1 || self.parallelism.zero == Zero::Zero0 {
-            return self
-                .durations
-                .data(kind, bytes, shape_of(layout.span(of, 0)));
+            let shape = shape_of(layout.span(of, 0));
+            return DataCollective {
+                group,
+                time: self.durations.data(kind, bytes, shape),
+                sent: sent(kind, bytes, shape),
+                wire: Some((of, kind, bytes)),
+            };
         }
         let shards = shape_of(layout.span(Group::Shard, 0));
-        let inside = self.durations.data(kind, bytes, shards);
-        if kind != CollectiveKind::ReduceScatter {
-            return inside;
+        let mut time = self.durations.thin.collective(kind, bytes, shards);
+        if kind == CollectiveKind::ReduceScatter {
+            let piece = Bytes::from_f64(bytes.as_f64() / f64::from(shards.ranks));
+            let again = shape_of(layout.span(Group::Replica, 0));
+            time += (self.durations.thin).collective(CollectiveKind::AllReduce, piece, again);
         }
-        let piece = Bytes::from_f64(bytes.as_f64() / f64::from(shards.ranks));
-        let again = shape_of(layout.span(Group::Replica, 0));
-        inside + (self.durations).data(CollectiveKind::AllReduce, piece, again)
+        DataCollective {
+            group,
+            time,
+            sent: sent(kind, bytes, shards),
+            wire: None,
+        }
     }
 
     fn per_pass(
@@ -302,7 +366,7 @@ impl Lowering<'_> {
         bytes_each: f64,
         shard: bool,
         reverse: bool,
-    ) -> Vec<Vec<(u8, Time)>> {
+    ) -> Vec<Vec<DataCollective>> {
         let mut list: Vec<_> = chunk
             .parameters
             .iter()
@@ -568,7 +632,19 @@ impl Lowering<'_> {
             };
             let crosses = self.layout.hop_crosses_domains(rank, target.0);
             let peer = 2 * local + lane as u8;
-            builder.send(lane, peer, self.durations.hop(crosses), asynchronous);
+            let time = self.durations.hop(crosses);
+            let bytes = self.durations.hop_bytes();
+            let sent = match crosses {
+                true => Sent {
+                    nic: bytes,
+                    port: Bytes::ZERO,
+                },
+                false => Sent {
+                    nic: Bytes::ZERO,
+                    port: bytes,
+                },
+            };
+            builder.send(lane, peer, (rank, target.0, sent), time, asynchronous);
         }
         builder.finish(window, false)
     }
@@ -613,10 +689,9 @@ impl Lowering<'_> {
         };
         let mut builder = Builder::new(tables, false);
         if !software.gradient_overlap && !self.sharded() {
-            for (index, time) in
-                self.data_collectives(self.reduction(), total, state.gradient, false)
+            for collective in self.data_collectives(self.reduction(), total, state.gradient, false)
             {
-                builder.blocking(index, time, "reduce gradients");
+                builder.blocking(collective, "reduce gradients");
             }
         }
         if let Some(time) = self.tied_gradients(rank) {
@@ -639,16 +714,22 @@ impl Lowering<'_> {
             let time = self
                 .durations
                 .data(CollectiveKind::AllReduce, Bytes::new(4), world);
-            builder.blocking(group::WORLD, time, "all-reduce gradient norm");
+            let norm = DataCollective {
+                group: group::WORLD,
+                time,
+                sent: Sent::default(),
+                wire: None,
+            };
+            builder.blocking(norm, "all-reduce gradient norm");
         }
         builder.plain(&self.durations.list(&update, units));
         let gathers =
             !self.sharded() && !software.parameter_overlap && self.parallelism.zero != Zero::Zero0;
         if gathers {
-            for (index, time) in
+            for collective in
                 self.data_collectives(CollectiveKind::AllGather, total, state.weight, false)
             {
-                builder.blocking(index, time, "gather parameters");
+                builder.blocking(collective, "gather parameters");
             }
         }
         let _ = DATA;
@@ -715,7 +796,11 @@ impl Lowering<'_> {
             .collect()
     }
 
-    fn timing(&self, dependences: Vec<super::timing::Dependence>) -> StepTiming {
+    fn timing(
+        &self,
+        dependences: Vec<super::timing::Dependence>,
+        wires: Option<Wires>,
+    ) -> StepTiming {
         let layout = self.layout;
         let spread = match self.case.routing.balance {
             Balance::Forced => 0.0,
@@ -724,15 +809,25 @@ impl Lowering<'_> {
         let places = (0..layout.ranks)
             .map(|rank| layout.place(Group::Expert, rank))
             .collect();
+        let mut chips =
+            StepTiming::chip_factors(self.case.seed, layout.ranks, self.case.noise.chip_spread);
+        let mut slow = Vec::new();
+        for fault in &self.case.faults {
+            if let Fault::Accelerator { index, left } = *fault
+                && index < layout.ranks
+            {
+                slow.resize(layout.ranks as usize, 1.0);
+                slow[index as usize] /= left.get();
+                chips[index as usize] /= left.get();
+            }
+        }
         StepTiming {
+            wires,
+            slow,
             dependences,
             seed: self.case.seed,
             jitter: self.case.noise.jitter.get(),
-            chips: StepTiming::chip_factors(
-                self.case.seed,
-                layout.ranks,
-                self.case.noise.chip_spread,
-            ),
+            chips,
             spread: LoadSpread {
                 cv: spread,
                 persistence: self.case.routing.persistence.get(),
@@ -779,6 +874,24 @@ fn parts(
         Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),
         Work::BackwardInput(c) => (None, Some(c), false),
         Work::Pair { forward, backward } => (Some(forward), Some(backward), true),
+    }
+}
+
+/// What each rank of a group sends in a collective: its share of the buffer by its port, and as many
+/// rings by NICs as a domain has members.
+fn sent(kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Sent {
+    let moved = kind.wire_share(group.ranks) * bytes.as_f64();
+    let members = f64::from(group.per_domain.max(1));
+    let part = |there: bool, bytes: f64| {
+        if there {
+            Bytes::from_f64(bytes)
+        } else {
+            Bytes::ZERO
+        }
+    };
+    Sent {
+        nic: part(group.domains > 1, moved / members),
+        port: part(group.per_domain > 1, moved),
     }
 }
 

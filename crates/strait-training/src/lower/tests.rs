@@ -1,10 +1,12 @@
 //! Blocks as they are built: what waits for what, and what runs beside what.
 
-use super::blocks::{Beside, Builder, Lane, Tables, TimedPass, TimedSegment};
+use super::blocks::{Beside, Builder, Lane, Sent, Tables, TimedPass, TimedSegment};
 use super::duration::Timed;
+use super::wires::Requests;
 use super::{COMPUTE, EXCHANGE, Window, account};
+use crate::case::Dispatcher;
 use crate::kernels::{Gemm, MatrixType, Pass as GemmPass};
-use crate::links::ExchangeTime;
+use crate::links::{Direction, Exchange, ExchangeTime, GroupShape};
 use crate::ops::{Class, Op, Work};
 use strait_sim::{Block, Kind};
 use strait_units::Time;
@@ -27,6 +29,25 @@ fn op(name: &'static str) -> Timed {
         },
         time: Time::from_picos(1000),
         speed: true,
+        units: 132,
+    }
+}
+
+fn tokens() -> Exchange {
+    Exchange {
+        dispatcher: Dispatcher::Deduplicated,
+        direction: Direction::Dispatch,
+        tokens: 1,
+        hidden: 1,
+        bytes_per_token: 2.0,
+        top_k: 1,
+        experts: 8,
+        routing_groups: 1,
+        group_limit: 1,
+        node_limit: None,
+        group: GroupShape::in_domain(8),
+        beside_compute: false,
+        fresh_handle: false,
     }
 }
 
@@ -43,7 +64,7 @@ fn segment(
     };
     TimedSegment {
         ops: list(ops),
-        exchange: exchange.map(|name| (time, name)),
+        exchange: exchange.map(|name| (time, tokens(), name)),
         filler: list(filler),
         layer: 0,
         in_layer: true,
@@ -85,7 +106,7 @@ fn shown(block: &Block, tables: &Tables) -> Vec<Vec<String>> {
 /// and so on (deepseek-ai/profile-data).
 #[test]
 fn a_pair_runs_by_turns() {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(Requests::default());
     let mut builder = Builder::new(&mut tables, false);
     builder.pair(
         &[layer()],
@@ -120,7 +141,7 @@ fn a_pair_runs_by_turns() {
 /// Without overlap nothing runs beside an exchange.
 #[test]
 fn a_pair_in_turn_hides_nothing() {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(Requests::default());
     let mut builder = Builder::new(&mut tables, false);
     builder.in_turn(
         &[layer()],
@@ -156,7 +177,7 @@ fn a_pair_in_turn_hides_nothing() {
 #[test]
 fn a_split_backward_is_a_whole_one() {
     let count = |build: &dyn Fn(&mut Builder<'_>)| {
-        let mut tables = Tables::new();
+        let mut tables = Tables::new(Requests::default());
         let mut builder = Builder::new(&mut tables, true);
         build(&mut builder);
         let block = builder.finish(Window::Backward, false);
@@ -181,7 +202,7 @@ fn a_split_backward_is_a_whole_one() {
 /// weight gradients.
 #[test]
 fn sends_wait_for_their_lane_only() {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(Requests::default());
     let mut builder = Builder::new(&mut tables, false);
     builder.pair(
         &[layer()],
@@ -189,8 +210,20 @@ fn sends_wait_for_their_lane_only() {
         &Beside::default(),
         &Beside::default(),
     );
-    builder.send(Lane::Forward, 0, Time::from_picos(10), true);
-    builder.send(Lane::Backward, 1, Time::from_picos(10), true);
+    builder.send(
+        Lane::Forward,
+        0,
+        (0, 1, Sent::default()),
+        Time::from_picos(10),
+        true,
+    );
+    builder.send(
+        Lane::Backward,
+        1,
+        (1, 0, Sent::default()),
+        Time::from_picos(10),
+        true,
+    );
     let block = builder.finish(Window::Pair, false);
     let streams = shown(&block, &tables);
     // The forward's combine; the backward's attn(B), the fifth of the compute stream.
@@ -201,7 +234,7 @@ fn sends_wait_for_their_lane_only() {
 /// Dependences that 16 bits can't number are noticed instead of wrapping.
 #[test]
 fn too_many_dependences_are_noticed() {
-    let mut tables = Tables::new();
+    let mut tables = Tables::new(Requests::default());
     let mut pass = layer();
     for layer in 0..40_000 {
         for segment in pass.forward.iter_mut().chain(&mut pass.backward) {

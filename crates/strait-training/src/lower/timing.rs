@@ -3,12 +3,14 @@
 //! In: keys (rank, slot, instruction). Out: durations. A pure function: the same keys give
 //! the same time whatever the order of events. Never holds state.
 
+use super::wires::{Wire, Wires};
 use crate::links::{ExchangeTime, LoadSpread};
 use rand::RngExt;
+use strait_sim::net::Plan;
 use strait_sim::random::Key;
 use strait_sim::stream::Stream;
-use strait_sim::{Instruction, LaneGroups, LaneRanks, Scratch, Site, Timing};
-use strait_units::{Ratio, Time};
+use strait_sim::{Instruction, LaneGroups, LaneRanks, Scratch, Site, Timing, Transfer};
+use strait_units::{Bytes, Ratio, Time};
 
 /// What an instruction's duration depends on beside its base.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +32,13 @@ pub(crate) enum Dependence {
         layer: u32,
         /// Which key of the slot is the micro-batch.
         key: u8,
+        /// What it sends, in [`Wires`].
+        request: u16,
+    },
+    /// Another transfer that others may slow.
+    Transfer {
+        /// What it sends, in [`Wires`].
+        request: u16,
     },
 }
 
@@ -37,6 +46,11 @@ pub(crate) enum Dependence {
 #[derive(Clone, Debug)]
 pub struct StepTiming {
     pub(crate) dependences: Vec<Dependence>,
+    /// Transfers that differ from group to group, or meet others on links.
+    pub(crate) wires: Option<Wires>,
+    /// Time factor of each rank's kernels, whatever limits them; empty where all are 1.
+    /// `chips` holds it too.
+    pub(crate) slow: Vec<f64>,
     pub(crate) seed: u64,
     pub(crate) jitter: f64,
     /// Time factor of each rank's chip.
@@ -57,6 +71,12 @@ impl StepTiming {
     /// An exchange among members with these loads. NVLink carries a rank's own rows; a NIC
     /// carries those of its node.
     fn exchange(&self, time: ExchangeTime, loads: impl ExactSizeIterator<Item = f64>) -> Time {
+        let (node_most, rank_most) = self.most(loads);
+        time.at(Ratio::new(node_most), Ratio::new(rank_most))
+    }
+
+    /// Greatest load of a node's mean and of a rank.
+    fn most(&self, loads: impl ExactSizeIterator<Item = f64>) -> (f64, f64) {
         let per_domain = self.per_domain.max(1) as usize;
         let (mut rank_most, mut node_most) = (0.0_f64, 0.0_f64);
         let (mut members, mut sum, mut left) = (0, 0.0, loads.len());
@@ -69,7 +89,26 @@ impl StepTiming {
                 (members, sum) = (0, 0.0);
             }
         }
-        time.at(Ratio::new(node_most), Ratio::new(rank_most))
+        (node_most, rank_most)
+    }
+
+    /// What of an instruction's request is known for a group (of a send: for a rank).
+    fn wire(&self, index: u32, instruction: &Instruction) -> Option<&Wire> {
+        let wires = self.wires.as_ref()?;
+        match self.dependences[instruction.load as usize] {
+            Dependence::Exchange { request, .. } | Dependence::Transfer { request } => {
+                wires.get(request, index)
+            }
+            _ => None,
+        }
+    }
+
+    /// Time of a transfer by itself: its base, unless it differs from group to group.
+    fn takes(&self, index: u32, instruction: &Instruction) -> Time {
+        match self.wire(index, instruction) {
+            Some(Wire::Takes(time)) => *time,
+            _ => instruction.base,
+        }
     }
 
     /// Chip time factors: 1 + a normal deviate, the same chip whatever it runs.
@@ -102,6 +141,8 @@ type Loads = (Option<(u32, u32)>, Vec<f64>);
 struct Lanes {
     keys: Vec<Key>,
     chips: Vec<f64>,
+    /// As in [`StepTiming`]: empty where all are 1.
+    slow: Vec<f64>,
     places: Vec<(u32, u32)>,
     /// Jitter of the instruction at hand, in standard deviations.
     deviates: Vec<f64>,
@@ -118,6 +159,10 @@ impl Lanes {
         Lanes {
             keys: ranks.iter().map(|r| key.entity(u64::from(*r))).collect(),
             chips: ranks.iter().map(|r| timing.chips[of(r)]).collect(),
+            slow: match timing.slow.is_empty() {
+                true => Vec::new(),
+                false => ranks.iter().map(|r| timing.slow[of(r)]).collect(),
+            },
             places: ranks.iter().map(|r| timing.expert_place[of(r)]).collect(),
             deviates: vec![0.0; ranks.len()],
             loads: Default::default(),
@@ -178,6 +223,64 @@ fn scale(
 }
 
 impl Timing for StepTiming {
+    fn network(&self) -> Option<&Plan> {
+        self.wires.as_ref()?.plan()
+    }
+
+    fn shared_collective(
+        &self,
+        group: u32,
+        members: &[u32],
+        site: Site<'_>,
+        instruction: &Instruction,
+    ) -> Option<Transfer> {
+        let Wire::Shared { transfer, parts } = self.wire(group, instruction)? else {
+            return None;
+        };
+        let mut transfer = *transfer;
+        if let Dependence::Exchange { layer, key, .. } = self.dependences[instruction.load as usize]
+            && self.spread.cv > 0.0
+        {
+            let micro_batch = site.slot.keys[key as usize];
+            let load = |m: &u32| self.load(layer, micro_batch, self.expert_place[*m as usize]);
+            let (node_most, rank_most) = self.most(members.iter().map(load));
+            let loads = match parts {
+                2 => [node_most, rank_most],
+                _ => [node_most.max(rank_most); 2],
+            };
+            for (size, load) in transfer.sizes.iter_mut().zip(loads) {
+                *size = Bytes::from_f64(size.as_f64() * load);
+            }
+        }
+        Some(transfer)
+    }
+
+    fn shared_send(
+        &self,
+        rank: u32,
+        _site: Site<'_>,
+        instruction: &Instruction,
+    ) -> Option<Transfer> {
+        match self.wire(rank, instruction)? {
+            Wire::Shared { transfer, .. } => Some(*transfer),
+            Wire::Own | Wire::Takes(_) => None,
+        }
+    }
+
+    /// Without jitter and sampled load, what differs between ranks is the chip. Where chips differ
+    /// by chance and by a fault, one number does not say all; with faults of links neither.
+    fn colour(&self, rank: u32) -> Option<u64> {
+        let chip = self.chips[rank as usize];
+        let slow = self.slow.get(rank as usize);
+        let certain = self.jitter == 0.0 && self.spread.cv == 0.0 && self.wires.is_none();
+        (certain && slow.is_none_or(|slow| *slow == chip)).then(|| chip.to_bits())
+    }
+
+    /// Collectives take what the instruction says.
+    fn group_colour(&self, _kind: u8, _group: u32, _members: &[u32]) -> Option<u64> {
+        (self.spread.cv == 0.0 && self.wires.is_none()).then_some(0)
+    }
+
     fn local_lanes(
         &self,
         lanes: LaneRanks<'_>,
@@ -189,8 +292,12 @@ impl Timing for StepTiming {
         let base = instruction.base;
         let Dependence::Kernel { speed, routed } = self.dependences[instruction.load as usize]
         else {
-            return out.fill(base.picos());
+            for (out, rank) in out.iter_mut().zip(lanes.ranks()) {
+                *out = self.takes(*rank, instruction).picos();
+            }
+            return;
         };
+        let limited = speed;
         let kept = scratch.get(|| Lanes::new(self, lanes));
         if self.jitter > 0.0 {
             Key::normals(&kept.keys, place(&site), &mut kept.deviates);
@@ -201,7 +308,10 @@ impl Timing for StepTiming {
             }
             _ => None,
         };
-        let (chips, deviates) = (&kept.chips[..out.len()], &kept.deviates[..]);
+        // A slow chip is slow whatever limits the kernel.
+        let speed = speed || !self.slow.is_empty();
+        let chips = if limited { &kept.chips } else { &kept.slow };
+        let (chips, deviates) = (&chips[..chips.len().min(out.len())], &kept.deviates[..]);
         let load = load.map(|at| &kept.loads[at].1[..out.len()]);
         match (speed, load) {
             (false, None) => scale(base, self.jitter, deviates, |_| 1.0, out),
@@ -224,9 +334,16 @@ impl Timing for StepTiming {
         out: &mut [u64],
     ) {
         let (time, layer, key) = match self.dependences[instruction.load as usize] {
-            Dependence::Exchange { time, layer, key } if self.spread.cv > 0.0 => (time, layer, key),
+            Dependence::Exchange {
+                time, layer, key, ..
+            } if self.spread.cv > 0.0 => (time, layer, key),
             Dependence::Exchange { time, .. } => return out.fill(time.mean().picos()),
-            _ => return out.fill(instruction.base.picos()),
+            _ => {
+                for (out, group) in out.iter_mut().zip(groups.iter()) {
+                    *out = self.takes(group.index, instruction).picos();
+                }
+                return;
+            }
         };
         let kept = scratch.get(|| Lanes::new(self, lanes));
         let at = kept.load(self, layer, site.slot.keys[key as usize]);
@@ -240,11 +357,13 @@ impl Timing for StepTiming {
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time {
         let Dependence::Kernel { speed, routed } = self.dependences[instruction.load as usize]
         else {
-            return instruction.base;
+            return self.takes(rank, instruction);
         };
         let mut factor = 1.0;
         if speed {
             factor *= self.chips[rank as usize];
+        } else if !self.slow.is_empty() {
+            factor *= self.slow[rank as usize];
         }
         if let Some((layer, key)) = routed
             && self.spread.cv > 0.0
@@ -264,14 +383,16 @@ impl Timing for StepTiming {
 
     fn collective(
         &self,
-        _group: u32,
+        group: u32,
         members: &[u32],
         site: Site<'_>,
         instruction: &Instruction,
     ) -> Time {
-        let Dependence::Exchange { time, layer, key } = self.dependences[instruction.load as usize]
+        let Dependence::Exchange {
+            time, layer, key, ..
+        } = self.dependences[instruction.load as usize]
         else {
-            return instruction.base;
+            return self.takes(group, instruction);
         };
         if self.spread.cv == 0.0 {
             return time.mean();
@@ -357,8 +478,11 @@ mod tests {
             },
             layer,
             key,
+            request: super::super::wires::NO_REQUEST,
         };
         StepTiming {
+            wires: None,
+            slow: Vec::new(),
             dependences: vec![
                 Dependence::Exact,
                 kernel(false, None),
@@ -390,8 +514,14 @@ mod tests {
             base in prop_oneof![Just(0), 1..50u64, 1..1_000_000_000u64, 1 << 48..1u64 << 53],
             jitter in prop_oneof![Just(0.0), Just(0.03), Just(0.5)],
             cv in prop_oneof![Just(0.0), Just(0.2)],
+            slow in prop::option::of(0..24_usize),
         ) {
-            let (job, timing) = (job(scattered, base), timing(seed, jitter, cv));
+            let (job, mut timing) = (job(scattered, base), timing(seed, jitter, cv));
+            if let Some(rank) = slow {
+                timing.slow = vec![1.0; 24];
+                timing.slow[rank] = 1.25;
+                timing.chips[rank] *= 1.25;
+            }
             let go_on = AtomicBool::new(false);
             let (unseen, silent) = (&mut Unobserved, &|_| {});
             let lanes = strait_sim::Lanes.run(&job, &timing, unseen, &go_on, silent).unwrap();

@@ -36,6 +36,7 @@ pub use traffic::Placed;
 
 use crate::hardware::{Cluster, ScaleUp};
 use crate::links::{LinkError, LinkProfile, Links};
+use std::fmt;
 use strait_sim::net::{self, LinkId, NetworkError};
 use strait_units::{Bandwidth, Ratio};
 
@@ -49,7 +50,7 @@ pub enum TopologyError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// A fault of something that is not there.
-    #[error("no {0:?} in this cluster")]
+    #[error("this cluster has no {0}")]
     NoElement(Element),
     /// What a fault leaves is not a share.
     #[error("a fault leaves a share of 0 to 1")]
@@ -95,6 +96,18 @@ pub enum Element {
     },
     /// The uplinks of a pod.
     Pod(u32),
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Element::Port(a) => write!(f, "scale-up port of accelerator {a}"),
+            Element::Nic(a) => write!(f, "NIC of accelerator {a}"),
+            Element::Uplink { rail, leaf } => write!(f, "uplinks of leaf {leaf} of rail {rail}"),
+            Element::Leaf { rail, leaf } => write!(f, "leaf {leaf} of rail {rail}"),
+            Element::Pod(pod) => write!(f, "uplinks of pod {pod}"),
+        }
+    }
 }
 
 /// A slow or dead element.
@@ -311,6 +324,31 @@ impl Topology {
             .map(|&capacity| links.add(Bandwidth::new(capacity)))
             .collect::<Result<_, _>>()?;
         Ok((links, ids))
+    }
+
+    /// What each link carries, bytes/s.
+    fn capacities(&self) -> &[f64] {
+        &self.capacities
+    }
+
+    /// How many accelerators there are.
+    pub fn accelerators(&self) -> u32 {
+        self.shape.accelerators
+    }
+
+    /// How many rails or planes there are.
+    pub fn rails(&self) -> u32 {
+        self.shape.rails
+    }
+
+    /// How many leaf switches a rail has.
+    pub fn leaves(&self) -> u32 {
+        self.shape.leaves
+    }
+
+    /// How many pods there are.
+    pub fn pods(&self) -> u32 {
+        self.shape.pods
     }
 
     /// How many links there are.

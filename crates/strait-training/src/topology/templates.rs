@@ -1,15 +1,15 @@
 //! The templates of a job, each made and refined once.
 //!
 //! In: collectives, exchanges and messages as they come up. Out: tickets, and in the end a plan.
-//! Never makes a template twice: the same pattern among the same members at the same costs is
-//! one, whatever it carries.
+//! Never makes a template twice: the same pattern among the same members at the same costs (to a
+//! millionth) is one, whatever it carries.
 
 use super::traffic::{Pattern, Traffic};
 use super::{Topology, TopologyError};
 use crate::links::{CollectiveKind, Exchange};
 use std::collections::BTreeMap;
-use strait_sim::net::{Grain, Plan, PlanBuilder, TemplateId};
-use strait_units::{Bytes, Time};
+use strait_sim::net::{Grain, LinkId, Links, Plan, PlanBuilder, TemplateId};
+use strait_units::{Bandwidth, Bytes, Time};
 
 /// How to start a transfer on the plan's network, and what to add to its time.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,16 +23,23 @@ pub struct Ticket {
     pub sizes: Vec<Bytes>,
 }
 
-/// Pattern, costs (as bits), members in order.
-type Key = (Pattern, [u64; 2], Vec<u32>);
+/// Copy of the links, grain, pattern, costs (rounded), members in order.
+type Key = (u8, Grain, Pattern, [u64; 2], Vec<u32>);
+
+/// Costs that differ by less than this part of 1 are one: they come out of times in whole ticks.
+const COST_STEPS: f64 = 1_048_576.0;
 
 /// Collects templates on one topology.
 #[derive(Debug)]
 pub struct Templates<'a> {
     topology: &'a Topology,
     builder: PlanBuilder,
+    /// Links of each copy, end to end.
+    ids: Vec<LinkId>,
+    copy: u8,
     grain: Grain,
     known: BTreeMap<Key, TemplateId>,
+    flows: usize,
 }
 
 impl<'a> Templates<'a> {
@@ -41,13 +48,47 @@ impl<'a> Templates<'a> {
     /// # Errors
     /// [`TopologyError::Network`] if a capacity is not a number.
     pub fn new(topology: &'a Topology, grain: Grain) -> Result<Templates<'a>, TopologyError> {
-        let (links, _) = topology.net_links()?;
+        Templates::copies(topology, grain, 1)
+    }
+
+    /// None yet, on as many copies of the links as asked for: what is on different copies is never
+    /// in each other's way. See [`Templates::on`].
+    ///
+    /// # Errors
+    /// [`TopologyError::Network`] if a capacity is not a number.
+    pub fn copies(
+        topology: &'a Topology,
+        grain: Grain,
+        copies: u8,
+    ) -> Result<Templates<'a>, TopologyError> {
+        let mut links = Links::new();
+        let ids = (0..copies.max(1))
+            .flat_map(|_| topology.capacities())
+            .map(|&capacity| links.add(Bandwidth::new(capacity)))
+            .collect::<Result<_, _>>()?;
         Ok(Templates {
             topology,
             builder: PlanBuilder::new(links),
+            ids,
+            copy: 0,
             grain,
             known: BTreeMap::new(),
+            flows: 0,
         })
+    }
+
+    /// What comes next is on this copy of the links, at this grain.
+    ///
+    /// # Panics
+    /// If there is no such copy.
+    pub fn on(&mut self, copy: u8, grain: Grain) -> &mut Templates<'a> {
+        assert!(
+            usize::from(copy) * self.topology.len() < self.ids.len().max(1),
+            "no such copy of the links"
+        );
+        self.copy = copy;
+        self.grain = grain;
+        self
     }
 
     /// A collective: see [`Topology::collective`].
@@ -98,13 +139,24 @@ impl<'a> Templates<'a> {
                 sizes: traffic.sizes,
             });
         }
-        let costs = [traffic.port_cost.to_bits(), traffic.network_cost.to_bits()];
-        let key = (traffic.pattern, costs, members.to_vec());
+        let costs = [traffic.port_cost, traffic.network_cost];
+        let costs = costs.map(|cost| (cost * COST_STEPS).round() as u64);
+        let key = (
+            self.copy,
+            self.grain,
+            traffic.pattern,
+            costs,
+            members.to_vec(),
+        );
         let template = match self.known.get(&key) {
             Some(&template) => template,
             None => {
                 let group = self.topology.group(members)?;
-                let template = self.topology.template(&traffic, &group)?;
+                let links = self.topology.len();
+                let first = usize::from(self.copy) * links;
+                let ids = &self.ids[first..first + links];
+                let template = self.topology.template(&traffic, &group, ids)?;
+                self.flows += template.len();
                 let id = self.builder.add(template, self.grain)?;
                 self.known.insert(key, id);
                 id
@@ -115,6 +167,11 @@ impl<'a> Templates<'a> {
             fixed: traffic.fixed,
             sizes: traffic.sizes,
         })
+    }
+
+    /// Flows of all templates so far.
+    pub fn flows(&self) -> usize {
+        self.flows
     }
 
     /// Distinct templates so far.

@@ -266,20 +266,21 @@ impl Topology {
     }
 
     fn place(&self, traffic: Traffic, group: &Group) -> Result<Placed, TopologyError> {
+        let (_, ids) = self.net_links()?;
         Ok(Placed {
-            template: self.template(&traffic, group)?,
+            template: self.template(&traffic, group, &ids)?,
             fixed: traffic.fixed,
             sizes: traffic.sizes,
         })
     }
 
-    /// The flows of a pattern among a group.
+    /// The flows of a pattern among a group, on links with these numbers.
     pub(super) fn template(
         &self,
         traffic: &Traffic,
         group: &Group,
+        ids: &[LinkId],
     ) -> Result<Template, TopologyError> {
-        let (_, ids) = self.net_links()?;
         let n = group.shape.ranks as usize;
         let add_up = traffic.pattern == Pattern::AllPairs && n * n >= ADD_UP_FROM;
         let mut flows = Flows {
@@ -316,7 +317,7 @@ impl Topology {
         traffic.port_cost * f64::from(used) / f64::from(peers)
     }
 
-    fn rings(&self, group: &Group, flows: &mut Flows) -> Result<(), TopologyError> {
+    fn rings(&self, group: &Group, flows: &mut Flows<'_>) -> Result<(), TopologyError> {
         let rings = group.shape.per_domain as usize;
         let mesh = self.shape.scale_up == ScaleUp::Mesh;
         let host = self.shape.scale_up == ScaleUp::Pcie;
@@ -354,7 +355,7 @@ impl Topology {
         Ok(())
     }
 
-    fn all_pairs(&self, group: &Group, flows: &mut Flows) -> Result<(), TopologyError> {
+    fn all_pairs(&self, group: &Group, flows: &mut Flows<'_>) -> Result<(), TopologyError> {
         let share = 1.0 / f64::from(group.shape.ranks);
         let mut steps = Vec::new();
         let mut bundle = 0;
@@ -371,7 +372,7 @@ impl Topology {
         Ok(())
     }
 
-    fn deduplicated(&self, group: &Group, flows: &mut Flows) -> Result<(), TopologyError> {
+    fn deduplicated(&self, group: &Group, flows: &mut Flows<'_>) -> Result<(), TopologyError> {
         let mut steps = Vec::new();
         let domains = group.domains.len();
         for (at, members) in group.domains.iter().enumerate() {
@@ -403,17 +404,17 @@ impl Topology {
 }
 
 /// Collects flows, or their sum.
-struct Flows {
+struct Flows<'a> {
     template: Template,
     /// Demand on each link of a unit of part 0, where flows are added up.
     sums: Option<Vec<f64>>,
-    ids: Vec<LinkId>,
+    ids: &'a [LinkId],
     /// Of a scale-up and of a network hop.
     costs: [f64; 2],
     hops: Vec<Hop>,
 }
 
-impl Flows {
+impl Flows<'_> {
     fn push(
         &mut self,
         part: u32,
@@ -445,7 +446,7 @@ impl Flows {
             return Ok(());
         }
         self.hops.clear();
-        let ids = &self.ids;
+        let ids = self.ids;
         self.hops.extend(hops.map(|(link, cost)| Hop {
             link: ids[link as usize],
             cost: Ratio::new(cost),

@@ -18,8 +18,9 @@ use strait_benches::scenario::{FLAGSHIP, LLAMA, Scenario, TUTORIAL, step_of};
 use strait_sim::net::Grain;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::{Engine, EngineError, JitteredTiming, Job, Lanes, Mode, Unobserved};
-use strait_training::case::Case;
-use strait_training::simulate::{SimulateError, simulate};
+use strait_study::catalog::Catalog;
+use strait_training::case::{Balance, Case};
+use strait_training::simulate::{Control, SimulateError, simulate};
 use strait_units::{Ratio, Time};
 
 /// Events of a hold loop, and entries pending: two for each of 2,048 ranks.
@@ -44,6 +45,7 @@ pub fn bench(terminal: &Terminal, cancel: &AtomicBool) -> Result<ExitStatus, Fai
     executors(&mut bench)?;
     all_to_alls(&mut bench)?;
     tutorial(&mut bench)?;
+    folded(&mut bench)?;
     bench.ratios("heap_hold");
     bench.add("process_memory", measure::largest_memory(), "MB");
     let machine = measure::machine();
@@ -119,6 +121,31 @@ fn tutorial(bench: &mut Bench<'_>) -> Result<(), Failure> {
         simulate(&case(TUTORIAL)?, bench.control()).map_err(simulation)
     })?;
     bench.add("tutorial_answer", seconds * 1e3, "ms");
+    Ok(())
+}
+
+/// The flagship without chance, which folds: scenario text to answer, the catalogue read before.
+fn folded(bench: &mut Bench<'_>) -> Result<(), Failure> {
+    let catalog = Catalog::embedded();
+    let control = Control {
+        full_ranks: false,
+        ..bench.control()
+    };
+    let (folded, seconds) = bench.fastest(5 * REPEATS, || {
+        let cases = FLAGSHIP.cases(&catalog).map_err(temporary)?;
+        let mut case = cases.into_iter().next().ok_or_else(no_case)?;
+        case.noise.jitter = Ratio::new(0.0);
+        case.noise.chip_spread = Ratio::new(0.0);
+        case.routing.balance = Balance::Forced;
+        let outcome = simulate(&case, control).map_err(simulation)?;
+        Ok(outcome.step.work.folded)
+    })?;
+    if !folded {
+        return Err(Failure::Unexpected(
+            "all ranks are alike, but were not folded".to_owned(),
+        ));
+    }
+    bench.add("folded_case", seconds * 1e3, "ms");
     Ok(())
 }
 
@@ -216,11 +243,19 @@ fn simulation(error: SimulateError) -> Failure {
 }
 
 fn case(scenario: Scenario) -> Result<Case, Failure> {
-    scenario.case().map_err(|error| Failure::Temporary {
+    scenario.case().map_err(temporary)
+}
+
+fn temporary(error: std::io::Error) -> Failure {
+    Failure::Temporary {
         message: format!(
             "can't write to `{}`: {error}",
             std::env::temp_dir().display()
         ),
         remedy: "set TMPDIR to a folder that you may write to".to_owned(),
-    })
+    }
+}
+
+fn no_case() -> Failure {
+    Failure::Unexpected("a scenario without a case".to_owned())
 }

@@ -57,6 +57,7 @@ pub fn trace(
         cancel,
         progress: &report,
         threads: 1,
+        full_ranks: true,
         clock: &crate::clock::thread,
     };
     let written = trace.write(&args.output, control).map_err(fail);

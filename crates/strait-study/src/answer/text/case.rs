@@ -6,7 +6,6 @@
 use super::{BAR, COLUMNS, Detail, StepUnit, TextStyle, headline, seconds};
 use crate::answer::CaseAnswer;
 use crate::answer::compare::exposed;
-use crate::answer::document::GRAIN;
 use crate::answer::format::{
     count, dollars, fixed, percent, scaled, signed_percent, significant, wrap,
 };
@@ -362,10 +361,18 @@ fn engine(out: &mut String, case: &CaseAnswer, style: TextStyle) {
         "every rank simulated"
     };
     let remark = format!(
-        "{} ranks, {} ops, {} events; {folded}; network grain: {GRAIN}",
+        "{} ranks, {} ops, {} events; {folded}; network grain: {}",
         count(work.ranks),
         scaled(work.ops as f64),
         scaled(work.events as f64),
+        work.grain,
     );
     style.heading(out, "Engine", &remark);
+    if work.on_links > 0 {
+        let links = count(u64::from(work.on_links));
+        let _ = writeln!(
+            out,
+            "  {links} transfers (by group and pattern) share links or meet a fault there"
+        );
+    }
 }

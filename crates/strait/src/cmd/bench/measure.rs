@@ -112,6 +112,7 @@ impl<'a> Bench<'a> {
             cancel: self.cancel,
             progress: &|_| {},
             threads: 1,
+            full_ranks: true,
             clock: &clock::thread,
         }
     }

@@ -74,6 +74,10 @@ pub fn text(bench: &Bench<'_>, machine: &str) -> String {
         "tutorial scenario, text to answer: {:.1} ms",
         bench.value("tutorial_answer")
     ));
+    lines.push(format!(
+        "folded DeepSeek-V3 case, text to answer: {:.1} ms",
+        bench.value("folded_case")
+    ));
     lines.push("MB: peak of memory above the process at its start".to_owned());
     lines.join("\n")
 }

@@ -1,23 +1,27 @@
-//! Which ranks can advance in step: the coarsest classes in which all see the same.
+//! Which ranks are alike: the coarsest classes in which all see the same.
 //!
-//! In: a [`Plan`]. Out: a class for each rank, such that the ranks of a class run the same
+//! In: a [`Job`] and who meets whom in it; for folding, what the times of each rank and group
+//! are told apart by. Out: a class for each rank, such that the ranks of a class run the same
 //! program, exchange messages with ranks of the same classes over the same channels, and
-//! meet the same classes in their groups. Never looks at times.
+//! meet the same classes in their groups. Never looks at times itself.
 //!
 //! Found by colour refinement: start with the programs, split what differs, until nothing
-//! does. Why that is enough: say that a class waits when any of its ranks does. If classes
-//! wait for each other in a circle, then, each rank of a class having what it waits for in
-//! the next class, so do ranks, and the job cannot finish by any engine. So classes in step
-//! finish exactly the jobs that can finish.
+//! does. What that is good for:
+//! - [Lanes](crate::Lanes): ranks of a class advance in step. Say that a class waits when any
+//!   of its ranks does. If classes wait for each other in a circle, then, each rank of a class
+//!   having what it waits for in the next class, so do ranks, and the job cannot finish by any
+//!   engine. So classes in step finish exactly the jobs that can finish.
+//! - [Folds](crate::Fold): with colours that tell all times apart, ranks of a class do the same
+//!   at the same time, and one speaks for all.
 
-use crate::plan::Plan;
-use crate::program::{Kind, MAX_GROUP_KINDS, MAX_STREAMS};
+use crate::plan::{GroupPlan, Plan};
+use crate::program::{Job, Kind, MAX_GROUP_KINDS, Program};
 use std::collections::BTreeMap;
 
 /// No class, channel or rank.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
-/// Why a job cannot be run in lanes.
+/// Why ranks cannot be put in classes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -43,18 +47,51 @@ struct Feed {
     peers: [u64; 4],
 }
 
-/// What a program does with channels and groups, in the slots that it has.
+/// What a program does with channels, in the slots that it has.
 #[derive(Debug, Default)]
-pub(super) struct Uses {
+pub(crate) struct Uses {
     /// Peers of its sends, and the streams these are on.
     pub sends: Vec<(u8, u8)>,
     /// For each channel, the largest count that a slot waits for.
     pub awaited: Vec<u32>,
 }
 
+/// Who meets whom: the groups of a [`crate::plan::Plan`] or of a fold.
+#[derive(Clone, Copy)]
+pub(crate) struct Meetings<'a> {
+    /// By kind and index; kinds without collectives have none.
+    pub groups: &'a [GroupPlan],
+    /// The members that groups refer to.
+    pub members: &'a [u32],
+    /// Where the groups of each kind begin.
+    pub kind_first: &'a [u32; MAX_GROUP_KINDS],
+}
+
+impl<'a> Meetings<'a> {
+    /// The groups of a kind by index; none if it has no collectives.
+    pub fn of_kind(self, kind: usize) -> &'a [GroupPlan] {
+        let first = self.kind_first[kind] as usize;
+        let next = self.kind_first.get(kind + 1);
+        &self.groups[first..next.map_or(self.groups.len(), |next| *next as usize)]
+    }
+
+    /// The members of a group, by rank.
+    pub fn members_of(self, group: &GroupPlan) -> &'a [u32] {
+        &self.members[group.first as usize..(group.first + group.length) as usize]
+    }
+}
+
+/// What tells ranks and groups apart beside who runs what with whom.
+pub(crate) struct Colours<R, G> {
+    /// Of a rank.
+    pub rank: R,
+    /// Of a group: its kind, and the group.
+    pub group: G,
+}
+
 /// The classes of a job's ranks.
 #[derive(Debug)]
-pub(super) struct Classes {
+pub(crate) struct Classes {
     /// The class of each rank; numbered by their first rank.
     pub of: Vec<u32>,
     pub count: u32,
@@ -66,34 +103,48 @@ pub(super) struct Classes {
 const MOST_ROUNDS: usize = 64;
 
 impl Classes {
-    /// `apart`: ranks that never meet on foreground streams are in classes of their own, so that
-    /// no lane is ahead of another for long.
+    /// Classes of what ranks do, whatever it takes. `apart`: ranks that never meet on foreground
+    /// streams are in classes of their own, so that no lane is ahead of another for long.
     pub fn new(plan: &Plan<'_>, apart: bool) -> Result<Classes, Refusal> {
-        let uses: Vec<Uses> = (0..plan.programs.len()).map(|p| uses(plan, p)).collect();
-        let mut first_channel = Vec::with_capacity(plan.job.ranks.len());
+        let companies = apart.then(|| companies(plan));
+        let company = |rank: u32| companies.as_ref().map_or(0, |of| of[rank as usize]);
+        let colours = Colours {
+            rank: |rank| u64::from(company(rank)),
+            group: |_, _: &GroupPlan| 0,
+        };
+        Classes::coloured(plan.job, plan.meetings(), &colours)
+    }
+
+    /// Classes of ranks of one colour in groups of one colour.
+    pub fn coloured(
+        job: &Job,
+        meetings: Meetings<'_>,
+        colours: &Colours<impl Fn(u32) -> u64, impl Fn(usize, &GroupPlan) -> u64>,
+    ) -> Result<Classes, Refusal> {
+        let uses: Vec<Uses> = job.programs.iter().map(uses).collect();
+        let mut first_channel = Vec::with_capacity(job.ranks.len());
         let mut channels = 0usize;
-        for spec in &plan.job.ranks {
+        for spec in &job.ranks {
             first_channel.push(channels);
             channels += uses[spec.program as usize].awaited.len();
         }
-        let feeds = feeds(plan, &uses, &first_channel, channels)?;
-        let companies = if apart {
-            companies(plan)
-        } else {
-            vec![0; plan.job.ranks.len()]
-        };
-        let programs = plan.job.ranks.iter().zip(companies);
-        let (mut of, mut count) =
-            number(programs.map(|(spec, company)| vec![spec.program, company]));
+        let feeds = feeds(job, &uses, &first_channel, channels)?;
+        let (mut of, mut count) = number(job.ranks.len(), None, |rank, seen| {
+            let colour = (colours.rank)(rank as u32);
+            seen.extend([
+                job.ranks[rank].program,
+                colour as u32,
+                (colour >> 32) as u32,
+            ]);
+        });
         for _ in 0..MOST_ROUNDS {
-            let meetings = meetings(plan, &of);
-            let seen = (0..of.len()).map(|rank| {
-                let spec = &plan.job.ranks[rank];
+            let met = met(meetings, &of, &colours.group);
+            let (finer, more) = number(of.len(), Some(&of), |rank, seen| {
+                let spec = &job.ranks[rank];
                 let mine = &uses[spec.program as usize];
-                let mut seen = vec![of[rank]];
                 for &(peer, _) in &mine.sends {
                     let peer = spec.peers[usize::from(peer)];
-                    let there = plan.job.ranks[peer.rank as usize].program as usize;
+                    let there = job.ranks[peer.rank as usize].program as usize;
                     if uses[there].awaited[usize::from(peer.channel)] > 0 {
                         seen.extend([of[peer.rank as usize], u32::from(peer.channel)]);
                     } else {
@@ -101,17 +152,18 @@ impl Classes {
                     }
                 }
                 for feed in &feeds[first_channel[rank]..first_channel[rank] + mine.awaited.len()] {
-                    seen.push(feed.map_or(NONE, |feed| of[feed.rank as usize]));
-                    let peers = feed.map_or([0; 4], |feed| feed.peers);
-                    seen.extend(peers.iter().flat_map(|p| [*p as u32, (*p >> 32) as u32]));
+                    let Some(feed) = feed else {
+                        seen.push(NONE);
+                        continue;
+                    };
+                    seen.push(of[feed.rank as usize]);
+                    seen.extend((feed.peers.iter()).flat_map(|p| [*p as u32, (*p >> 32) as u32]));
                 }
-                for (kind, meetings) in meetings.iter().enumerate() {
+                for (kind, met) in met.iter().enumerate() {
                     let group = spec.groups[kind] as usize;
-                    seen.push(meetings.get(group).copied().unwrap_or(NONE));
+                    seen.push(met.get(group).copied().unwrap_or(NONE));
                 }
-                seen
             });
-            let (finer, more) = number(seen);
             if more == count {
                 return Ok(Classes { of, count, uses });
             }
@@ -126,48 +178,60 @@ impl Classes {
     }
 }
 
-/// Numbers distinct values in the order in which they appear.
-fn number(values: impl Iterator<Item = Vec<u32>>) -> (Vec<u32>, u32) {
-    let mut known = BTreeMap::new();
-    let of = values
-        .map(|value| {
-            let next = known.len() as u32;
-            *known.entry(value).or_insert(next)
+/// Numbers distinct values in the order in which they appear; with `within`, those of one old
+/// class apart from those of others.
+fn number(
+    count: usize,
+    within: Option<&[u32]>,
+    value: impl Fn(usize, &mut Vec<u32>),
+) -> (Vec<u32>, u32) {
+    let mut known: BTreeMap<(u32, Vec<u32>), u32> = BTreeMap::new();
+    // By old class, the value seen last and its number: mostly the next is the same.
+    let mut last: Vec<(Vec<u32>, u32)> = Vec::new();
+    let mut seen = Vec::new();
+    let of = (0..count)
+        .map(|index| {
+            let old = within.map_or(0, |of| of[index]);
+            seen.clear();
+            value(index, &mut seen);
+            if last.len() <= old as usize {
+                last.resize(old as usize + 1, (Vec::new(), NONE));
+            }
+            let last = &mut last[old as usize];
+            if last.1 == NONE || last.0 != seen {
+                let next = known.len() as u32;
+                let number = *known.entry((old, seen.clone())).or_insert(next);
+                *last = (seen.clone(), number);
+            }
+            last.1
         })
         .collect();
     (of, known.len() as u32)
 }
 
-fn uses(plan: &Plan<'_>, program: usize) -> Uses {
-    let of = &plan.programs[program];
-    let slots = of.first_slot as usize..(of.first_slot + of.slots) as usize;
-    let mut blocks: Vec<u32> = plan.slot_blocks[slots.clone()].to_vec();
-    blocks.sort_unstable();
-    blocks.dedup();
+fn uses(program: &Program) -> Uses {
+    let mut used = vec![false; program.blocks.len()];
     let mut uses = Uses {
         sends: Vec::new(),
-        awaited: vec![0; usize::from(of.channels)],
+        awaited: vec![0; usize::from(program.channels)],
     };
-    for block in blocks {
-        let block = &plan.blocks[block as usize];
-        for stream in 0..MAX_STREAMS {
-            let first = block.first[stream] as usize;
-            for op in &plan.ops[first..first + usize::from(block.length[stream])] {
-                if let Kind::Send { peer } = op.instruction.kind {
-                    uses.sends.push((peer, stream as u8));
-                }
+    for slot in &program.slots {
+        used[slot.block as usize] = true;
+        for entry in slot.entry.iter().flatten() {
+            let awaited = &mut uses.awaited[usize::from(entry.channel)];
+            *awaited = (*awaited).max(entry.count);
+        }
+    }
+    let blocks = program.blocks.iter().zip(used).filter(|(_, used)| *used);
+    for (stream, list) in blocks.flat_map(|(block, _)| block.streams.iter().enumerate()) {
+        for instruction in list {
+            if let Kind::Send { peer } = instruction.kind {
+                uses.sends.push((peer, stream as u8));
             }
         }
     }
     uses.sends.sort_unstable();
     uses.sends.dedup();
-    for entry in plan.slots[slots]
-        .iter()
-        .flat_map(|s| s.entry.iter().flatten())
-    {
-        let awaited = &mut uses.awaited[usize::from(entry.channel)];
-        *awaited = (*awaited).max(entry.count);
-    }
     uses
 }
 
@@ -209,16 +273,16 @@ fn companies(plan: &Plan<'_>) -> Vec<u32> {
 
 /// Who feeds each channel that a slot waits for.
 fn feeds(
-    plan: &Plan<'_>,
+    job: &Job,
     uses: &[Uses],
     first_channel: &[usize],
     channels: usize,
 ) -> Result<Vec<Option<Feed>>, Refusal> {
     let mut feeds: Vec<Option<Feed>> = vec![None; channels];
-    for (rank, spec) in plan.job.ranks.iter().enumerate() {
+    for (rank, spec) in job.ranks.iter().enumerate() {
         for &(index, stream) in &uses[spec.program as usize].sends {
             let peer = spec.peers[usize::from(index)];
-            let there = plan.job.ranks[peer.rank as usize].program as usize;
+            let there = job.ranks[peer.rank as usize].program as usize;
             if uses[there].awaited[usize::from(peer.channel)] == 0 {
                 continue;
             }
@@ -241,24 +305,27 @@ fn feeds(
     Ok(feeds)
 }
 
-/// For each kind and group, a number for the set of classes that meet there.
-fn meetings(plan: &Plan<'_>, of: &[u32]) -> [Vec<u32>; MAX_GROUP_KINDS] {
+/// For each kind and group, a number for its colour and the set of classes that meet there.
+pub(crate) fn met(
+    meetings: Meetings<'_>,
+    of: &[u32],
+    colour: impl Fn(usize, &GroupPlan) -> u64,
+) -> [Vec<u32>; MAX_GROUP_KINDS] {
     std::array::from_fn(|kind| {
-        let classes = plan.groups_of(kind).iter().map(|group| {
-            let members =
-                &plan.members[group.first as usize..(group.first + group.length) as usize];
-            let mut classes: Vec<u32> = Vec::new();
-            for member in members {
+        let groups = meetings.of_kind(kind);
+        let value = |index: usize, seen: &mut Vec<u32>| {
+            for member in meetings.members_of(&groups[index]) {
                 let class = of[*member as usize];
-                if classes.last() != Some(&class) {
-                    classes.push(class);
+                if seen.last() != Some(&class) {
+                    seen.push(class);
                 }
             }
-            classes.sort_unstable();
-            classes.dedup();
-            classes
-        });
-        number(classes).0
+            seen.sort_unstable();
+            seen.dedup();
+            let colour = colour(kind, &groups[index]);
+            seen.extend([colour as u32, (colour >> 32) as u32]);
+        };
+        number(groups.len(), None, value).0
     })
 }
 
