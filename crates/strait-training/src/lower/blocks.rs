@@ -129,8 +129,11 @@ pub(crate) struct Sent {
 /// The subjects of a block's instructions, by stream.
 pub(crate) type Subjects = [Vec<Subject>; 4];
 
+/// How many labels are remembered by address.
+const NEAR: usize = 64;
+
 /// Names and dependences shared by all blocks of a job.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
     /// Where those of kernels are, by speed, layer and key: asked for each instruction. Zero
@@ -139,6 +142,8 @@ pub(super) struct Tables {
     /// Where each is, by its fields.
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
+    /// Labels asked for lately, by address: for speed alone.
+    near: [Option<(&'static str, u16)>; NEAR],
     /// What instructions send, where links may be shared.
     pub requests: Requests,
     /// Of each finished block, in the order of finishing.
@@ -153,6 +158,7 @@ impl Tables {
             kernels: Vec::new(),
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
             labels: Vec::new(),
+            near: [None; NEAR],
             subjects: Vec::new(),
         }
     }
@@ -198,13 +204,21 @@ impl Tables {
     }
 
     fn label(&mut self, name: &'static str) -> u16 {
-        // Mostly the same literal: its address is enough.
-        let found = (self.labels.iter().position(|l| std::ptr::eq(*l, name)))
-            .or_else(|| self.labels.iter().position(|l| *l == name));
-        found.unwrap_or_else(|| {
+        // Asked for each instruction, mostly with the same literal: its address is enough.
+        let address = name.as_ptr() as usize;
+        let near = ((address >> 2) ^ (address >> 9)) % NEAR;
+        if let Some((known, number)) = self.near[near]
+            && std::ptr::eq(known, name)
+        {
+            return number;
+        }
+        let found = self.labels.iter().position(|l| *l == name);
+        let number = found.unwrap_or_else(|| {
             self.labels.push(name);
             self.labels.len() - 1
-        }) as u16
+        }) as u16;
+        self.near[near] = Some((name, number));
+        number
     }
 }
 

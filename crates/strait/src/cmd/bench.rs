@@ -131,13 +131,21 @@ fn folded(bench: &mut Bench<'_>) -> Result<(), Failure> {
         full_ranks: false,
         ..bench.control()
     };
-    let (folded, seconds) = bench.fastest(5 * REPEATS, || {
+    let read = || -> Result<Case, Failure> {
         let cases = FLAGSHIP.cases(&catalog).map_err(temporary)?;
         let mut case = cases.into_iter().next().ok_or_else(no_case)?;
         case.noise.jitter = Ratio::new(0.0);
         case.noise.chip_spread = Ratio::new(0.0);
         case.routing.balance = Balance::Forced;
-        let outcome = simulate(&case, control).map_err(simulation)?;
+        Ok(case)
+    };
+    let (_, step_seconds) = bench.fastest(5 * REPEATS, || {
+        let case = read()?;
+        step_of(&case, 1, control).map_err(simulation)
+    })?;
+    // The case has eight steps: phases, and batches of their ramps.
+    let (folded, seconds) = bench.fastest(5 * REPEATS, || {
+        let outcome = simulate(&read()?, control).map_err(simulation)?;
         Ok(outcome.step.work.folded)
     })?;
     if !folded {
@@ -145,6 +153,7 @@ fn folded(bench: &mut Bench<'_>) -> Result<(), Failure> {
             "all ranks are alike, but were not folded".to_owned(),
         ));
     }
+    bench.add("folded_step", step_seconds * 1e3, "ms");
     bench.add("folded_case", seconds * 1e3, "ms");
     Ok(())
 }

@@ -75,7 +75,8 @@ pub fn text(bench: &Bench<'_>, machine: &str) -> String {
         bench.value("tutorial_answer")
     ));
     lines.push(format!(
-        "folded DeepSeek-V3 case, text to answer: {:.1} ms",
+        "folded DeepSeek-V3, text to answer: step {:.1} ms, all phases {:.1} ms",
+        bench.value("folded_step"),
         bench.value("folded_case")
     ));
     lines.push("MB: peak of memory above the process at its start".to_owned());
