@@ -19,7 +19,7 @@ use strait_sim::net::Grain;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::{Engine, EngineError, JitteredTiming, Job, Lanes, Mode, Unobserved};
 use strait_study::catalog::Catalog;
-use strait_training::case::{Balance, Case};
+use strait_training::case::{Balance, Case, Sharing};
 use strait_training::simulate::{Control, SimulateError, simulate};
 use strait_units::{Ratio, Time};
 
@@ -71,6 +71,11 @@ fn steps(bench: &mut Bench<'_>) -> Result<(), Failure> {
     step(bench, "step", &flagship, 1, 2)?;
     // Memory must not grow with micro-batches.
     step(bench, "double_batch", &flagship, 2, 1)?;
+    // Exchanges, messages and gradients on the same NICs.
+    let mut contended = flagship;
+    contended.engine.sends = Sharing::Shared;
+    contended.engine.gradients = Sharing::Shared;
+    step(bench, "contended", &contended, 1, 1)?;
     let llama = case(LLAMA)?;
     step(bench, "llama", &llama, 1, 1)
 }

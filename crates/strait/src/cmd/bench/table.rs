@@ -23,9 +23,10 @@ const RATES: [(&str, &str, &str); 6] = [
 ];
 
 /// What, the start of its names.
-const WHOLE: [(&str, &str); 4] = [
+const WHOLE: [(&str, &str); 5] = [
     ("DeepSeek-V3 step", "step"),
     ("the same, twice the batch", "double_batch"),
+    ("the same, links shared", "contended"),
     ("Llama 3 405B step", "llama"),
     ("1F1B of many ranks", "many_ranks"),
 ];
