@@ -392,3 +392,28 @@ proptest! {
         prop_assert!(healed <= narrow * (1.0 + 1e-9), "{healed} s healed, {narrow} s");
     }
 }
+
+/// A step that would outlast simulated time is refused with a hint, not called a defect.
+#[test]
+fn next_to_nothing_left_is_said_to_be_so() {
+    let mut case = named("healthy");
+    case.faults = vec![Fault::Accelerator {
+        index: 0,
+        left: Ratio::new(1e-13),
+    }];
+    let go_on = AtomicBool::new(false);
+    let control = strait_training::simulate::Control {
+        cancel: &go_on,
+        progress: &|_| {},
+        threads: 1,
+        full_ranks: false,
+        clock: &|| 0.0,
+    };
+    let error = simulate(&case, control)
+        .map(|_| ())
+        .expect_err("no such time");
+    let SimulateError::Invalid { remedy, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(remedy.contains("`left` of a fault"), "{remedy}");
+}

@@ -160,6 +160,12 @@ pub(crate) fn first(mut errors: Vec<SimulateError>) -> SimulateError {
 pub(crate) fn engine_error(error: EngineError) -> SimulateError {
     match error {
         EngineError::Cancelled => SimulateError::Cancelled,
+        EngineError::Overflow => SimulateError::Invalid {
+            path: "cluster".to_owned(),
+            message: format!("one step takes longer than can be told: {error}"),
+            remedy: "look for a rate that is next to nothing (`left` of a fault, a bandwidth), or for far too much work in one step"
+                .to_owned(),
+        },
         other => SimulateError::Invalid {
             path: "parallelism".to_owned(),
             message: format!("the step cannot be simulated: {other}"),

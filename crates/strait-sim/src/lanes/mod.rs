@@ -81,7 +81,7 @@ fn in_step<T: Timing, O: Observer>(
 }
 
 /// Fewest ranks a set should have on average for [`Lanes`] to be the faster engine.
-const WORTHWHILE: usize = 4;
+const WORTHWHILE: usize = 6;
 
 /// Runs a job on the fastest engine that is exact for it.
 pub fn run<T: Timing, O: Observer>(
