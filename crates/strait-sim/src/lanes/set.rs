@@ -62,8 +62,9 @@ pub(super) const UNKNOWN: u64 = u64::MAX;
 /// A send over shared links, by lane: its start and, once known, its end.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// The slot it belongs to.
+    /// The slot it belongs to, and its place in the list.
     pub slot: u32,
+    pub index: u16,
     pub starts: Vec<u64>,
     pub ends: Vec<u64>,
     /// Lanes that have not ended.

@@ -7,6 +7,7 @@
 //! ([`Refusal::OutOfOrder`](super::Refusal)), and the event engine runs it.
 
 use super::Refusal;
+use super::plan::OPENED;
 use super::run::{Lockstep, OVERFLOW, slot_at};
 use super::set::{Flight, LaneSet, UNKNOWN};
 use crate::engine::{EngineError, GROUP, STREAM_BITS, STREAM_MASK};
@@ -60,6 +61,37 @@ impl<'a> Transfers<'a> {
         self.shared.post(ready, tag, transfer);
         Ok(())
     }
+}
+
+/// An instruction of a stream that may be announced.
+#[derive(Clone, Copy)]
+struct Next {
+    /// The place of its slot's frame.
+    frame: usize,
+    /// Its place in the plan, and in its list.
+    op_at: usize,
+    index: u16,
+    /// How many instructions after the one at the head of the stream it is.
+    number: usize,
+}
+
+/// What a background stream runs after an instruction of a slot, as far as slots have opened: the
+/// place of a frame, and the index in its list. Of a foreground stream, in the same slot only.
+fn following(
+    plan: &Plan<'_>,
+    set: &LaneSet,
+    stream: usize,
+    slot: u32,
+    index: u16,
+) -> Option<(usize, u16)> {
+    let frame = set.frames.iter().position(|frame| frame.slot == slot)?;
+    let block = plan.slot_blocks[slot_at(set, slot)] as usize;
+    if index + 1 < plan.blocks[block].length[stream] {
+        return Some((frame, index + 1));
+    }
+    let later = set.frames.iter().enumerate().skip(frame + 1);
+    let mut later = later.filter(|(_, frame)| frame.pending >> stream & 1 == 1);
+    later.next().map(|(frame, _)| (frame, 0))
 }
 
 /// The tag of a group's collective.
@@ -137,19 +169,16 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
         let flight = &mut flights[number];
         flight.ends[lane] = now;
         flight.left -= 1;
-        let slot = flight.slot;
+        let (slot, index) = (flight.slot, flight.index);
         if flight.left == 0 && number == 0 {
             self.wake(at);
         }
-        let set = &mut self.all.sets[at as usize];
-        let Some(frame) = set.frames.iter().position(|frame| frame.slot == slot) else {
+        let set = &self.all.sets[at as usize];
+        let Some((frame, index)) = following(plan, set, stream, slot, index) else {
             return Ok(());
         };
+        let slot = set.frames[frame].slot;
         let block = &plan.blocks[plan.slot_blocks[slot_at(set, slot)] as usize];
-        let index = set.done[stream] + number as u16 + 1;
-        if index >= block.length[stream] {
-            return Ok(());
-        }
         let op_at = block.first[stream] as usize + usize::from(index);
         let waits = self.columns.ops[op_at].waits;
         let known = waits.iter().flatten().all(|awaited| {
@@ -159,7 +188,13 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
         if !known || !matches!(plan.ops[op_at].instruction.kind, Kind::Send { .. }) {
             return Ok(());
         }
-        self.post_sends(at as usize, stream, frame, op_at, index, Some((lane, now)))
+        let next = Next {
+            frame,
+            op_at,
+            index,
+            number: number + 1,
+        };
+        self.post_sends(at as usize, stream, next, Some((lane, now)))
     }
 
     /// Announces the sends of an instruction: of one lane whose stream is free since then, or of all
@@ -168,12 +203,16 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
         &mut self,
         at: usize,
         stream: usize,
-        frame: usize,
-        op_at: usize,
-        index: u16,
+        next: Next,
         only: Option<(usize, u64)>,
     ) -> Result<(), EngineError> {
         let plan = self.plan;
+        let Next {
+            frame,
+            op_at,
+            index,
+            number,
+        } = next;
         let set = &mut self.all.sets[at];
         let lanes = set.ranks.len();
         let slot_index = set.frames[frame].slot;
@@ -184,11 +223,11 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
             index,
         };
         let instruction = &plan.ops[op_at].instruction;
-        let number = usize::from(index - set.done[stream]);
         let flights = &mut set.flights[stream];
         while flights.len() <= number {
             flights.push_back(Flight {
                 slot: slot_index,
+                index,
                 starts: vec![UNKNOWN; lanes],
                 ends: vec![UNKNOWN; lanes],
                 left: lanes as u32,
@@ -202,7 +241,12 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
             if flight.starts[lane] != UNKNOWN {
                 continue;
             }
-            let free = only.map_or(set.ready[stream][lane], |(_, now)| now);
+            // Of a list that is yet to begin the opening counts too.
+            let free = match only {
+                None => set.ready[stream][lane],
+                Some((_, now)) if index > 0 => now,
+                Some((_, now)) => now.max(times[OPENED as usize * lanes + lane]),
+            };
             let waited = (waits.iter().flatten())
                 .map(|awaited| times[awaited.column as usize * lanes + lane]);
             let start = waited.fold(free, u64::max);
@@ -234,8 +278,13 @@ impl<T: Timing, O: Observer> Lockstep<'_, T, O> {
         frame: usize,
         op_at: usize,
     ) -> Result<Option<Flight>, EngineError> {
-        let index = self.all.sets[at].done[stream];
-        self.post_sends(at, stream, frame, op_at, index, None)?;
+        let next = Next {
+            frame,
+            op_at,
+            index: self.all.sets[at].done[stream],
+            number: 0,
+        };
+        self.post_sends(at, stream, next, None)?;
         let set: &mut LaneSet = &mut self.all.sets[at];
         let flights = &mut set.flights[stream];
         let landed = flights.front().is_some_and(|flight| flight.left == 0);
