@@ -10,6 +10,7 @@
 
 mod blocks;
 mod duration;
+mod gradients;
 mod listing;
 mod pricing;
 mod ranks;

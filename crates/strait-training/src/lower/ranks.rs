@@ -3,26 +3,23 @@
 //! In: a case, a phase's layout and schedule. Out: the [`Job`] and its durations. Never
 //! simulates and never checks settings: the layout has done so.
 
-use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Subjects, Tables, TimedPass};
+use super::Window;
+use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables, TimedPass};
 use super::duration::Durations;
-use super::pricing::{durations_on, invalid, shape_of};
+use super::pricing::{durations_on, invalid};
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
-use super::{DATA, Window, group};
 use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, StageContents};
-use crate::links::{CollectiveKind, GroupShape, LoadSpread};
-use crate::ops::{
-    OptimizerWork, Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass,
-    optimizer_ops,
-};
+use crate::links::{CollectiveKind, LoadSpread};
+use crate::ops::{Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
 use crate::outcome::Grains;
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Slot};
-use strait_units::{Bytes, Time};
+use strait_units::Bytes;
 
 /// A step, ready to be simulated.
 pub struct Lowered {
@@ -71,26 +68,26 @@ enum BlockKey {
 
 /// Parameters of a chunk that are reduced over data-parallel ranks, by group kind.
 #[derive(Clone, Copy, Debug, Default)]
-struct PassParameters {
-    dense: f64,
-    experts: f64,
+pub(super) struct PassParameters {
+    pub(super) dense: f64,
+    pub(super) experts: f64,
 }
 
 /// A chunk of the model on a rank.
-struct ChunkPasses {
-    lone: Vec<TimedPass>,
-    paired: Vec<TimedPass>,
-    parameters: Vec<PassParameters>,
+pub(super) struct ChunkPasses {
+    pub(super) lone: Vec<TimedPass>,
+    pub(super) paired: Vec<TimedPass>,
+    pub(super) parameters: Vec<PassParameters>,
 }
 
-struct Lowering<'a> {
-    case: &'a Case,
-    layout: &'a Layout,
-    parallelism: &'a Parallelism,
-    schedule: &'a Schedule,
-    durations: Durations<'a>,
+pub(super) struct Lowering<'a> {
+    pub(super) case: &'a Case,
+    pub(super) layout: &'a Layout,
+    pub(super) parallelism: &'a Parallelism,
+    pub(super) schedule: &'a Schedule,
+    pub(super) durations: Durations<'a>,
     /// Timed passes by kind of layer, alone and paired.
-    cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
+    pub(super) cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
 }
 
 /// Lowers one step of a phase.
@@ -178,7 +175,7 @@ impl Lowering<'_> {
     }
 
     /// Fully sharded data parallelism gathers parameters for every pass.
-    fn sharded(&self) -> bool {
+    pub(super) fn sharded(&self) -> bool {
         self.parallelism.zero == Zero::Zero3 && self.layout.span(Group::Shard, 0).ranks > 1
     }
 
@@ -296,94 +293,6 @@ impl Lowering<'_> {
         let experts = counts.routed as f64
             / f64::from(self.parallelism.expert * self.parallelism.expert_tensor);
         chunk.parameters.push(PassParameters { dense, experts });
-    }
-
-    /// Times of one data-parallel collective of a pass, dense and expert parts.
-    fn data_collectives(
-        &self,
-        kind: CollectiveKind,
-        parameters: PassParameters,
-        bytes_each: f64,
-        shard: bool,
-    ) -> Vec<DataCollective> {
-        let dense = if shard { Group::Shard } else { Group::Data };
-        let dense_group = if shard { group::SHARD } else { group::DATA };
-        let mut list = Vec::new();
-        let parts = [
-            (dense, dense_group, parameters.dense),
-            (Group::ExpertData, group::EXPERT_DATA, parameters.experts),
-        ];
-        for (kind_of_group, index, count) in parts {
-            let span = self.layout.span(kind_of_group, 0);
-            if span.ranks > 1 && count > 0.0 {
-                let bytes = Bytes::from_f64(count * bytes_each);
-                list.push(self.data_collective(index, kind_of_group, kind, bytes));
-            }
-        }
-        list
-    }
-
-    /// A data-parallel collective over the groups of a kind. With hybrid sharding (ZeRO over
-    /// a part of the data-parallel ranks) dense gradients are scattered inside each shard group, then
-    /// summed over the groups piece by piece; parameters need not leave the shard group.
-    fn data_collective(
-        &self,
-        group: u8,
-        of: Group,
-        kind: CollectiveKind,
-        bytes: Bytes,
-    ) -> DataCollective {
-        let layout = self.layout;
-        let copies = layout.group_size(Group::Replica);
-        if of != Group::Data || copies == 1 || self.parallelism.zero == Zero::Zero0 {
-            let shape = shape_of(layout.span(of, 0));
-            return DataCollective {
-                group,
-                time: self.durations.data(kind, bytes, shape),
-                sent: sent(kind, bytes, shape),
-                wire: Some((of, kind, bytes)),
-            };
-        }
-        let shards = shape_of(layout.span(Group::Shard, 0));
-        let mut time = self.durations.thin.collective(kind, bytes, shards);
-        if kind == CollectiveKind::ReduceScatter {
-            let piece = Bytes::from_f64(bytes.as_f64() / f64::from(shards.ranks));
-            let again = shape_of(layout.span(Group::Replica, 0));
-            time += (self.durations.thin).collective(CollectiveKind::AllReduce, piece, again);
-        }
-        DataCollective {
-            group,
-            time,
-            sent: sent(kind, bytes, shards),
-            wire: None,
-        }
-    }
-
-    fn per_pass(
-        &self,
-        chunk: &ChunkPasses,
-        kind: CollectiveKind,
-        bytes_each: f64,
-        shard: bool,
-        reverse: bool,
-    ) -> Vec<Vec<DataCollective>> {
-        let mut list: Vec<_> = chunk
-            .parameters
-            .iter()
-            .map(|&p| self.data_collectives(kind, p, bytes_each, shard))
-            .collect();
-        if reverse {
-            list.reverse();
-        }
-        list
-    }
-
-    fn reduction(&self) -> CollectiveKind {
-        if self.parallelism.zero == Zero::Zero0 {
-            CollectiveKind::AllReduce
-        } else {
-            CollectiveKind::ReduceScatter
-        }
     }
 
     fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {
@@ -666,99 +575,6 @@ impl Lowering<'_> {
         (target.0 != rank).then_some(target)
     }
 
-    /// Gradient exchange that was not hidden, norm, update, parameter gather.
-    fn optimizer(
-        &self,
-        rank: u32,
-        chunks: &[ChunkPasses],
-        tables: &mut Tables,
-    ) -> strait_sim::Block {
-        let state = self.case.precision.state;
-        let software = self.case.software;
-        let mut total = PassParameters::default();
-        for parameters in chunks.iter().flat_map(|c| &c.parameters) {
-            total.dense += parameters.dense;
-            total.experts += parameters.experts;
-        }
-        let share = |ranks: u32| {
-            if self.parallelism.zero == Zero::Zero0 {
-                1.0
-            } else {
-                f64::from(ranks)
-            }
-        };
-        let mut builder = Builder::new(tables, false);
-        if !software.gradient_overlap && !self.sharded() {
-            for collective in self.data_collectives(self.reduction(), total, state.gradient, false)
-            {
-                builder.blocking(collective, "reduce gradients");
-            }
-        }
-        if let Some(time) = self.tied_gradients(rank) {
-            builder.exposed(time, "all-reduce gradients of the tied embedding");
-        }
-        let owned = total.dense / share(self.layout.shard)
-            + total.experts / share(self.layout.expert_shard);
-        let (norm, update) = optimizer_ops(
-            &self.case.precision,
-            OptimizerWork {
-                held: total.dense + total.experts,
-                owned,
-            },
-        );
-        let units = self.durations.units(false);
-        builder.plain(&self.durations.list(&norm, units));
-        let world = shape_of(self.layout.span(Group::World, 0));
-        if world.ranks > 1 {
-            // One FP32 number: only the latency counts.
-            let time = self
-                .durations
-                .data(CollectiveKind::AllReduce, Bytes::new(4), world);
-            let norm = DataCollective {
-                group: group::WORLD,
-                time,
-                sent: Sent::default(),
-                wire: None,
-            };
-            builder.blocking(norm, "all-reduce gradient norm");
-        }
-        builder.plain(&self.durations.list(&update, units));
-        let gathers =
-            !self.sharded() && !software.parameter_overlap && self.parallelism.zero != Zero::Zero0;
-        if gathers {
-            for collective in
-                self.data_collectives(CollectiveKind::AllGather, total, state.weight, false)
-            {
-                builder.blocking(collective, "gather parameters");
-            }
-        }
-        let _ = DATA;
-        builder.finish(Window::Optimizer, true)
-    }
-
-    /// Where embedding and head share weights but not a rank, their gradients are summed between
-    /// the first and the last stage (arXiv 2104.04473 and Megatron-LM's embedding group). A time of
-    /// the two ranks' own: neither waits for the other before the norm, where all ranks meet.
-    fn tied_gradients(&self, rank: u32) -> Option<Time> {
-        let last = self.schedule.stages() - 1;
-        let (first, _) = self.schedule.holder(0, 0);
-        let (end, _) = self.schedule.holder(last, 0);
-        // Mirrored copies of DualPipe hold both.
-        let apart = self.case.model.tied && first != end && self.schedule.copies() == 1;
-        if !apart || (rank != first && rank != end) {
-            return None;
-        }
-        let group = if self.layout.hop_crosses_domains(first, end) {
-            GroupShape::spread(2, 1)
-        } else {
-            GroupShape::in_domain(2)
-        };
-        let weights = f64::from(self.layout.vocabulary_rows(&self.case.model))
-            * f64::from(self.case.model.hidden);
-        let bytes = Bytes::from_f64(weights * self.case.precision.state.gradient);
-        Some((self.durations).data(CollectiveKind::AllReduce, bytes, group))
-    }
-
     fn ranks(&self) -> Vec<RankSpec> {
         let layout = self.layout;
         let inner = layout.stage_ranks();
@@ -874,24 +690,6 @@ fn parts(
         Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),
         Work::BackwardInput(c) => (None, Some(c), false),
         Work::Pair { forward, backward } => (Some(forward), Some(backward), true),
-    }
-}
-
-/// What each rank of a group sends in a collective: its share of the buffer by its port, and as many
-/// rings by NICs as a domain has members.
-fn sent(kind: CollectiveKind, bytes: Bytes, group: GroupShape) -> Sent {
-    let moved = kind.wire_share(group.ranks) * bytes.as_f64();
-    let members = f64::from(group.per_domain.max(1));
-    let part = |there: bool, bytes: f64| {
-        if there {
-            Bytes::from_f64(bytes)
-        } else {
-            Bytes::ZERO
-        }
-    };
-    Sent {
-        nic: part(group.domains > 1, moved / members),
-        port: part(group.per_domain > 1, moved),
     }
 }
 
