@@ -129,6 +129,21 @@ fn what_is_not_there_is_refused() {
 }
 
 #[test]
+fn other_jobs_take_of_the_whole_fabric() {
+    let text = "[[fault]]\nwhat = \"fabric\"\nleft = \"70 %\"\n";
+    let fabric = topology::Fault {
+        element: Element::Fabric,
+        left: Ratio::new(0.7),
+    };
+    let faults = &load(text).unwrap().cases[0].case.faults;
+    assert_eq!(faults, &[Fault::Link(fabric)]);
+    refused(
+        &format!("{text}leaf = 0\n"),
+        &["`leaf` does not say", "there is one fabric"],
+    );
+}
+
+#[test]
 fn a_dead_accelerator_ends_no_step() {
     refused(
         "[[fault]]\nwhat = \"accelerator\"\nindex = 3\nleft = 0\n",

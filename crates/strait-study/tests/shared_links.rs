@@ -393,6 +393,19 @@ proptest! {
     }
 }
 
+/// Other jobs that leave a quarter of all uplinks are a fabric four times thinner.
+#[test]
+fn other_jobs_on_the_fabric_are_a_thinner_fabric() {
+    let wide = thin(1.0);
+    let taken = with(wide.clone(), link(Element::Fabric, 0.25));
+    let mut thinner = wide.clone();
+    // The same leaves, with a quarter of the uplinks.
+    thinner.cluster.fabric = thin(4.0).cluster.fabric;
+    let (wide, taken, thinner) = (seconds(&wide), seconds(&taken), seconds(&thinner));
+    assert!(taken > 1.01 * wide, "{taken} against {wide}");
+    assert!((taken / thinner - 1.0).abs() < 1e-6, "{taken}, {thinner}");
+}
+
 /// A step that would outlast simulated time is refused with a hint, not called a defect.
 #[test]
 fn next_to_nothing_left_is_said_to_be_so() {

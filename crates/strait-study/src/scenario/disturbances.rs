@@ -68,10 +68,10 @@ pub(super) fn faults(
             continue;
         };
         let on_leaf = matches!(what, "uplink" | "leaf");
-        let (wanted, other): (&[&str], &[&str]) = if on_leaf {
-            (&["rail", "leaf"], &["index"])
-        } else {
-            (&["index"], &["rail", "leaf"])
+        let (wanted, other): (&[&str], &[&str]) = match what {
+            _ if on_leaf => (&["rail", "leaf"], &["index"]),
+            "fabric" => (&[], &["index", "rail", "leaf"]),
+            _ => (&["index"], &["rail", "leaf"]),
         };
         for name in other.iter().filter(|name| scope.node(name).is_some()) {
             let d = Diagnostic::error(
@@ -79,7 +79,11 @@ pub(super) fn faults(
                 format!("`{name}` does not say which {what} is meant"),
             )
             .at(&scope.place, format!("a fault of: {what}"))
-            .help(format!("name it by {}", and(wanted)));
+            .help(if wanted.is_empty() {
+                format!("there is one {what}: leave `{name}` out")
+            } else {
+                format!("name it by {}", and(wanted))
+            });
             reader.fail(d);
         }
         let numbers: Vec<u32> = (wanted.iter())
@@ -104,6 +108,7 @@ pub(super) fn faults(
             ("nic", &[index]) => Element::Nic(index),
             ("port", &[index]) => Element::Port(index),
             ("pod", &[pod]) => Element::Pod(pod),
+            ("fabric", &[]) => Element::Fabric,
             ("uplink", &[rail, leaf]) => Element::Uplink { rail, leaf },
             ("leaf", &[rail, leaf]) => Element::Leaf { rail, leaf },
             _ => continue,
@@ -152,7 +157,7 @@ fn senseless(
             "set engine.network to \"auto\", or leave it out",
         ));
     }
-    if matches!(what, "leaf" | "uplink") && fabric.layers < 2 {
+    if matches!(what, "leaf" | "uplink" | "fabric") && fabric.layers < 2 {
         return Some((
             format!(
                 "fabric {} has fewer than two switch layers: no leaf has uplinks",

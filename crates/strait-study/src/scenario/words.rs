@@ -146,6 +146,10 @@ pub const FAULTY: &[Choice] = &[
     word("uplink", "the uplinks of one leaf switch"),
     word("leaf", "one leaf switch: its uplinks and the NICs on it"),
     word("pod", "the uplinks of one pod"),
+    word(
+        "fabric",
+        "all uplinks of leaves and pods: `left` is what other jobs on the fabric leave of them",
+    ),
 ];
 
 /// How finely transfers on links are told apart.

@@ -96,6 +96,8 @@ pub enum Element {
     },
     /// The uplinks of a pod.
     Pod(u32),
+    /// All uplinks of leaves and pods: what other jobs on the fabric take.
+    Fabric,
 }
 
 impl fmt::Display for Element {
@@ -106,6 +108,7 @@ impl fmt::Display for Element {
             Element::Uplink { rail, leaf } => write!(f, "uplinks of leaf {leaf} of rail {rail}"),
             Element::Leaf { rail, leaf } => write!(f, "leaf {leaf} of rail {rail}"),
             Element::Pod(pod) => write!(f, "uplinks of pod {pod}"),
+            Element::Fabric => write!(f, "uplinks of the fabric"),
         }
     }
 }
@@ -254,6 +257,7 @@ impl Shape {
                 links
             }),
             Element::Pod(p) => (p < self.pods).then(|| both(Shape::pod, p)),
+            Element::Fabric => Some((self.first_leaf..self.links).collect()),
         }
     }
 }
