@@ -194,6 +194,17 @@ pub struct Routing {
     pub persistence: Ratio,
 }
 
+/// How the spread of chip speed shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChipSpread {
+    /// Each chip has a speed of its own, drawn by the seed.
+    #[default]
+    Sampled,
+    /// Every chip is as slow as the slowest of all is expected to be: who waits for everybody is
+    /// as slow as that one. No draw, so that steps can be folded.
+    Slowest,
+}
+
 /// Random variation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
@@ -201,6 +212,8 @@ pub struct Noise {
     pub jitter: Ratio,
     /// Standard deviation of chip speed over chips.
     pub chip_spread: Ratio,
+    /// How it shows.
+    pub chips: ChipSpread,
 }
 
 /// Attention kernels by generation.

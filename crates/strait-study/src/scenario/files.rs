@@ -32,6 +32,36 @@ pub(super) struct Document {
     pub broken: bool,
 }
 
+/// Reads a text that stands by itself, under a name for messages.
+pub(super) fn of_text(name: &str, text: &str) -> Document {
+    let source = Arc::new(Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        pulled_in_by: None,
+    });
+    let (table, mut faults) = tree::parse(&source);
+    let broken = faults.iter().any(|d| d.code == "scenario::syntax");
+    if !broken {
+        check::table(&table, &ROOT, "", &mut faults);
+        if let Some(entry) = table.get("extends") {
+            faults.push(
+                Diagnostic::error(
+                    "scenario::no-folder",
+                    "a text that is no file extends nothing",
+                )
+                .at(&entry.node.place, "relative to which folder?"),
+            );
+        }
+    }
+    Document {
+        table,
+        sources: vec![source.clone()],
+        source,
+        faults: faults.into_iter().map(Diagnostic::with_chain).collect(),
+        broken,
+    }
+}
+
 /// Reads a file with all its parents.
 pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
     let mut faults = Vec::new();

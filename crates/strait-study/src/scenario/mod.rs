@@ -103,6 +103,41 @@ pub fn load(
     overrides: &Overrides,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let document = files::read(path).map_err(|d| vec![d])?;
+    let stem = path
+        .file_stem()
+        .map_or("scenario".to_owned(), |s| s.to_string_lossy().into_owned());
+    of_document(&document, stem, path, catalog, overrides)
+}
+
+/// [`load`] of a text that is no file, such as one that was made from a published row. It extends
+/// nothing; `name` stands for the file in messages and names its case.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_text(
+    name: &str,
+    text: &str,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let document = files::of_text(name, text);
+    of_document(
+        &document,
+        name.to_owned(),
+        Path::new(name),
+        catalog,
+        overrides,
+    )
+}
+
+fn of_document(
+    document: &files::Document,
+    stem: String,
+    path: &Path,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let mut faults = document.faults.clone();
     if document.broken {
         sort(&mut faults, &document.sources);
@@ -110,9 +145,6 @@ pub fn load(
     }
     let root = &document.table;
     let top = files::start(&document.source);
-    let stem = path
-        .file_stem()
-        .map_or("scenario".to_owned(), |s| s.to_string_lossy().into_owned());
 
     let cases = named_cases(root, &stem, &mut faults);
     let wanted = wanted_cases(&cases, &overrides.cases, &document.source, &mut faults);

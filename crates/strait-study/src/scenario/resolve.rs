@@ -12,7 +12,7 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
+    AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
     Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
     StateBytes, TensorOverlap, Training, Zero,
 };
@@ -244,6 +244,22 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
     }
     if let Some(v) = reader.number(scope, "oversubscription") {
         fabric.oversubscription = v;
+    }
+    if let Some(used) = reader.count(scope, "per_node") {
+        if used > node.accelerators {
+            let d = Diagnostic::error(
+                "scenario::per-node",
+                format!(
+                    "{used} accelerators of a server of {} can't be used: {} has {}",
+                    node.accelerators, node.id, node.accelerators
+                ),
+            )
+            .help("use fewer, or choose a larger server (`strait catalog list nodes`)");
+            let d = reader.label(d, "cluster.per_node", &scope.place, "");
+            reader.fail(d);
+        } else {
+            node.accelerators = used;
+        }
     }
     let per_node = node.accelerators.max(1);
     let nodes = match (nodes, gpus) {
@@ -576,6 +592,10 @@ fn noise(scope: &Scope<'_>, reader: &mut Reader) -> Noise {
     Noise {
         jitter: Ratio::new(reader.number(scope, "jitter").unwrap_or(0.0)),
         chip_spread: Ratio::new(reader.number(scope, "chip_spread").unwrap_or(0.0)),
+        chips: match reader.word(scope, "chips") {
+            Some("slowest") => ChipSpread::Slowest,
+            _ => ChipSpread::Sampled,
+        },
     }
 }
 

@@ -74,6 +74,15 @@ pub const STORAGE: &[Choice] = &[
     word("none", "not kept"),
 ];
 
+/// How the spread of chip speed shows.
+pub const CHIP_SPREADS: &[Choice] = &[
+    word("sampled", "each chip has a speed of its own, by the seed"),
+    word(
+        "slowest",
+        "every chip is as slow as the slowest of all is expected to be: no draw, so that steps can be folded",
+    ),
+];
+
 /// Spread of routed load.
 pub const BALANCES: &[Choice] = &[
     word("forced", "exactly equal"),

@@ -9,6 +9,7 @@
 //! data-parallel collectives run on behind it.
 
 mod blocks;
+mod chips;
 mod duration;
 mod gradients;
 mod listing;

@@ -625,8 +625,7 @@ impl Lowering<'_> {
         let places = (0..layout.ranks)
             .map(|rank| layout.place(Group::Expert, rank))
             .collect();
-        let mut chips =
-            StepTiming::chip_factors(self.case.seed, layout.ranks, self.case.noise.chip_spread);
+        let mut chips = super::chips::factors(self.case.seed, layout.ranks, self.case.noise);
         let mut slow = Vec::new();
         for fault in &self.case.faults {
             if let Fault::Accelerator { index, left } = *fault

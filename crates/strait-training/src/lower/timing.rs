@@ -5,10 +5,8 @@
 
 use super::wires::{Wire, Wires};
 use crate::links::{ExchangeTime, LoadSpread};
-use rand::RngExt;
 use strait_sim::net::Plan;
 use strait_sim::random::Key;
-use strait_sim::stream::Stream;
 use strait_sim::{Instruction, LaneGroups, LaneRanks, Scratch, Site, Timing, Transfer};
 use strait_units::{Bytes, Ratio, Time};
 
@@ -109,20 +107,6 @@ impl StepTiming {
             Some(Wire::Takes(time)) => *time,
             _ => instruction.base,
         }
-    }
-
-    /// Chip time factors: 1 + a normal deviate, the same chip whatever it runs.
-    pub(crate) fn chip_factors(seed: u64, ranks: u32, spread: Ratio) -> Vec<f64> {
-        let key = Key::new(seed).purpose("chip");
-        (0..ranks)
-            .map(|rank| {
-                // Twelve uniform numbers less six: a normal deviate to all that matters here.
-                let mut stream = Stream::new(key.entity(u64::from(rank)));
-                let deviate = (0..12).map(|_| stream.random::<f64>()).sum::<f64>() - 6.0;
-                // A chip is never faster than three deviations: vendors bin, they do not exceed.
-                (1.0 + spread.get() * deviate.max(-3.0)).max(0.5)
-            })
-            .collect()
     }
 }
 

@@ -185,6 +185,11 @@ pub const CLUSTER: Section = Section {
             count(1, MAX_RANKS),
             "Number of accelerators; or give nodes. A multiple of the server's.",
         ),
+        key(
+            "per_node",
+            count(1, MAX_RANKS),
+            "Accelerators of a server that are used, where not all are: 4 of 8, or 64 of an NVL72 rack's 72.",
+        ),
         with(
             "fabric",
             Kind::Catalogue("fabrics"),

@@ -152,6 +152,13 @@ pub const NOISE: Section = Section {
             "Strait calibration, 2026-11, basis visible rows: chips of one type differ by about 5 % from end to end",
             "Standard deviation of chip speed over chips.",
         ),
+        with(
+            "chips",
+            Kind::Choice(CHIP_SPREADS),
+            "sampled",
+            "a run has chips of its own",
+            "How the spread of chip speed shows.",
+        ),
     ],
 };
 
