@@ -24,4 +24,5 @@ pub mod figures;
 pub mod models;
 pub mod scenario;
 pub mod trace;
+pub mod validate;
 pub mod verdict;

@@ -64,6 +64,11 @@ pub enum Command {
   strait trace scenarios/deepseek-v3/h800.toml -o step.json
   strait trace scenarios/deepseek-v3/h800.toml -o step.json --ranks 0-63 --window 2s..3s")]
     Trace(TraceArgs),
+    /// Predict published training runs and say how far off each is, beside a constant utilisation
+    #[command(after_help = "Examples:
+  strait validate --figures out
+  strait validate --rows mine.csv --json")]
+    Validate(ValidateArgs),
     /// Measure how fast Strait is on this machine (under 20 s)
     #[command(after_help = "Examples:
   strait bench
@@ -152,6 +157,42 @@ pub struct RunArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+}
+
+/// Which published measurements, and what of them.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArgs {
+    /// A table of your own (CSV with the columns of scenarios/published/training-rows.csv) in
+    /// place of the published rows
+    #[arg(long, value_name = "FILE", help_heading = "Rows")]
+    pub rows: Option<PathBuf>,
+    /// vTrain's single-node runs, which are reported apart
+    #[arg(long, help_heading = "Rows", conflicts_with = "rows")]
+    pub single_node: bool,
+    /// Only rows whose id, source or model holds this text (repeatable: any of them)
+    #[arg(long, value_name = "TEXT", help_heading = "Rows")]
+    pub only: Vec<String>,
+    /// Print the scenario that stands for this row, with every assumption, and stop
+    #[arg(long, value_name = "ID", help_heading = "Rows")]
+    pub show: Option<String>,
+    /// List the columns that a table may have, and stop
+    #[arg(long, help_heading = "Rows", conflicts_with_all = ["rows", "show"])]
+    pub columns: bool,
+    /// Fail (exit 4) where a family's median error is more than 0.5 points above that of this file
+    #[arg(long, value_name = "FILE", help_heading = "Check")]
+    pub gate: Option<PathBuf>,
+    /// Write the families' errors to a file that `--gate` reads
+    #[arg(long, value_name = "FILE", help_heading = "Check")]
+    pub write_gate: Option<PathBuf>,
+    /// Threads; never changes an answer [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Write figures (SVG) and their data (CSV) to this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub figures: Option<PathBuf>,
+    /// Write the whole account as a page (Markdown)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub page: Option<PathBuf>,
 }
 
 /// What a timeline shows, and where it goes.

@@ -56,6 +56,42 @@ pub struct Source {
     pub cases: Vec<SourceCase>,
 }
 
+/// The text of a table, which must be a file of text of at most 64 MiB.
+pub fn table(path: &Path) -> Result<String, Failure> {
+    use std::io::Read as _;
+    const LARGEST: u64 = 64 << 20;
+    let name = path.display();
+    let wrong = |what: String, help: &str| Failure::Input(format!("error: {what}\n  help: {help}"));
+    let unreadable = |error: std::io::Error| {
+        wrong(
+            format!("{name} can't be read: {error}"),
+            "check the path and the permissions of the file",
+        )
+    };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(wrong(format!("{name} is no file"), "give a table in CSV"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    (file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(wrong(
+            format!("{name} has more than 64 MiB"),
+            "is this the right file?",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        wrong(
+            format!(
+                "{name} is not UTF-8 text: byte {} can't be read",
+                error.utf8_error().valid_up_to()
+            ),
+            "save the file as UTF-8",
+        )
+    })
+}
+
 fn overrides(args: &ScenarioArgs) -> Overrides {
     Overrides {
         set: (args.set.iter())

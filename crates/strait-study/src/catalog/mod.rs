@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalog");
 
@@ -140,6 +141,8 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     kinds: BTreeMap<String, BTreeMap<String, String>>,
+    /// Of all texts, once asked for.
+    digest: OnceLock<String>,
 }
 
 impl Catalog {
@@ -157,7 +160,10 @@ impl Catalog {
                 }
             }
         }
-        Catalog { kinds }
+        Catalog {
+            kinds,
+            digest: OnceLock::new(),
+        }
     }
 
     /// A catalogue in a folder of the same shape; files are only read, not checked.
@@ -180,7 +186,10 @@ impl Catalog {
                 }
             }
         }
-        Ok(Catalog { kinds })
+        Ok(Catalog {
+            kinds,
+            digest: OnceLock::new(),
+        })
     }
 
     /// All kinds, sorted.
@@ -260,6 +269,10 @@ impl Catalog {
 
     /// SHA-256 over kinds, ids and contents in sorted order, in hexadecimal.
     pub fn digest(&self) -> String {
+        self.digest.get_or_init(|| self.hashed()).clone()
+    }
+
+    fn hashed(&self) -> String {
         let mut hash = Sha256::new();
         for (kind, ids) in &self.kinds {
             for (id, text) in ids {

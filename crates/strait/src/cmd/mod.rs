@@ -13,6 +13,7 @@ mod figures;
 mod run;
 mod schema;
 mod trace;
+mod validate;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{ExitStatus, Failure};
@@ -28,6 +29,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Explain(args) => explain::explain(&args, terminal),
         Command::Schema(args) => schema::schema(&args, terminal),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
+        Command::Validate(args) => validate::validate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
         Command::Completions(args) => completions::completions(&args, terminal),

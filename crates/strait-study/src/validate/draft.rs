@@ -1,0 +1,647 @@
+//! From a published row to the settings of a scenario, and what the row leaves open.
+//!
+//! In: a [`Row`] and the [`Facts`]. Out: a [`Draft`]: scenario settings by path, assumptions in
+//! words, and the settings that a rule has yet to choose; or why the row can't be expressed.
+//! Never looks at the measured value, except at the ratio of two printed figures that says
+//! whether multi-token prediction was counted.
+
+use super::facts::{Facts, Known, MissingRecompute, named};
+use super::rows::Row;
+use super::words::{self, Stated};
+use crate::catalog::Catalog;
+use std::collections::BTreeMap;
+use toml::Value;
+
+/// A job as a row describes it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Family in the report.
+    pub family: String,
+    /// Mixture of experts.
+    pub moe: bool,
+    /// What the rules know.
+    pub known: Known,
+    /// Scenario settings by path.
+    pub set: BTreeMap<String, Value>,
+    /// What was assumed, in words.
+    pub assumed: Vec<String>,
+    /// What is still to be chosen.
+    pub open: Open,
+}
+
+/// What a row leaves open.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    /// Sizes of a micro-batch to choose from.
+    pub micro_batch: Vec<u32>,
+    /// Numbers of virtual stages to choose from, the rule's choice first.
+    pub virtual_stages: Vec<u32>,
+    /// The rule for recomputation.
+    pub recompute: Option<MissingRecompute>,
+    /// The batch was not printed: micro-batches of a pipeline for each of its ranks.
+    pub batch: bool,
+}
+
+/// Sizes of a micro-batch that are tried where none is printed.
+const MICRO_BATCHES: [u32; 5] = [1, 2, 4, 8, 16];
+
+/// Micro-batches for each pipeline rank where no batch is printed.
+const MICRO_BATCHES_A_RANK: u32 = 8;
+
+type Refusal = String;
+
+/// Builds the settings of a row.
+///
+/// # Errors
+///
+/// Why the row can't be expressed, in words.
+pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refusal> {
+    if let Some(why) = row.broken() {
+        return Err(why.to_owned());
+    }
+    if let Some(beyond) = facts.beyond.iter().find(|b| b.when.holds(row)) {
+        return Err(beyond.why.clone());
+    }
+    let known = facts.of(row);
+    let mut draft = Draft {
+        family: String::new(),
+        moe: false,
+        set: known.set.clone(),
+        assumed: known.assumed.clone(),
+        open: Open::default(),
+        known,
+    };
+    let gpus = count(row, "gpus")?.ok_or("the number of accelerators is not printed")?;
+    let accelerator = cluster(&mut draft, row, facts, catalog, gpus)?;
+    model(&mut draft, row, facts, catalog)?;
+    layout(&mut draft, row, gpus)?;
+    precision(&mut draft, row)?;
+    batch(&mut draft, row, gpus)?;
+    noted(&mut draft, row);
+    if let Some(profile) = draft.known.profile.clone() {
+        draft.put("software.profile", profile);
+    }
+    draft.put("noise.jitter", 0.0);
+    draft.put("noise.chips", "slowest");
+    draft.put("economics.rent", "1 USD/h");
+    if draft.moe && !draft.set.contains_key("routing.balance") {
+        if row.says("notes", "forced balance") || row.says("notes", "router forced") {
+            draft.put("routing.balance", "forced");
+        } else if row.says("source", "NVIDIA") || row.says("source", "MoE") {
+            draft.put("routing.balance", "forced");
+            draft.assume("router forced to balance, as NVIDIA's benchmarks do");
+        }
+    }
+    // Finetuning of adapters.
+    if row.says("model", "lora") || row.says("notes", "lora") {
+        draft.put("training.method", "lora");
+    }
+    draft.family = family(&draft, row, &accelerator);
+    Ok(draft)
+}
+
+impl Draft {
+    fn put(&mut self, path: &str, value: impl Into<Value>) {
+        self.set.insert(path.to_owned(), value.into());
+    }
+
+    fn count(&mut self, path: &str, value: u32) {
+        self.put(path, i64::from(value));
+    }
+
+    fn assume(&mut self, words: impl Into<String>) {
+        let words = words.into();
+        if !self.assumed.contains(&words) {
+            self.assumed.push(words);
+        }
+    }
+
+    /// A setting as a whole number.
+    pub fn number(&self, path: &str) -> Option<u32> {
+        let value = self.set.get(path)?.as_integer()?;
+        u32::try_from(value).ok()
+    }
+
+    /// The scenario's text.
+    pub fn text(&self, row: &Row) -> String {
+        let mut sections: BTreeMap<&str, Vec<(&str, &Value)>> = BTreeMap::new();
+        for (path, value) in &self.set {
+            let (section, key) = path.split_once('.').unwrap_or(("", path));
+            sections.entry(section).or_default().push((key, value));
+        }
+        let quoted = |text: &str| Value::String(text.to_owned()).to_string();
+        let title = format!("{}: {} on {} {}", row.id(), row.get("model"), row.get("gpus"), row.get("gpu"));
+        let mut out = format!("title = {}\n", quoted(&title));
+        let source = format!("{} {}", row.get("source"), row.get("url_or_repo_path"));
+        out += &format!("note = {}\n", quoted(source.trim()));
+        for assumption in &self.assumed {
+            out += &format!("# assumed: {}\n", assumption.replace('\n', " "));
+        }
+        for (section, keys) in sections {
+            out += &format!("\n[{section}]\n");
+            for (key, value) in keys {
+                out += &format!("{key} = {value}\n");
+            }
+        }
+        out
+    }
+}
+
+fn count(row: &Row, column: &str) -> Result<Option<u32>, Refusal> {
+    words::count(row.get(column)).map_err(|()| {
+        format!(
+            "{column} is \"{}\", which is no whole number above 0",
+            row.get(column)
+        )
+    })
+}
+
+/// Accelerator, server, network. Returns the accelerator's id.
+fn cluster(
+    draft: &mut Draft,
+    row: &Row,
+    facts: &Facts,
+    catalog: &Catalog,
+    gpus: u32,
+) -> Result<String, Refusal> {
+    let says = row.get("gpu");
+    let named = named(&facts.accelerator, says);
+    let id = match named {
+        Some(named) => named.id.clone(),
+        None => says.to_lowercase().replace([' ', '_'], "-"),
+    };
+    if catalog.accelerator(&id).is_err() {
+        return Err(format!("the catalogue has no accelerator \"{says}\" with the figures that a step needs"));
+    }
+    draft.put("cluster.accelerator", id.as_str());
+    let network = row.get("interconnect");
+    let fact = facts.network.iter().find(|n| n.holds(network, &id));
+    let usual = match catalog.default_cluster(&id) {
+        Ok((node, fabric)) => (Some(node), Some(fabric)),
+        Err(_) => (None, None),
+    };
+    let node_id = fact
+        .and_then(|n| n.node.clone())
+        .or(usual.0)
+        .ok_or_else(|| format!("no server of {id} is known"))?;
+    let node = catalog
+        .node(&node_id)
+        .map_err(|e| format!("server {node_id}: {e}"))?;
+    let whole = node.accelerators;
+    draft.put("cluster.node", node_id.as_str());
+    let used = used_of(gpus, whole);
+    if used != whole {
+        draft.count("cluster.per_node", used);
+        if used < whole && gpus > used && whole <= 8 {
+            draft.assume(format!("{used} of {whole} accelerators of each server used: {gpus} are not whole servers"));
+        }
+    }
+    draft.count("cluster.gpus", gpus);
+    if let Some(fabric) = fact.and_then(|n| n.fabric.clone()).or(usual.1) {
+        draft.put("cluster.fabric", fabric);
+    }
+    // A printed rate that the named server does not already stand for.
+    if let Some((rate, per_gpu)) = words::network_rate(network) {
+        let each = if per_gpu { rate } else { rate / f64::from(whole.min(8)) };
+        let known = node.nic_bandwidth.get() * 8.0 / 1e9;
+        if (each / known - 1.0).abs() > 0.01 {
+            draft.put("cluster.nic_bandwidth", format!("{each} Gb/s"));
+        }
+    } else if gpus > used && network.is_empty() {
+        draft.assume(format!("network of {node_id}: not printed"));
+    }
+    Ok(id)
+}
+
+/// Accelerators used of each server: all, or of a job smaller than a server its own, or of a large
+/// domain (an NVL72 rack) the most that divides the job into whole trays of four.
+fn used_of(gpus: u32, whole: u32) -> u32 {
+    if gpus <= whole {
+        return gpus;
+    }
+    if gpus.is_multiple_of(whole) && whole <= 8 {
+        return whole;
+    }
+    if whole > 8 {
+        // Groups of 8 and 16 ranks do not fit into 72: jobs use 64 of a rack where they can.
+        let best = [64, 72, 56, 48, 36, 32, 16, 8, 4, 2, 1];
+        return best
+            .into_iter()
+            .find(|&n| n <= whole && gpus.is_multiple_of(n))
+            .unwrap_or(1);
+    }
+    (1..=whole).rev().find(|&n| gpus.is_multiple_of(n)).unwrap_or(1)
+}
+
+/// The model: a known one with what the row changes, or its dimensions.
+fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Result<(), Refusal> {
+    let name = row.get("model");
+    let preset = named(&facts.model, name).filter(|m| catalog.contains("models", &m.id));
+    let experts = count(row, "experts")?;
+    let ffn = row.get("ffn_hidden");
+    let mut fields: Vec<(&str, Option<u32>)> = vec![
+        ("layers", count(row, "layers")?),
+        ("hidden", count(row, "hidden")?),
+        ("heads", count(row, "heads")?),
+        ("vocabulary", count(row, "vocab")?),
+    ];
+    let latent = row.get("kv_heads").to_uppercase().contains("MLA");
+    if !latent {
+        fields.push(("kv_heads", count(row, "kv_heads")?));
+    }
+    if let Some(preset) = preset {
+        if let Some(words) = &preset.assume {
+            draft.assume(words.clone());
+        }
+        draft.put("model.preset", preset.id.as_str());
+        draft.moe = catalog
+            .text("models", &preset.id)
+            .is_ok_and(|text| text.contains("[experts]"));
+        draft.set.extend(preset.set.clone());
+        for (field, value) in fields {
+            if let Some(value) = value {
+                draft.count(&format!("model.{field}"), value);
+            }
+        }
+        if !draft.moe
+            && let Some(ffn) = words::leading(ffn)
+        {
+            draft.count("model.ffn", ffn);
+        }
+        if let Some(layers) = draft.number("model.layers")
+            && layers <= 4
+            && row.says("model", "DeepSeek-V3")
+        {
+            draft.count("model.first_dense", 1);
+            draft.assume("one leading dense layer in a slice of four: the memory in its notes leaves room for no more experts");
+        }
+        prediction(draft, row);
+        return Ok(());
+    }
+    let (Some(layers), Some(hidden)) = (fields[0].1, fields[1].1) else {
+        return Err(format!("\"{name}\" is no model of the catalogue, and its dimensions are not printed"));
+    };
+    if latent {
+        return Err(format!("\"{name}\" has latent attention, whose ranks are not printed, and is no model of the catalogue"));
+    }
+    draft.put("model.name", name);
+    draft.count("model.layers", layers);
+    draft.count("model.hidden", hidden);
+    let tensor = count(row, "tp")?.unwrap_or(1);
+    let heads = match fields[2].1 {
+        Some(heads) => heads,
+        None => {
+            let heads = likely_heads(hidden, tensor);
+            draft.assume(format!("{heads} attention heads: not printed, the number that gives a width next to 128"));
+            heads
+        }
+    };
+    draft.count("model.heads", heads);
+    draft.count("model.kv_heads", fields.get(4).and_then(|f| f.1).unwrap_or(heads));
+    if !hidden.is_multiple_of(heads) {
+        return Err(format!("{heads} heads do not divide a hidden width of {hidden}, and no width of a head is printed"));
+    }
+    let year: u32 = row.get("year").parse().unwrap_or(2024);
+    let dense = words::before(ffn, "dense").or_else(|| words::leading(ffn));
+    let inner = match dense {
+        Some(inner) => inner,
+        None => {
+            draft.assume("inner width of four times the hidden width: not printed");
+            4 * hidden
+        }
+    };
+    draft.count("model.ffn", inner);
+    let classic = ["gpt", "bloom", "mpt", "opt", "pythia", "megatron", "mt-nlg"]
+        .iter()
+        .any(|word| row.says("model", word) || row.says("source", word))
+        || (year <= 2022 && inner == 4 * hidden);
+    let squared = row.says("model", "nemotron");
+    if classic || squared {
+        draft.put("model.activation", "plain");
+    }
+    if classic {
+        draft.put("model.norm", "layer");
+        let foundry = row.says("model", "mpt");
+        draft.put("model.biases", !foundry);
+        draft.put("model.tied", true);
+        let length = count(row, "seq_len")?.unwrap_or(2048);
+        if !row.says("model", "bloom") && !foundry {
+            draft.count("model.learned_positions", length);
+        }
+    } else if dense.is_some() && inner == 4 * hidden && experts.is_none() {
+        draft.put("model.activation", "plain");
+        draft.assume("one input projection: the inner width is four times the hidden width");
+    }
+    match fields[3].1 {
+        Some(vocabulary) => draft.count("model.vocabulary", vocabulary),
+        None => {
+            let vocabulary = if classic { 51_200 } else { 128_256 };
+            draft.count("model.vocabulary", vocabulary);
+            draft.assume(format!("vocabulary of {vocabulary}: not printed"));
+        }
+    }
+    if let Some(experts) = experts.filter(|&n| n > 1) {
+        draft.moe = true;
+        draft.count("model.experts", experts);
+        let top_k = count(row, "topk")?.ok_or("the number of experts of a token is not printed")?;
+        draft.count("model.top_k", top_k);
+        let width = words::before(ffn, "expert").or_else(|| words::leading(ffn));
+        draft.count("model.expert_ffn", width.unwrap_or(inner));
+        if let Some(shared) = words::before(ffn, "shared") {
+            draft.count("model.shared_ffn", shared);
+        }
+        draft.assume("every layer a mixture of experts without shared ones: not printed");
+    }
+    Ok(())
+}
+
+/// Whether a DeepSeek-V3 run had its multi-token-prediction module: 260 GFLOPs of a token are
+/// printed with it, 250 without, and a pipeline layout names it.
+fn prediction(draft: &mut Draft, row: &Row) {
+    let preset = draft.set.get("model.preset").and_then(Value::as_str);
+    if preset != Some("deepseek-v3") {
+        return;
+    }
+    let rate = words::figure(row.noted("model_tflops_per_gpu").unwrap_or(""));
+    let gpus = words::figure(row.get("gpus")).unwrap_or(1.0);
+    let tokens = match row.get("metric") {
+        "tokens_per_s_per_gpu" => words::figure(row.get("value")),
+        _ => words::figure(row.noted("tokens_per_s_total").unwrap_or("")).map(|t| t / gpus),
+    };
+    let without = row.says("notes", "w/o mtp");
+    let named = row.noted("pp_layout").map(|layout| layout.contains('m'));
+    let modules = match (named, rate.zip(tokens)) {
+        _ if without => 0,
+        (Some(named), _) => u32::from(named),
+        (None, Some((rate, tokens))) => u32::from(rate * 1e12 / tokens > 255e9),
+        (None, None) => {
+            draft.assume("no multi-token prediction: neither printed nor counted");
+            0
+        }
+    };
+    draft.count("model.mtp", modules);
+}
+
+/// Heads of a width near 128 that tensor ranks can share.
+fn likely_heads(hidden: u32, tensor: u32) -> u32 {
+    let fits = |heads: &u32| hidden.is_multiple_of(*heads) && heads.is_multiple_of(tensor.max(1));
+    (1..=hidden / 32)
+        .filter(fits)
+        .min_by_key(|heads| ((hidden / heads).abs_diff(128), *heads))
+        .unwrap_or(1)
+}
+
+fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
+    let degree = |column: &str, draft: &mut Draft| -> Result<u32, Refusal> {
+        match count(row, column)? {
+            Some(n) => Ok(n),
+            None => {
+                if ["tp", "pp"].contains(&column) {
+                    draft.assume(format!("{column} of 1: not printed"));
+                }
+                Ok(1)
+            }
+        }
+    };
+    let tensor = degree("tp", draft)?;
+    let pipeline = degree("pp", draft)?;
+    let context = degree("cp", draft)?;
+    let expert = degree("ep", draft)?;
+    let grade = row.noted("grade").unwrap_or("");
+    if grade == "D" && row.get("tp").is_empty() && row.get("pp").is_empty() {
+        return Err("its layout is not published".into());
+    }
+    let inner = u64::from(tensor) * u64::from(pipeline) * u64::from(context);
+    if !u64::from(gpus).is_multiple_of(inner) {
+        return Err(format!(
+            "tp {tensor} x pp {pipeline} x cp {context} = {inner} does not divide {gpus} accelerators"
+        ));
+    }
+    draft.count("parallelism.tensor", tensor);
+    draft.count("parallelism.pipeline", pipeline);
+    draft.count("parallelism.context", context);
+    if draft.moe && expert > 1 {
+        draft.count("parallelism.expert", expert);
+    }
+    let expert_tensor = row
+        .noted("etp")
+        .or_else(|| row.noted("expert_tensor"))
+        .or_else(|| row.noted("expert_tp"))
+        .or_else(|| row.noted("ETP"));
+    if let Some(split) = expert_tensor.and_then(words::leading)
+        && draft.moe
+    {
+        draft.count("parallelism.expert_tensor", split);
+    }
+    match row.get("sp").to_lowercase().as_str() {
+        "yes" | "true" | "on" => draft.put("parallelism.sequence", tensor > 1),
+        "no" | "false" | "off" => draft.put("parallelism.sequence", false),
+        _ => {}
+    }
+    if let Some(stage) = words::zero(row.get("zero")) {
+        draft.set.entry("parallelism.zero".into()).or_insert(Value::Integer(0));
+        if !draft.known.set.contains_key("parallelism.zero") {
+            draft.count("parallelism.zero", stage);
+        }
+    }
+    virtual_stages(draft, row, pipeline)?;
+    match words::recompute(row.get("recompute")) {
+        Stated::Nothing => {
+            let rule = draft.known.recompute.unwrap_or(MissingRecompute::Least);
+            draft.open.recompute = Some(rule);
+        }
+        Stated::None => draft.put("parallelism.recompute", "none"),
+        Stated::Full => draft.put("parallelism.recompute", "full"),
+        Stated::Layers(layers) => {
+            draft.put("parallelism.recompute", "full");
+            draft.count("parallelism.recompute_layers", layers);
+        }
+        Stated::Core => draft.put("parallelism.recompute", "selective"),
+        Stated::Parts(parts) => {
+            let list = parts.into_iter().map(Value::from).collect();
+            draft.put("parallelism.recompute", Value::Array(list));
+        }
+    }
+    if let Some(layers) = row.noted("recompute_layers").and_then(words::leading) {
+        draft.put("parallelism.recompute", "full");
+        draft.count("parallelism.recompute_layers", layers);
+    }
+    Ok(())
+}
+
+fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Refusal> {
+    if let Some(stages) = row.noted("pp_layout").and_then(words::stage_layers)
+        && pipeline > 1
+        && stages.len().is_multiple_of(pipeline as usize)
+    {
+        draft.count("parallelism.virtual_stages", stages.len() as u32 / pipeline);
+        let list = stages.into_iter().map(|n| Value::from(i64::from(n))).collect();
+        draft.put("parallelism.stage_layers", Value::Array(list));
+        return Ok(());
+    }
+    if pipeline == 1 {
+        draft.count("parallelism.virtual_stages", 1);
+        return Ok(());
+    }
+    if let Some(stages) = count(row, "vpp")? {
+        draft.count("parallelism.virtual_stages", stages);
+        return Ok(());
+    }
+    // Not printed. The rule of NeMo's and Megatron-Core's recipes from 2023 on: a layer a stage.
+    let layers = draft.number("model.layers").or_else(|| words::leading(row.get("layers")));
+    let interleaves = draft
+        .known
+        .profile
+        .as_deref()
+        .is_some_and(|profile| profile.starts_with("nemo") || profile.starts_with("megatron-2021") || profile.starts_with("megatron-2025") || profile.starts_with("megatron-2026"));
+    let plain = row.says("notes", "not interleaved")
+        || row.says("notes", "VP printed n/a")
+        || row.says("zero", "deepspeed")
+        || !interleaves;
+    let most = layers
+        .filter(|l| l.is_multiple_of(pipeline))
+        .map_or(1, |l| l / pipeline);
+    if plain || most == 1 {
+        draft.count("parallelism.virtual_stages", 1);
+    } else {
+        draft.open.virtual_stages = vec![most, 1];
+    }
+    Ok(())
+}
+
+fn precision(draft: &mut Draft, row: &Row) -> Result<(), Refusal> {
+    if draft.known.set.contains_key("precision.recipe") {
+        return Ok(());
+    }
+    let says = row.get("precision");
+    let (recipe, left_open) = match words::precision(says) {
+        Some(found) => found,
+        None if says.is_empty() => ("bf16", Some("BF16: precision not printed")),
+        None => return Err(format!("the precision \"{says}\" is not known")),
+    };
+    draft.put("precision.recipe", recipe);
+    if let Some(words) = left_open {
+        draft.assume(words);
+    }
+    if says.to_lowercase().contains("fp32 grad") {
+        draft.put("precision.gradient", "fp32");
+    }
+    Ok(())
+}
+
+fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
+    let length = count(row, "seq_len")?;
+    let length = match length {
+        Some(length) => length,
+        None => {
+            let length = if row.get("year").parse().unwrap_or(2024) <= 2023 { 2048 } else { 4096 };
+            draft.assume(format!("sequences of {length} tokens: not printed"));
+            length
+        }
+    };
+    draft.count("training.sequence_length", length);
+    let get = |path: &str| draft.number(path).unwrap_or(1);
+    let inner = get("parallelism.tensor") * get("parallelism.pipeline") * get("parallelism.context");
+    let pipeline = get("parallelism.pipeline");
+    let data = gpus / inner;
+    let micro = count(row, "micro_batch")?;
+    let whole = match count(row, "global_batch_seqs")? {
+        Some(whole) => whole,
+        None => {
+            draft.open.batch = true;
+            let micro = micro.unwrap_or(1);
+            let times = if pipeline > 1 { MICRO_BATCHES_A_RANK * pipeline } else { MICRO_BATCHES_A_RANK };
+            draft.assume(format!("a batch of {times} micro-batches for each pipeline: not printed"));
+            data * micro * times
+        }
+    };
+    draft.count("training.global_batch", whole);
+    if !whole.is_multiple_of(data) {
+        return Err(format!("a batch of {whole} sequences does not divide over {data} data-parallel ranks"));
+    }
+    let each = whole / data;
+    match micro {
+        Some(micro) if each.is_multiple_of(micro) => draft.count("parallelism.micro_batch", micro),
+        Some(micro) => {
+            return Err(format!("{each} sequences of a data-parallel rank are not whole micro-batches of {micro}"));
+        }
+        None => {
+            draft.open.micro_batch = MICRO_BATCHES
+                .into_iter()
+                .filter(|m| each.is_multiple_of(*m))
+                .collect();
+        }
+    }
+    draft.put("training.tokens", format!("{} tokens", u64::from(whole) * u64::from(length) * 100));
+    Ok(())
+}
+
+/// Facts of a recipe that notes print.
+fn noted(draft: &mut Draft, row: &Row) {
+    if let Some(dispatcher) = row.noted("dispatcher") {
+        let word = match dispatcher.to_lowercase() {
+            d if d.contains("deepep") || d.contains("hybrid") => "deduplicated",
+            d if d.contains("allgather") || d.contains("all-gather") => "all-gather",
+            _ => "all-to-all",
+        };
+        draft.put("software.dispatcher", word);
+    }
+    if row.says("notes", "EP all-to-all overlapped") {
+        draft.put("software.expert_overlap", true);
+    }
+    if let Some(graph) = row.noted("cuda_graph") {
+        let scope = graph.split(':').next_back().unwrap_or("");
+        let word = if graph.contains("full_iteration") {
+            "full"
+        } else if scope.contains("attn") || scope.contains("moe") || scope.contains("mlp") {
+            "partial"
+        } else {
+            "none"
+        };
+        draft.put("software.cuda_graphs", word);
+    } else if row.says("source", "Megatron-Bridge") && !row.noted("recipe").unwrap_or("").is_empty() {
+        draft.put("software.cuda_graphs", "none");
+    }
+    if let Some(at) = row.get("notes").find("activation CPU offload ") {
+        let rest = &row.get("notes")[at + "activation CPU offload ".len()..];
+        if let Some(layers) = words::leading(rest) {
+            draft.count("parallelism.offload_layers", layers);
+        }
+    }
+    if let Some(schedule) = row.noted("schedule") {
+        let schedule = schedule.to_lowercase();
+        if schedule.contains("zero-bubble") || schedule.contains("zb") {
+            draft.put("parallelism.schedule", "zb-h1");
+            draft.count("parallelism.virtual_stages", 1);
+        } else if schedule.contains("v-half") || schedule.contains("v-min") || schedule.contains("zbv") {
+            draft.put("parallelism.schedule", "dualpipe-v");
+            draft.count("parallelism.virtual_stages", 1);
+            draft.assume("a V-shaped schedule, taken as DualPipeV");
+        }
+    }
+}
+
+/// Name of the family: publication, and where one spans several, chip, precision and kind.
+fn family(draft: &Draft, row: &Row, accelerator: &str) -> String {
+    let chip = accelerator.split('-').next().unwrap_or(accelerator).to_uppercase();
+    let kind = if draft.moe { "MoE" } else { "dense" };
+    let low = match draft.set.get("precision.recipe").and_then(Value::as_str) {
+        Some("bf16" | "fp16") | None => "BF16",
+        Some("nvfp4") => "FP4",
+        Some(_) => "FP8",
+    };
+    match draft.known.family.as_deref() {
+        Some(name @ ("dgxc" | "Bridge")) => format!("{name} {kind}, {chip} {low}"),
+        Some(name @ ("llm-foundry" | "fms-fsdp")) => {
+            let chip = if accelerator == "a100-sxm-40" { "A100-40".to_owned() } else { chip };
+            format!("{name}, {chip}")
+        }
+        Some(name @ "MLPerf") => format!("{name}, {chip}"),
+        Some(name) => name.to_owned(),
+        None => {
+            let source = row.get("source");
+            let source = if source.is_empty() { "other" } else { source };
+            format!("{source}, {chip}")
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Published measurements, predicted: how far off is Strait?
+//!
+//! In: rows of published training runs. Out: a [`Report`]: per row what was measured and what
+//! comes out, per family the errors, beside those of a constant utilisation; rows that can't be
+//! expressed, each with its reason. Never fits anything to a measured step, and never prints.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`rows`] | tables of published measurements |
+//! | [`facts`] | what is known about publications beyond their rows |
+//! | [`words`] | words of tables, read |
+//! | [`draft`] | a row as scenario settings, and what it leaves open |
+//! | [`predict`] | open settings chosen by rules, the step simulated |
+//! | [`measure`] | metrics to step times and back; conventions of FLOPs |
+//! | [`statistics`] | errors in brief, and the constant to beat |
+//! | [`report`] | the report |
+
+pub mod draft;
+pub mod facts;
+pub mod measure;
+pub mod predict;
+pub mod report;
+pub mod rows;
+pub mod statistics;
+pub mod words;
+
+pub use report::{Family, Predicted, Refused, Report};
+pub use rows::{COLUMNS, Row, TableError};
+
+use crate::catalog::Catalog;
+use facts::{Convention, Facts};
+use measure::{Metric, Scale};
+use predict::Prediction;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use strait_training::simulate::Control;
+
+/// The published rows that the program carries, with the name of their file.
+pub const SHIPPED: (&str, &str) = (
+    "scenarios/published/training-rows.csv",
+    include_str!("../../../../scenarios/published/training-rows.csv"),
+);
+
+/// The single-node rows of vTrain, reported apart.
+pub const SINGLE_NODE: (&str, &str) = (
+    "scenarios/published/vtrain-single-node.csv",
+    include_str!("../../../../scenarios/published/vtrain-single-node.csv"),
+);
+
+/// How rows are worked through.
+#[derive(Clone, Copy)]
+pub struct Effort<'a> {
+    /// Threads; never changes a result.
+    pub threads: usize,
+    /// Set from outside to stop.
+    pub cancel: &'a AtomicBool,
+    /// Told the number of rows done.
+    pub progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// What came of one row.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A prediction.
+    Predicted(Box<Predicted>),
+    /// A reason.
+    Refused(Refused),
+}
+
+/// Predicts every row, in order. `None` if it was stopped.
+pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<Report> {
+    let facts = Facts::shipped();
+    let next = AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<Outcome>>> = rows.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(row) = rows.get(index) else { break };
+            if effort.cancel.load(Ordering::Relaxed) {
+                break;
+            }
+            let outcome = one(row, facts, catalog, effort.cancel);
+            if let Ok(mut slot) = slots[index].lock() {
+                *slot = Some(outcome);
+            }
+            (effort.progress)(done.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..effort.threads.min(rows.len()) {
+            // Where no thread can be had, those that could do the work.
+            let _ = std::thread::Builder::new()
+                .stack_size(16 << 20)
+                .spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut outcomes = Vec::with_capacity(rows.len());
+    for slot in slots {
+        outcomes.push(slot.into_inner().ok().flatten()?);
+    }
+    if effort.cancel.load(Ordering::Relaxed) {
+        return None;
+    }
+    Some(Report::new(outcomes))
+}
+
+/// Everything about one row.
+fn one(row: &Row, facts: &Facts, catalog: &Catalog, cancel: &AtomicBool) -> Outcome {
+    match predicted(row, facts, catalog, cancel) {
+        Ok(predicted) => Outcome::Predicted(Box::new(predicted)),
+        Err(reason) => Outcome::Refused(Refused {
+            id: match row.id() {
+                "" => format!("line {}", row.line),
+                id => id.to_owned(),
+            },
+            source: row.get("source").to_owned(),
+            reason,
+        }),
+    }
+}
+
+fn predicted(
+    row: &Row,
+    facts: &Facts,
+    catalog: &Catalog,
+    cancel: &AtomicBool,
+) -> Result<Predicted, String> {
+    let drafted = draft::draft(row, facts, catalog)?;
+    let metric = Metric::of(row.get("metric"))?;
+    let measured = measure::value(row)?;
+    let convention = drafted.known.convention.unwrap_or(Convention::Full);
+    let control = Control {
+        cancel,
+        progress: &|_| {},
+        threads: 1,
+        full_ranks: false,
+        clock: &|| 0.0,
+    };
+    let prediction = predict::predict(row, drafted, catalog, control)?;
+    let scale = Scale::new(&prediction.case, row, metric, convention);
+    Ok(Predicted::new(row, metric, measured, &scale, &prediction))
+}
+
+/// The scenario that stands for a row, with every choice made.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn scenario_of(row: &Row, catalog: &Catalog, cancel: &AtomicBool) -> Result<String, String> {
+    let drafted = draft::draft(row, Facts::shipped(), catalog)?;
+    let control = Control {
+        cancel,
+        progress: &|_| {},
+        threads: 1,
+        full_ranks: false,
+        clock: &|| 0.0,
+    };
+    let Prediction { draft, .. } = predict::predict(row, drafted, catalog, control)?;
+    Ok(draft.text(row))
+}

@@ -1,0 +1,341 @@
+//! One row's prediction: the open settings are chosen by their rules, the step is simulated, and
+//! so are the alternatives that the rules passed over.
+//!
+//! In: a [`Draft`]. Out: a [`Prediction`], or why there is none. Never looks at the measured
+//! value.
+
+use super::draft::Draft;
+use super::facts::MissingRecompute;
+use super::rows::Row;
+use crate::catalog::Catalog;
+use crate::scenario::{Overrides, Severity, load_text};
+use strait_training::case::{Case, Parallelism, Recompute};
+use strait_training::layout::Layout;
+use strait_training::memory::{self, Setting};
+use strait_training::outcome::{Memory, StepOutcome};
+use strait_training::simulate::{Control, check};
+use strait_training::step::{StepInput, step};
+use strait_units::Time;
+
+/// What Strait says of a row.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The case.
+    pub case: Case,
+    /// Its step.
+    pub step: StepOutcome,
+    /// Settings that would have been as allowed, in words, with their step time.
+    pub alternatives: Vec<(String, Time)>,
+    /// The draft with every choice made.
+    pub draft: Draft,
+}
+
+/// Predicts a row.
+///
+/// # Errors
+///
+/// Why it can't be.
+pub fn predict(
+    row: &Row,
+    mut draft: Draft,
+    catalog: &Catalog,
+    control: Control<'_>,
+) -> Result<Prediction, String> {
+    let case = load(row, &draft, catalog)?;
+    let candidates = candidates(&case, &draft);
+    let mut best: Option<(Choice, Case, StepOutcome)> = None;
+    let mut others: Vec<(String, Time)> = Vec::new();
+    let mut refusal = None;
+    for choice in candidates {
+        let mut case = case.clone();
+        choice.apply(&mut case.parallelism);
+        if let Some(error) = check(&case).first() {
+            refusal = refusal.or(Some(error.to_string()));
+            continue;
+        }
+        let fits = recompute(&mut case, draft.open.recompute);
+        // A micro-batch that does not fit is no choice, unless none does.
+        if !fits && !draft.open.micro_batch.is_empty() && best.is_some() {
+            continue;
+        }
+        let outcome = match simulate(&case, control) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                refusal = refusal.or(Some(error));
+                continue;
+            }
+        };
+        match &best {
+            // Virtual stages follow the rule, the first that works; micro-batches the clock.
+            Some((chosen, _, fastest)) if chosen.virtual_stages != choice.virtual_stages => {
+                if chosen.micro_batch == choice.micro_batch {
+                    others.push((choice.words(), outcome.time));
+                }
+                let _ = fastest;
+            }
+            Some((_, _, fastest)) if fastest.time <= outcome.time => {
+                others.push((choice.words(), outcome.time));
+            }
+            Some((old, _, slower)) => {
+                others.push((old.words(), slower.time));
+                best = Some((choice, case, outcome));
+            }
+            None => best = Some((choice, case, outcome)),
+        }
+    }
+    let (choice, case, outcome) =
+        best.ok_or_else(|| refusal.unwrap_or_else(|| "no setting that is allowed works".into()))?;
+    choice.record(&mut draft);
+    if draft.open.recompute.is_some() {
+        record_recompute(&mut draft, &case.parallelism);
+        others.extend(other_recompute(&case, draft.open.recompute, control));
+    }
+    if draft.open.batch {
+        others.extend(other_batches(&case, control));
+    }
+    Ok(Prediction {
+        case,
+        step: outcome,
+        alternatives: others,
+        draft,
+    })
+}
+
+/// The scenario of a draft, resolved.
+fn load(row: &Row, draft: &Draft, catalog: &Catalog) -> Result<Case, String> {
+    let text = draft.text(row);
+    match load_text(row.id(), &text, catalog, &Overrides::default()) {
+        Ok(loaded) => {
+            let mut cases = loaded.cases;
+            match cases.pop() {
+                Some(resolved) => Ok(resolved.case),
+                None => Err("its scenario has no case".into()),
+            }
+        }
+        Err(faults) => {
+            let first = faults
+                .iter()
+                .find(|d| d.severity == Severity::Error)
+                .or(faults.first());
+            Err(first.map_or_else(|| "its scenario can't be read".into(), |d| d.message.clone()))
+        }
+    }
+}
+
+/// Settings that a rule chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Choice {
+    micro_batch: Option<u32>,
+    virtual_stages: Option<u32>,
+}
+
+impl Choice {
+    fn apply(self, parallelism: &mut Parallelism) {
+        if let Some(sequences) = self.micro_batch {
+            parallelism.micro_batch = sequences;
+        }
+        if let Some(stages) = self.virtual_stages {
+            parallelism.virtual_stages = stages;
+        }
+    }
+
+    fn words(self) -> String {
+        let mut words = Vec::new();
+        if let Some(stages) = self.virtual_stages {
+            words.push(format!("{stages} virtual stages"));
+        }
+        if let Some(sequences) = self.micro_batch {
+            words.push(format!("micro-batch of {sequences}"));
+        }
+        words.join(", ")
+    }
+
+    fn record(self, draft: &mut Draft) {
+        if let Some(stages) = self.virtual_stages {
+            draft.set.insert("parallelism.virtual_stages".into(), i64::from(stages).into());
+            draft.assumed.push(format!("{stages} virtual stages: not printed, a layer a stage where that works"));
+        }
+        if let Some(sequences) = self.micro_batch {
+            draft.set.insert("parallelism.micro_batch".into(), i64::from(sequences).into());
+            draft.assumed.push(format!("micro-batch of {sequences}: not printed, the fastest that fits"));
+        }
+    }
+}
+
+fn candidates(case: &Case, draft: &Draft) -> Vec<Choice> {
+    let options = |list: &[u32]| -> Vec<Option<u32>> {
+        match list {
+            [] => vec![None],
+            list => list.iter().copied().map(Some).collect(),
+        }
+    };
+    let mut found = Vec::new();
+    for virtual_stages in options(&draft.open.virtual_stages) {
+        for micro_batch in options(&draft.open.micro_batch) {
+            let choice = Choice {
+                micro_batch,
+                virtual_stages,
+            };
+            let mut parallelism = case.parallelism.clone();
+            choice.apply(&mut parallelism);
+            let phase = &case.training.phases[0];
+            let laid = Layout::new(
+                &parallelism,
+                &case.model,
+                &case.cluster,
+                phase.sequence_length,
+                phase.global_batch,
+            );
+            if laid.is_ok() {
+                found.push(choice);
+            }
+        }
+    }
+    if found.is_empty() {
+        // What is wrong is then said by the check of the first.
+        found.push(Choice {
+            micro_batch: draft.open.micro_batch.first().copied(),
+            virtual_stages: draft.open.virtual_stages.last().copied(),
+        });
+    }
+    found
+}
+
+/// One step of the case's only phase.
+fn simulate(case: &Case, control: Control<'_>) -> Result<StepOutcome, String> {
+    let phase = &case.training.phases[0];
+    let input = StepInput {
+        case,
+        parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),
+        sequence_length: phase.sequence_length,
+        global_batch: phase.global_batch,
+    };
+    step(input, control).map_err(|error| error.to_string())
+}
+
+/// Memory of the fullest rank, without simulating.
+pub fn memory_of(case: &Case) -> Option<Memory> {
+    let phase = &case.training.phases[0];
+    let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
+    let layout = Layout::new(
+        parallelism,
+        &case.model,
+        &case.cluster,
+        phase.sequence_length,
+        phase.global_batch,
+    )
+    .ok()?;
+    Some(memory::peak(
+        Setting {
+            model: &case.model,
+            parallelism,
+            precision: &case.precision,
+            software: &case.software,
+            capacity: case.cluster.accelerator.memory,
+        },
+        &layout,
+    ))
+}
+
+fn fits(case: &Case) -> bool {
+    memory_of(case).is_some_and(|memory| memory.fits())
+}
+
+/// Chooses recomputation by the rule; says whether the job then fits.
+fn recompute(case: &mut Case, rule: Option<MissingRecompute>) -> bool {
+    match rule {
+        None => fits(case),
+        Some(MissingRecompute::Full) => {
+            case.parallelism.recompute = Recompute::Full;
+            fits(case)
+        }
+        Some(MissingRecompute::Least) => {
+            case.parallelism.recompute = Recompute::None;
+            case.parallelism.recompute_layers = None;
+            if fits(case) {
+                return true;
+            }
+            // Only the share of layers that memory asks for, never all at once.
+            case.parallelism.recompute = Recompute::Full;
+            let most = layers_of_a_stage(case);
+            for layers in 1..=most {
+                case.parallelism.recompute_layers = Some(layers);
+                if fits(case) {
+                    return true;
+                }
+            }
+            case.parallelism.recompute_layers = None;
+            false
+        }
+    }
+}
+
+fn layers_of_a_stage(case: &Case) -> u32 {
+    let stages = case.parallelism.pipeline * case.parallelism.virtual_stages.max(1);
+    case.model.layers.div_ceil(stages.max(1))
+}
+
+fn record_recompute(draft: &mut Draft, parallelism: &Parallelism) {
+    let rule = match draft.open.recompute {
+        Some(MissingRecompute::Full) => "not printed, the default of its generation",
+        _ => "not printed, the least that fits",
+    };
+    let words = match (&parallelism.recompute, parallelism.recompute_layers) {
+        (Recompute::Full, Some(layers)) => {
+            draft.set.insert("parallelism.recompute".into(), "full".into());
+            draft.set.insert("parallelism.recompute_layers".into(), i64::from(layers).into());
+            format!("{layers} layers of a stage recomputed")
+        }
+        (Recompute::Full, None) => {
+            draft.set.insert("parallelism.recompute".into(), "full".into());
+            "all layers recomputed".to_owned()
+        }
+        _ => {
+            draft.set.insert("parallelism.recompute".into(), "none".into());
+            "nothing recomputed".to_owned()
+        }
+    };
+    draft.assumed.push(format!("{words}: {rule}"));
+}
+
+/// The other way that a run may have recomputed: nothing where layers were taken to be, and for
+/// code of before 2022 nothing at all.
+fn other_recompute(
+    case: &Case,
+    rule: Option<MissingRecompute>,
+    control: Control<'_>,
+) -> Option<(String, Time)> {
+    let mut other = case.clone();
+    let words = match (rule?, &case.parallelism.recompute) {
+        (MissingRecompute::Full, _) => {
+            other.parallelism.recompute = Recompute::Selective;
+            "attention core alone recomputed"
+        }
+        (MissingRecompute::Least, Recompute::Full) => {
+            other.parallelism.recompute = Recompute::None;
+            other.parallelism.recompute_layers = None;
+            "nothing recomputed"
+        }
+        // That nothing was recomputed where all fits is what every recipe does.
+        (MissingRecompute::Least, _) => return None,
+    };
+    let outcome = simulate(&other, control).ok()?;
+    Some((words.to_owned(), outcome.time))
+}
+
+/// Half and twice the batch, scaled to the tokens of the one that was taken.
+fn other_batches(case: &Case, control: Control<'_>) -> Vec<(String, Time)> {
+    let whole = case.training.phases[0].global_batch;
+    let mut found = Vec::new();
+    for (batch, words) in [(whole / 2, "half the batch"), (whole * 2, "twice the batch")] {
+        let mut other = case.clone();
+        other.training.phases[0].global_batch = batch;
+        if let Ok(outcome) = simulate(&other, control)
+            && batch > 0
+        {
+            let scaled = outcome.time.scaled(f64::from(whole) / f64::from(batch));
+            found.push((words.to_owned(), scaled));
+        }
+    }
+    found
+}

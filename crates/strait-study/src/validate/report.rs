@@ -1,0 +1,267 @@
+//! What validation says: rows, families, and all of it in brief.
+//!
+//! In: outcomes of rows. Out: a [`Report`] that serialises as the contract says. Never predicts.
+
+use super::Outcome;
+use super::measure::{Metric, Scale, hardware_flops};
+use super::predict::Prediction;
+use super::rows::Row;
+use super::statistics::{Summary, best_constant, constant_errors, mean, quantile, summary};
+use serde::Serialize;
+
+/// A row with its prediction.
+#[derive(Clone, Debug, Serialize)]
+pub struct Predicted {
+    /// Name.
+    pub id: String,
+    /// Family.
+    pub family: String,
+    /// Grade of the publication's settings, A to D.
+    pub grade: String,
+    /// `dense` or `moe`.
+    pub class: &'static str,
+    /// Metric.
+    pub metric: String,
+    /// What was measured.
+    pub measured: f64,
+    /// What comes out.
+    pub predicted: f64,
+    /// predicted / measured - 1.
+    pub error: f64,
+    /// End of the 80 % interval, in the metric.
+    pub low: f64,
+    /// Its other end.
+    pub high: f64,
+    /// What was assumed.
+    pub assumptions: Vec<String>,
+    /// Accelerator.
+    pub accelerator: String,
+    /// Publication.
+    pub source: String,
+    /// Model.
+    pub model: String,
+    /// Accelerators.
+    pub gpus: u64,
+    /// Measured step, seconds.
+    #[serde(skip)]
+    pub measured_s: f64,
+    /// Predicted step, seconds.
+    #[serde(skip)]
+    pub predicted_s: f64,
+    /// The step at the peak of the row's operand type, seconds: what a constant divides.
+    #[serde(skip)]
+    pub ideal_s: f64,
+}
+
+/// A row that has no prediction.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refused {
+    /// Name.
+    pub id: String,
+    /// Publication.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Errors of rows of one kind, fractions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Family {
+    /// Name.
+    pub family: String,
+    /// Predicted rows.
+    pub rows: usize,
+    /// Mean absolute error.
+    pub mean: f64,
+    /// Median absolute error.
+    pub median: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// Mean signed error.
+    pub bias: f64,
+    /// Mean absolute error of the best constant utilisation fitted to this family.
+    pub constant_mean: f64,
+    /// Its 90th percentile.
+    pub constant_p90: f64,
+    /// Its median.
+    pub constant_median: f64,
+    /// That constant.
+    pub constant: f64,
+    /// Share of rows whose 80 % interval holds the measured value.
+    pub coverage: f64,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// All predicted rows that count.
+    pub overall: Family,
+    /// Families, in the order of their first rows.
+    pub families: Vec<Family>,
+    /// Sets of rows across families that are asked about most.
+    pub groups: Vec<Family>,
+    /// Rows.
+    pub rows: Vec<Predicted>,
+    /// Rows without prediction.
+    pub refused: Vec<Refused>,
+}
+
+impl Predicted {
+    /// Joins a row and its prediction.
+    pub fn new(
+        row: &Row,
+        metric: Metric,
+        measured: f64,
+        scale: &Scale,
+        prediction: &Prediction,
+    ) -> Predicted {
+        let predicted = scale.of(prediction.step.time);
+        let case = &prediction.case;
+        let peaks = case.cluster.accelerator.peaks;
+        let bf16 = peaks.bf16.or(peaks.fp16).map_or(f64::NAN, |p| p.get());
+        Predicted {
+            id: row.id().to_owned(),
+            family: prediction.draft.family.clone(),
+            grade: grade(row),
+            class: if prediction.draft.moe { "moe" } else { "dense" },
+            metric: row.get("metric").to_owned(),
+            measured,
+            predicted,
+            error: predicted / measured - 1.0,
+            low: predicted,
+            high: predicted,
+            assumptions: prediction.draft.assumed.clone(),
+            accelerator: case.cluster.accelerator.id.clone(),
+            source: row.get("source").to_owned(),
+            model: row.get("model").to_owned(),
+            gpus: u64::from(case.cluster.nodes) * u64::from(case.cluster.node.accelerators),
+            measured_s: scale.time(measured).seconds(),
+            predicted_s: prediction.step.time.seconds(),
+            ideal_s: hardware_flops(case) / bf16,
+        }
+        .checked(metric)
+    }
+
+    fn checked(self, _metric: Metric) -> Predicted {
+        self
+    }
+}
+
+fn grade(row: &Row) -> String {
+    match row.noted("grade") {
+        Some(grade) => grade.chars().take(1).collect::<String>().to_uppercase(),
+        None => String::new(),
+    }
+}
+
+impl Family {
+    /// Sums up rows under a name.
+    pub fn of(name: &str, rows: &[&Predicted]) -> Family {
+        let errors: Vec<f64> = rows.iter().map(|r| r.error).collect();
+        let Summary {
+            rows: count,
+            mean: mean_error,
+            median,
+            p90,
+            bias,
+        } = summary(&errors);
+        let ideal: Vec<f64> = rows.iter().map(|r| r.ideal_s).collect();
+        let measured: Vec<f64> = rows.iter().map(|r| r.measured_s).collect();
+        let constant = best_constant(&ideal, &measured);
+        let flat: Vec<f64> = constant_errors(&ideal, &measured, constant)
+            .iter()
+            .map(|e| e.abs())
+            .collect();
+        let held = rows
+            .iter()
+            .filter(|r| r.low <= r.measured && r.measured <= r.high)
+            .count();
+        Family {
+            family: name.to_owned(),
+            rows: count,
+            mean: mean_error,
+            median,
+            p90,
+            bias,
+            constant_mean: mean(&flat),
+            constant_p90: quantile(&flat, 0.9),
+            constant_median: quantile(&flat, 0.5),
+            constant,
+            coverage: held as f64 / count as f64,
+        }
+    }
+}
+
+/// Families that are reported but don't count in `overall`.
+fn apart(family: &str) -> bool {
+    family.contains("single node") && family.starts_with("vTrain") || family.contains("memory")
+}
+
+impl Report {
+    /// Sums up outcomes, in their order.
+    pub fn new(outcomes: Vec<Outcome>) -> Report {
+        let mut rows = Vec::new();
+        let mut refused = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Predicted(row) => rows.push(*row),
+                Outcome::Refused(row) => refused.push(row),
+            }
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for row in &rows {
+            if !names.contains(&row.family.as_str()) {
+                names.push(&row.family);
+            }
+        }
+        let families = names
+            .iter()
+            .map(|name| {
+                let of: Vec<&Predicted> = rows.iter().filter(|r| r.family == *name).collect();
+                Family::of(name, &of)
+            })
+            .collect();
+        let counted: Vec<&Predicted> = rows.iter().filter(|r| !apart(&r.family)).collect();
+        let overall = Family::of("overall", &counted);
+        let groups = groups(&counted);
+        Report {
+            overall,
+            families,
+            groups,
+            rows,
+            refused,
+        }
+    }
+}
+
+/// Sets of rows that are asked about.
+fn groups(rows: &[&Predicted]) -> Vec<Family> {
+    let measured_chip = |row: &Predicted| {
+        ["a100", "h100-sxm", "h200-sxm", "h800", "b200", "gb200"]
+            .iter()
+            .any(|chip| row.accelerator.starts_with(chip))
+            && row.accelerator != "h100-sxm-96"
+            && !row.family.contains("FP4")
+    };
+    let graded = |row: &Predicted| ["A", "B"].contains(&row.grade.as_str());
+    type Test<'a> = &'a dyn Fn(&Predicted) -> bool;
+    let tests: [(&str, Test<'_>); 6] = [
+        ("dense, grades A and B, chips with a kernel table", &|r| {
+            r.class == "dense" && graded(r) && measured_chip(r)
+        }),
+        ("mixture of experts", &|r| r.class == "moe"),
+        ("dense", &|r| r.class == "dense"),
+        ("A100", &|r| r.accelerator.starts_with("a100")),
+        ("Hopper", &|r| r.accelerator.starts_with('h')),
+        ("Blackwell", &|r| {
+            r.accelerator.starts_with('b') || r.accelerator.starts_with("gb")
+        }),
+    ];
+    tests
+        .iter()
+        .filter_map(|(name, test)| {
+            let of: Vec<&Predicted> = rows.iter().copied().filter(|r| test(r)).collect();
+            (!of.is_empty()).then(|| Family::of(name, &of))
+        })
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! Published measurements as rows of a CSV file.
+//!
+//! In: text with the columns of `scenarios/published/training-rows.csv`. Out: [`Row`]s of plain
+//! texts, each with its line. Never interprets a field: a row that can't be understood is refused
+//! later, with its reason.
+
+use std::collections::BTreeMap;
+
+/// Columns that a table must have: without them no row can be told from another or judged.
+pub const REQUIRED: [&str; 5] = ["id", "gpus", "gpu", "metric", "value"];
+
+/// One published measurement, as printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Line of the file, from 1.
+    pub line: u64,
+    fields: BTreeMap<String, String>,
+    broken: Option<String>,
+}
+
+impl Row {
+    /// A field, trimmed; empty where the table lacks the column.
+    pub fn get(&self, column: &str) -> &str {
+        self.fields.get(column).map_or("", |text| text.trim())
+    }
+
+    /// The row's name.
+    pub fn id(&self) -> &str {
+        self.get("id")
+    }
+
+    /// Why the line is no row of its table, where it is none.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// `key=value` in the notes; the value ends at a semicolon.
+    pub fn noted(&self, key: &str) -> Option<&str> {
+        self.get("notes").split(';').find_map(|part| {
+            let (name, value) = part.trim().split_once('=')?;
+            (name.trim() == key).then(|| value.trim())
+        })
+    }
+
+    /// A field or note, in lower case, holds this text.
+    pub fn says(&self, column: &str, text: &str) -> bool {
+        self.get(column)
+            .to_lowercase()
+            .contains(&text.to_lowercase())
+    }
+
+    /// A row from columns and texts, for tables of another form and for tests.
+    pub fn of<'a>(line: u64, fields: impl IntoIterator<Item = (&'a str, String)>) -> Row {
+        Row {
+            line,
+            fields: fields
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text))
+                .collect(),
+            broken: None,
+        }
+    }
+}
+
+/// Why a table is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// No header, or one that lacks columns.
+    #[error(
+        "{name}:1: the header lacks {}: a table of published rows has the columns id, gpus, gpu, metric, value and those that describe the job (`strait validate --columns` lists them)",
+        missing.join(", ")
+    )]
+    Header {
+        /// File.
+        name: String,
+        /// What is missing.
+        missing: Vec<String>,
+    },
+    /// Twice the same column.
+    #[error("{name}:1: the header has the column {column} twice: which one is meant?")]
+    Twice {
+        /// File.
+        name: String,
+        /// Column.
+        column: String,
+    },
+}
+
+/// All columns that are read.
+pub const COLUMNS: [(&str, &str); 35] = [
+    ("id", "name of the row"),
+    ("source", "publication"),
+    ("url_or_repo_path", "where it is"),
+    ("year", "year of the measurement"),
+    ("model", "name; a known one fills in what the row leaves out"),
+    ("params_total", "parameters; not read"),
+    ("params_active", "parameters of one token; not read"),
+    ("layers", "transformer layers"),
+    ("hidden", "hidden width"),
+    ("ffn_hidden", "inner width; \"18432 dense / 2048 expert\" for both kinds"),
+    ("heads", "attention heads"),
+    ("kv_heads", "key/value heads; MLA for latent attention of a known model"),
+    ("experts", "routed experts of a layer; empty for a dense model"),
+    ("topk", "experts of a token"),
+    ("seq_len", "tokens of a sequence"),
+    ("vocab", "rows of the embedding"),
+    ("global_batch_seqs", "sequences of a batch"),
+    ("micro_batch", "sequences of a micro-batch"),
+    ("gpus", "accelerators"),
+    ("gpu", "accelerator"),
+    ("interconnect", "links in and between servers"),
+    ("tp", "tensor-parallel ranks"),
+    ("pp", "pipeline ranks"),
+    ("vpp", "virtual stages of a pipeline rank"),
+    ("dp", "data-parallel ranks; not needed"),
+    ("cp", "context-parallel ranks"),
+    ("ep", "expert-parallel ranks"),
+    ("sp", "sequence parallelism: yes or no"),
+    ("zero", "what data-parallel ranks shard"),
+    ("precision", "operand types"),
+    ("recompute", "activations that are recomputed"),
+    ("metric", "what was measured"),
+    ("value", "the measurement"),
+    ("unit", "its unit; not read"),
+    ("notes", "key=value; pairs and remarks; grade= first"),
+];
+
+/// Reads a table. Lines that are no rows of it are kept, marked, so that they are counted.
+///
+/// # Errors
+///
+/// A header that is missing or lacks a required column.
+pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let header: Vec<String> = match reader.headers() {
+        Ok(header) => header.iter().map(str::to_owned).collect(),
+        Err(_) => Vec::new(),
+    };
+    let missing: Vec<String> = REQUIRED
+        .iter()
+        .filter(|column| !header.iter().any(|h| h == *column))
+        .map(|column| (*column).to_owned())
+        .collect();
+    if !missing.is_empty() {
+        return Err(TableError::Header {
+            name: name.to_owned(),
+            missing,
+        });
+    }
+    for (index, column) in header.iter().enumerate() {
+        if !column.is_empty() && header[..index].contains(column) {
+            return Err(TableError::Twice {
+                name: name.to_owned(),
+                column: column.clone(),
+            });
+        }
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for record in reader.records() {
+        match record {
+            Ok(record) => {
+                if record.iter().all(str::is_empty) {
+                    continue;
+                }
+                let line = record.position().map_or(0, csv::Position::line);
+                let broken = (record.len() != header.len()).then(|| {
+                    format!(
+                        "line {line} has {} fields, the header {}",
+                        record.len(),
+                        header.len()
+                    )
+                });
+                let fields = header
+                    .iter()
+                    .zip(record.iter())
+                    .map(|(name, text)| (name.clone(), text.to_owned()))
+                    .collect();
+                rows.push(Row {
+                    line,
+                    fields,
+                    broken,
+                });
+            }
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                rows.push(Row {
+                    line,
+                    fields: BTreeMap::new(),
+                    broken: Some(format!("line {line} can't be read: {error}")),
+                });
+            }
+        }
+    }
+    // Rows of one name can't be told apart.
+    for index in 0..rows.len() {
+        let id = rows[index].id().to_owned();
+        if rows[index].broken.is_none() && id.is_empty() {
+            rows[index].broken = Some(format!("line {} has no id", rows[index].line));
+        } else if rows[..index].iter().any(|r| !id.is_empty() && r.id() == id) {
+            rows[index].broken = Some(format!("the id {id} stands in the table twice"));
+        }
+    }
+    Ok(rows)
+}
+
+/// Rows of `vtrain-single-node.csv`, whose columns differ: the same jobs as vTrain's multi-node
+/// rows, on one server.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_single_node(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
+    let mut rows = Vec::new();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header: Vec<String> = match reader.headers() {
+        Ok(header) => header.iter().map(str::to_owned).collect(),
+        Err(_) => Vec::new(),
+    };
+    for record in reader.records().flatten() {
+        let line = record.position().map_or(0, csv::Position::line);
+        let get = |column: &str| -> String {
+            let at = header.iter().position(|h| h == column);
+            at.and_then(|at| record.get(at)).unwrap_or("").to_owned()
+        };
+        let hidden: u64 = get("hidden").parse().unwrap_or(0);
+        let seconds = get("iteration_time_ms")
+            .parse::<f64>()
+            .map_or(String::new(), |ms| (ms / 1000.0).to_string());
+        let same = |column: &'static str| (column, get(column));
+        rows.push(Row::of(
+            line,
+            [
+                same("id"),
+                ("source", "vTrain (MICRO'24) single-node validation data".into()),
+                ("url_or_repo_path", get("source")),
+                ("year", "2023".into()),
+                ("model", format!("GPT h{} l{}", get("hidden"), get("layers"))),
+                same("layers"),
+                same("hidden"),
+                ("ffn_hidden", (4 * hidden).to_string()),
+                same("heads"),
+                ("kv_heads", get("heads")),
+                same("seq_len"),
+                ("vocab", "51200".into()),
+                same("global_batch_seqs"),
+                same("micro_batch"),
+                same("gpus"),
+                ("gpu", "A100-SXM4-80GB".into()),
+                ("interconnect", "NVLink3 single node".into()),
+                same("tp"),
+                same("pp"),
+                same("dp"),
+                ("cp", "1".into()),
+                ("precision", "FP16 mixed (not stated in data)".into()),
+                ("recompute", "not stated in data".into()),
+                ("metric", "iteration_time_s".into()),
+                ("value", seconds),
+                ("unit", "s".into()),
+                ("notes", "grade=B; vocabulary and recompute not in the data".into()),
+            ],
+        ));
+    }
+    if rows.is_empty() {
+        return Err(TableError::Header {
+            name: name.to_owned(),
+            missing: vec!["iteration_time_ms".into()],
+        });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_lacks_columns_is_refused_with_their_names() {
+        let error = read("x.csv", "id,gpu\na,b\n").map(drop).map_err(|e| e.to_string());
+        let message = error.expect_err("a table without values");
+        assert!(message.contains("x.csv:1"), "{message}");
+        assert!(message.contains("gpus, metric, value"), "{message}");
+        assert!(read("empty", "").is_err());
+    }
+
+    #[test]
+    fn broken_lines_are_kept_and_say_why() {
+        let text = "id,gpus,gpu,metric,value,notes\n\
+                    a,8,H100,iteration_time_s,1.5,\"grade=A; x=3; and so on\"\n\
+                    b,8\n\
+                    a,8,H100,iteration_time_s,2,\n\
+                    ,8,H100,iteration_time_s,2,\n";
+        let rows = read("x.csv", text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(rows.len(), 4);
+        assert_eq!(rows[0].noted("grade"), Some("A"));
+        assert_eq!(rows[0].noted("x"), Some("3"));
+        assert_eq!(rows[0].noted("y"), None);
+        assert!(rows[0].broken().is_none());
+        assert!(rows[1].broken().is_some_and(|why| why.contains("2 fields")));
+        assert!(rows[2].broken().is_some_and(|why| why.contains("twice")));
+        assert!(rows[3].broken().is_some_and(|why| why.contains("no id")));
+    }
+}

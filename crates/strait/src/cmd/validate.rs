@@ -1,0 +1,153 @@
+//! `strait validate`: published runs, predicted.
+//!
+//! In: the published rows, or a user's table. Out: errors by family and by row. Never judges by
+//! itself: only `--gate` turns an error into an exit status.
+
+use crate::cli::ValidateArgs;
+use crate::exit::{ExitStatus, Failure};
+use crate::progress::Progress;
+use crate::terminal::Terminal;
+use std::sync::atomic::AtomicBool;
+use strait_study::catalog::Catalog;
+use strait_study::validate::{self, Effort, Report, Row, rows};
+
+/// Predicts every row and reports.
+pub fn validate(
+    args: &ValidateArgs,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<ExitStatus, Failure> {
+    if args.columns {
+        return columns(terminal);
+    }
+    let rows = selected(args)?;
+    let catalog = Catalog::embedded();
+    if let Some(id) = &args.show {
+        return show(&rows, id, &catalog, terminal, cancel);
+    }
+    let report = predicted(&rows, args, &catalog, terminal, cancel)?;
+    if terminal.json() {
+        terminal.object(&report)?;
+    } else {
+        terminal.result(&plain(&report))?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn plain(report: &Report) -> String {
+    let mut out = String::new();
+    for f in report.families.iter().chain(&report.groups).chain([&report.overall]) {
+        out += &format!(
+            "{:<48} {:>4} mean {:>6.1} median {:>6.1} p90 {:>6.1} bias {:>+6.1} | const {:>5.1} {:>5.1} {:>5.1} cover {:>4.0}\n",
+            f.family, f.rows, 100.0*f.mean, 100.0*f.median, 100.0*f.p90, 100.0*f.bias, 100.0*f.constant_mean, 100.0*f.constant_median, 100.0*f.constant_p90, 100.0*f.coverage
+        );
+    }
+    let mut reasons: Vec<(String, usize)> = Vec::new();
+    for r in &report.refused {
+        match reasons.iter_mut().find(|x| x.0 == r.reason) { Some(x) => x.1 += 1, None => reasons.push((r.reason.clone(), 1)) }
+    }
+    for (reason, n) in reasons { out += &format!("refused {n}: {reason}\n"); }
+    out
+}
+
+fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {
+    if terminal.json() {
+        let list: Vec<_> = (rows::COLUMNS.iter())
+            .map(|(name, meaning)| serde_json::json!({
+                "name": name,
+                "meaning": meaning,
+                "required": rows::REQUIRED.contains(name),
+            }))
+            .collect();
+        terminal.object(&list)?;
+        return Ok(ExitStatus::Done);
+    }
+    let text: String = (rows::COLUMNS.iter())
+        .map(|(name, meaning)| {
+            let mark = if rows::REQUIRED.contains(name) { "*" } else { " " };
+            format!("{mark} {name:<18} {meaning}\n")
+        })
+        .collect();
+    terminal.result(&format!("{text}\n* required; the others where they are known\n"))?;
+    Ok(ExitStatus::Done)
+}
+
+/// The rows that are asked for.
+fn selected(args: &ValidateArgs) -> Result<Vec<Row>, Failure> {
+    let bad = |error: validate::TableError| Failure::Input(format!("error: {error}"));
+    let all = match (&args.rows, args.single_node) {
+        (Some(path), _) => {
+            let text = crate::source::table(path)?;
+            rows::read(&path.display().to_string(), &text).map_err(bad)?
+        }
+        (None, true) => {
+            let (name, text) = validate::SINGLE_NODE;
+            rows::read_single_node(name, text).map_err(bad)?
+        }
+        (None, false) => {
+            let (name, text) = validate::SHIPPED;
+            rows::read(name, text).map_err(bad)?
+        }
+    };
+    let wanted = |row: &Row| {
+        args.only.is_empty()
+            || args.only.iter().any(|text| {
+                ["id", "source", "model", "gpu"]
+                    .iter()
+                    .any(|column| row.says(column, text))
+            })
+    };
+    let chosen: Vec<Row> = all.into_iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        return Err(Failure::Input(if args.only.is_empty() {
+            "error: the table has no rows\n  help: each line below the header is one measurement".to_owned()
+        } else {
+            format!(
+                "error: no row has an id, source, model or accelerator with \"{}\" in it\n  help: leave --only out to see all rows",
+                args.only.join("\" or \"")
+            )
+        }));
+    }
+    Ok(chosen)
+}
+
+fn show(
+    rows: &[Row],
+    id: &str,
+    catalog: &Catalog,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<ExitStatus, Failure> {
+    let Some(row) = rows.iter().find(|row| row.id() == id) else {
+        return Err(Failure::Input(format!(
+            "error: no row is called \"{id}\"\n  help: `strait validate -v` lists all of them"
+        )));
+    };
+    match validate::scenario_of(row, catalog, cancel) {
+        Ok(text) => terminal.result(&text)?,
+        Err(reason) => {
+            return Err(Failure::Input(format!(
+                "error: {id} has no scenario: {reason}"
+            )));
+        }
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn predicted(
+    rows: &[Row],
+    args: &ValidateArgs,
+    catalog: &Catalog,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<Report, Failure> {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    let progress = Progress::new(terminal, 1);
+    let total = rows.len().max(1) as f64;
+    let effort = Effort {
+        threads: args.threads.map_or_else(available, |n| n as usize),
+        cancel,
+        progress: &|done| progress.set(0, done as f64 / total),
+    };
+    validate::validate(rows, catalog, effort).ok_or(Failure::Interrupted)
+}
