@@ -494,6 +494,21 @@ fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Ref
         .profile
         .as_deref()
         .is_some_and(|profile| profile.starts_with("nemo") || profile.starts_with("megatron-2021") || profile.starts_with("megatron-2025") || profile.starts_with("megatron-2026"));
+    // Embedding and head count as a layer each where that makes the layers divide (BLOOM-176B and
+    // Llama 3 405B are laid out so): one layer a stage, the first and the last stage none.
+    if row.says("notes", "first/last stage one layer fewer")
+        && let Some(layers) = layers
+        && (layers + 2).is_multiple_of(pipeline)
+    {
+        let stages = layers + 2;
+        draft.count("parallelism.virtual_stages", stages / pipeline);
+        let list = (0..stages)
+            .map(|stage| Value::from(i64::from(stage != 0 && stage + 1 != stages)))
+            .collect();
+        draft.put("parallelism.stage_layers", Value::Array(list));
+        draft.assume("a layer a stage, none in the first and the last: the notes say one fewer");
+        return Ok(());
+    }
     let plain = row.says("notes", "not interleaved")
         || row.says("notes", "VP printed n/a")
         || row.says("zero", "deepspeed")
