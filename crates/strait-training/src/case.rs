@@ -104,7 +104,7 @@ pub struct Parallelism {
 }
 
 /// Precision recipes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// FP16 mixed, with loss scaling.
     Fp16,
@@ -116,6 +116,16 @@ pub enum Precision {
     Fp8Block,
     /// MXFP8: 1×32 scales in hardware.
     Mxfp8,
+    /// NVFP4: 4-bit elements with 1×16 scales in hardware and a scale per tensor, behind a random
+    /// Hadamard transform where they feed weight gradients.
+    Nvfp4,
+}
+
+impl Precision {
+    /// Linear layers run in fewer than 16 bits.
+    pub fn narrow(self) -> bool {
+        !matches!(self, Precision::Fp16 | Precision::Bf16)
+    }
 }
 
 /// The types of what is kept between steps and sent between ranks.
@@ -138,6 +148,25 @@ pub struct PrecisionRecipe {
     pub recipe: Precision,
     /// Storage types.
     pub state: StateBytes,
+    /// Layers at the end of the model whose linear layers stay in BF16 under a narrower recipe.
+    pub bf16_layers: u32,
+}
+
+impl PrecisionRecipe {
+    /// Operand types of layer `layer` of a model of `layers`; prediction modules count as layers
+    /// past the last.
+    pub fn of_layer(&self, layer: u32, layers: u32) -> Precision {
+        PrecisionRecipe::layer_type(self.recipe, self.bf16_layers, layer, layers)
+    }
+
+    /// The same of its parts.
+    pub(crate) fn layer_type(recipe: Precision, kept: u32, layer: u32, layers: u32) -> Precision {
+        if recipe.narrow() && kept > 0 && layer >= layers.saturating_sub(kept) {
+            Precision::Bf16
+        } else {
+            recipe
+        }
+    }
 }
 
 /// A part of the run with a batch, a sequence length and a layout of its own.
@@ -254,6 +283,9 @@ pub enum Dispatcher {
 pub enum Graphs {
     /// Every kernel is launched by the host.
     None,
+    /// Attention, routers and dense feed-forward networks are captured; between dispatch and combine,
+    /// at both ends of the model and in the optimizer the host launches.
+    Partial,
     /// Captured: no host cost and no launch gaps.
     Full,
 }

@@ -70,7 +70,9 @@ fn hardware(case: &Case, table: &Table, top: &Place, reader: &mut Reader) {
         recipe,
         Precision::Fp8Tensor | Precision::Fp8Block | Precision::Mxfp8
     );
-    let lacks = if fp8 {
+    let lacks = if recipe == Precision::Nvfp4 {
+        peaks.fp4.is_none().then_some("FP4")
+    } else if fp8 {
         peaks.fp8.is_none().then_some("FP8")
     } else if recipe == Precision::Bf16 {
         peaks.bf16.is_none().then_some("BF16")
@@ -82,7 +84,9 @@ fn hardware(case: &Case, table: &Table, top: &Place, reader: &mut Reader) {
             "scenario::precision-unsupported",
             format!("{} has no {kind}", case.cluster.accelerator.name),
         )
-        .help(if fp8 {
+        .help(if recipe == Precision::Nvfp4 {
+            "use recipe = \"mxfp8\" or \"bf16\", or an accelerator with FP4, such as b200"
+        } else if fp8 {
             "use recipe = \"bf16\", or an accelerator with FP8"
         } else {
             "use another recipe"

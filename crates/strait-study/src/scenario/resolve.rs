@@ -438,6 +438,7 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
         "fp8-tensor" => Precision::Fp8Tensor,
         "fp8-block" => Precision::Fp8Block,
         "mxfp8" => Precision::Mxfp8,
+        "nvfp4" => Precision::Nvfp4,
         _ => Precision::Bf16,
     };
     let bytes = |word: &str| match word {
@@ -467,8 +468,10 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
             bytes(word)
         }
     };
+    let bf16_layers = reader.count(scope, "bf16_layers").unwrap_or(0);
     Some(PrecisionRecipe {
         recipe,
+        bf16_layers,
         state: StateBytes {
             weight,
             gradient,
@@ -725,6 +728,7 @@ fn software(
         &facts.cuda_graphs.value,
         &facts.cuda_graphs.source,
     ) {
+        "partial" => Graphs::Partial,
         "full" => Graphs::Full,
         _ => Graphs::None,
     };

@@ -63,6 +63,10 @@ pub const RECIPES: &[Choice] = &[
         "FP8 with 1x128 and 128x128 scales: DeepSeek's recipe",
     ),
     word("mxfp8", "MXFP8: a scale per 32 elements, in hardware"),
+    word(
+        "nvfp4",
+        "NVFP4: linear layers in FP4 with a scale per 16 elements, in hardware; attention, head, router and norms in BF16",
+    ),
 ];
 
 /// Storage types.
@@ -123,6 +127,10 @@ pub const DISPATCHERS: &[Choice] = &[
 /// CUDA graphs.
 pub const GRAPHS: &[Choice] = &[
     word("none", "the host launches every kernel"),
+    word(
+        "partial",
+        "attention, routers and dense feed-forward networks are captured; experts, both ends of the model and the optimizer are launched by the host",
+    ),
     word("full", "captured: no host cost, no launch gaps"),
 ];
 

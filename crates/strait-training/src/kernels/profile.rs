@@ -50,6 +50,9 @@ pub struct Reference {
     /// Dense FP8 peak, where it has one.
     #[serde(default)]
     pub fp8: Option<FlopRate>,
+    /// Dense FP4 peak, where it has one.
+    #[serde(default)]
+    pub fp4: Option<FlopRate>,
     /// HBM bandwidth, datasheet.
     pub memory_bandwidth: Bandwidth,
     /// Board power limit, where known; without it power bounds are not scaled.
@@ -105,6 +108,9 @@ pub struct TensorTables {
     /// MXFP8.
     #[serde(default)]
     pub mxfp8: Option<TensorFacts>,
+    /// NVFP4.
+    #[serde(default)]
+    pub nvfp4: Option<TensorFacts>,
 }
 
 /// One family of matrix-product kernels.

@@ -9,7 +9,7 @@ use super::duration::Durations;
 use super::pricing::{durations_on, invalid};
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
-use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
+use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, StageContents};
 use crate::links::{CollectiveKind, LoadSpread};
 use crate::ops::{Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
@@ -80,6 +80,9 @@ pub(super) struct ChunkPasses {
     pub(super) parameters: Vec<PassParameters>,
 }
 
+/// What tells the passes of layers apart: experts, attention window, recompute, operand types.
+type LayerKind = (bool, Option<u32>, bool, Precision);
+
 pub(super) struct Lowering<'a> {
     pub(super) case: &'a Case,
     pub(super) layout: &'a Layout,
@@ -87,7 +90,7 @@ pub(super) struct Lowering<'a> {
     pub(super) schedule: &'a Schedule,
     pub(super) durations: Durations<'a>,
     /// Timed passes by kind of layer, alone and paired.
-    pub(super) cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
+    pub(super) cache: BTreeMap<LayerKind, (TimedPass, TimedPass)>,
 }
 
 /// Lowers one step of a phase.
@@ -276,7 +279,8 @@ impl Lowering<'_> {
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
         let exchanges = self.exchanges();
-        let kind = (moe, model.window_of(layer), recompute);
+        let precision = self.case.precision.of_layer(layer, model.layers);
+        let kind = (moe, model.window_of(layer), recompute, precision);
         let (lone, paired) = self.cache.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
             (

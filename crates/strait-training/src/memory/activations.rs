@@ -67,6 +67,8 @@ fn linear_input(precision: Precision) -> f64 {
         Precision::Fp8Tensor => 1.0,
         // A 4-byte scale for 128 elements; a 1-byte scale for 32.
         Precision::Fp8Block | Precision::Mxfp8 => 1.0 + 1.0 / 32.0,
+        // The copy along the tokens, for the weight gradient; a 1-byte scale for 16.
+        Precision::Nvfp4 => 0.5 + 1.0 / 16.0,
     }
 }
 
@@ -225,7 +227,7 @@ fn attention(
         Precision::Fp16 | Precision::Bf16 => HALF,
         // One copy serves the attention and the projection behind it.
         Precision::Fp8Block => E5M6,
-        Precision::Fp8Tensor | Precision::Mxfp8 => HALF + input,
+        Precision::Fp8Tensor | Precision::Mxfp8 | Precision::Nvfp4 => HALF + input,
     };
     let core = match setting.software.attention {
         AttentionKernel::Unfused => {

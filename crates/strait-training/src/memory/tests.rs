@@ -17,6 +17,7 @@ const MIXED: PrecisionRecipe = PrecisionRecipe {
         master: 4.0,
         moments: 8.0,
     },
+    bf16_layers: 0,
 };
 
 /// FP32 master weights and gradients, BF16 moments (arXiv 2412.19437, section 3.3.3).
@@ -28,6 +29,7 @@ const DEEPSEEK: PrecisionRecipe = PrecisionRecipe {
         master: 4.0,
         moments: 4.0,
     },
+    bf16_layers: 0,
 };
 
 fn software(attention: AttentionKernel) -> Software {

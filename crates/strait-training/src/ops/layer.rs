@@ -13,9 +13,10 @@ use crate::model::Experts;
 /// The segments of layer `layer`; `recompute` says whether this layer is among those that
 /// recompute everything (full recomputation may be limited to a number of layers).
 pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
+    let shape = shape.at(layer);
     match shape.model.experts_of(layer) {
-        Some(experts) => moe_layer(shape, experts, layer, recompute),
-        None => dense_layer(shape, layer, recompute),
+        Some(experts) => moe_layer(&shape, experts, layer, recompute),
+        None => dense_layer(&shape, layer, recompute),
     }
 }
 
@@ -28,6 +29,7 @@ fn dense_layer(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
         layer,
         phase,
         exchange: None,
+        captured: true,
     };
     let mut first = Vec::new();
     if recompute && shape.recomputes_layers() {
@@ -60,6 +62,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "attn(F)",
+            captured: true,
         },
         Segment {
             ops: moe.forward.clone(),
@@ -67,6 +70,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "mlp(F)",
+            captured: false,
         },
     ];
     let after = after_combine(shape);
@@ -78,6 +82,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "add(F)",
+            captured: false,
         });
     }
 
@@ -91,6 +96,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "recompute",
+            captured: true,
         });
     }
     let mut before = Vec::new();
@@ -105,6 +111,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: Vec::new(),
         layer,
         phase: "exchange(B)",
+        captured: false,
     });
     backward.push(Segment {
         ops: moe.backward,
@@ -112,6 +119,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: moe.weight,
         layer,
         phase: "mlp(B)",
+        captured: false,
     });
     let mut last = moe.route_backward;
     last.extend(attention.backward);
@@ -121,6 +129,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: attention.weight,
         layer,
         phase: "attn(B)",
+        captured: true,
     });
     Pass { forward, backward }
 }

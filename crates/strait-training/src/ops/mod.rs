@@ -197,6 +197,9 @@ pub struct Segment {
     pub layer: u32,
     /// Name of the phase in the published trace, for tests: `attn(F)` and so on.
     pub phase: &'static str,
+    /// Graphs of a part of a layer capture it: attention, router, dense feed-forward network
+    /// (the scopes `attn`, `mlp`, `moe_router` and `moe_preprocess` of Megatron-Core).
+    pub captured: bool,
 }
 
 /// Forward and backward segments of one layer, or of the work at either end of the model.

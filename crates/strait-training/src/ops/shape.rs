@@ -5,11 +5,12 @@
 
 use super::list::Linear;
 use crate::case::{
-    AttentionKernel, Case, Dispatcher, Fusion, Parallelism, Precision, Recompute, RecomputePart,
-    Software, TensorOverlap,
+    AttentionKernel, Case, Dispatcher, Fusion, Parallelism, Precision, PrecisionRecipe, Recompute,
+    RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::MatrixType;
 use crate::model::Model;
+use std::borrow::Cow;
 
 /// One micro-batch on one rank.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Shape<'a> {
     pub expert_tensor: u64,
     /// Precision of linear layers.
     pub precision: Precision,
+    /// Layers at the end of the model that stay in BF16.
+    pub bf16_layers: u32,
     /// Bytes of an accumulated gradient.
     pub gradient_bytes: f64,
     /// Software generation.
@@ -53,9 +56,24 @@ impl<'a> Shape<'a> {
             expert: u64::from(layout.expert),
             expert_tensor: u64::from(layout.expert_tensor),
             precision: case.precision.recipe,
+            bf16_layers: case.precision.bf16_layers,
             gradient_bytes: case.precision.state.gradient,
             software: case.software,
             recompute: layout.recompute.clone(),
+        }
+    }
+
+    /// The shape as layer `layer` sees it: the last ones may stay in BF16.
+    pub(super) fn at(&self, layer: u32) -> Cow<'_, Shape<'a>> {
+        let precision =
+            PrecisionRecipe::layer_type(self.precision, self.bf16_layers, layer, self.model.layers);
+        if precision == self.precision {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(Shape {
+                precision,
+                ..self.clone()
+            })
         }
     }
 
@@ -169,5 +187,6 @@ pub fn operand(precision: Precision) -> MatrixType {
         Precision::Fp8Tensor => MatrixType::Fp8Tensor,
         Precision::Fp8Block => MatrixType::Fp8Block,
         Precision::Mxfp8 => MatrixType::Mxfp8,
+        Precision::Nvfp4 => MatrixType::Nvfp4,
     }
 }

@@ -36,6 +36,7 @@ fn shape(model: &Model, sequence: u64, precision: Precision) -> Shape<'_> {
         expert: 1,
         expert_tensor: 1,
         precision,
+        bf16_layers: 0,
         gradient_bytes: 4.0,
         software: software(),
         recompute: Recompute::None,
@@ -400,4 +401,34 @@ fn fillers_are_weight_gradients() {
             }
         }
     }
+}
+
+#[test]
+fn nvfp4_reads_twice_and_keeps_its_last_layers() {
+    let model = llama(4, 4_096, 14_336, 32, 8);
+    let casts = |shape: &Shape<'_>, layer: u32| -> f64 {
+        ops(&[layer_pass(shape, layer, false)])
+            .filter(|op| op.class == Class::Cast)
+            .map(|op| match op.work {
+                Work::Memory(_, bytes) => bytes.as_f64(),
+                _ => 0.0,
+            })
+            .sum()
+    };
+    let narrow = shape(&model, 4_096, Precision::Nvfp4);
+    let mx = shape(&model, 4_096, Precision::Mxfp8);
+    // 5.125 bytes an element of each cast against 4.
+    let ratio = casts(&narrow, 0) / casts(&mx, 0);
+    assert!((ratio - 5.125 / 4.0).abs() < 1e-6, "{ratio}");
+    let kept = Shape {
+        bf16_layers: 1,
+        ..narrow.clone()
+    };
+    assert_eq!(casts(&kept, 2), casts(&narrow, 2));
+    assert_eq!(casts(&kept, 3), 0.0);
+    let bf16 = shape(&model, 4_096, Precision::Bf16);
+    assert_eq!(
+        layer_pass(&kept, 3, false).forward,
+        layer_pass(&bf16, 3, false).forward
+    );
 }
