@@ -162,3 +162,40 @@ fn partial_graphs_leave_the_experts_to_the_host() {
     let text = fault(SPARSE, &[("software.cuda_graphs", "attention")]);
     assert!(text.contains("none, partial, full"), "{text}");
 }
+
+#[test]
+fn adapters_spare_weight_gradients_and_their_memory() {
+    let lora = |more: &[(&str, &str)]| {
+        let set: Vec<_> = [("training.method", "lora")]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        step(BASE, &set)
+    };
+    let (full, small) = (step(BASE, &[]), lora(&[]));
+    // Two of three products are left, and the kernels of adapters come on top.
+    let ratio = small.time.seconds() / full.time.seconds();
+    assert!(0.6 < ratio && ratio < 0.95, "{ratio}");
+    let large = lora(&[("training.lora_rank", "256")]);
+    assert!(large.time > small.time);
+    for name in ["gradients", "master", "moments"] {
+        assert!(part(&small, name) < 0.2 * part(&full, name), "{name}");
+    }
+    assert!(part(&large, "adapters") == 16.0 * part(&small, "adapters"));
+    assert_eq!(part(&full, "adapters"), 0.0);
+    // Counted by the model, not by what is trained.
+    assert!(small.rate_causal > full.rate_causal);
+    // Sharded weights are still gathered, but next to nothing is reduced.
+    let fsdp = [("parallelism.zero", "3"), ("parallelism.tensor", "1")];
+    assert!(lora(&fsdp).time < step(BASE, &fsdp).time);
+    assert!(part(&lora(&fsdp), "weights") < part(&small, "weights"));
+    let text = fault(BASE, &[("training.lora_rank", "8")]);
+    assert!(text.contains("no adapters are trained"), "{text}");
+    let text = fault(BASE, &[("training.method", "qlora")]);
+    assert!(text.contains("values: full, lora"), "{text}");
+    let text = fault(
+        BASE,
+        &[("training.method", "lora"), ("training.lora_rank", "0")],
+    );
+    assert!(text.contains("training.lora_rank"), "{text}");
+}

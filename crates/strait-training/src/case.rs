@@ -190,9 +190,34 @@ pub struct Phase {
     pub parallelism: Option<Parallelism>,
 }
 
+/// Which weights are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// All.
+    #[default]
+    Full,
+    /// Low-rank adapters beside every linear layer; the model's own weights are frozen.
+    Lora {
+        /// Inner width of an adapter.
+        rank: u32,
+    },
+}
+
+impl Method {
+    /// Inner width of adapters, where the model's own weights are frozen.
+    pub fn adapters(self) -> Option<u64> {
+        match self {
+            Method::Full => None,
+            Method::Lora { rank } => Some(u64::from(rank)),
+        }
+    }
+}
+
 /// What is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
+    /// Which weights are trained.
+    pub method: Method,
     /// The phases in order; at least one. The one with most tokens is the main phase.
     pub phases: Vec<Phase>,
 }

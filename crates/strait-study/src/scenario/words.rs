@@ -78,6 +78,15 @@ pub const STORAGE: &[Choice] = &[
     word("none", "not kept"),
 ];
 
+/// Which weights are trained.
+pub const METHODS: &[Choice] = &[
+    word("full", "all weights"),
+    word(
+        "lora",
+        "low-rank adapters on the linear layers; the model's own weights are frozen",
+    ),
+];
+
 /// Spread of routed load.
 pub const BALANCES: &[Choice] = &[
     word("forced", "exactly equal"),

@@ -9,7 +9,7 @@
 //! trained with dropout, whose masks take a byte. Later code keeps no masks.
 
 use super::Setting;
-use crate::case::{AttentionKernel, Precision, Recompute, RecomputePart};
+use crate::case::{AttentionKernel, Method, Precision, Recompute, RecomputePart};
 use crate::layout::Layout;
 use crate::model::{Activation, Attention, Experts};
 
@@ -72,6 +72,15 @@ fn linear_input(precision: Precision) -> f64 {
     }
 }
 
+/// Bytes of a saved input of a linear layer: a frozen one saves none, its adapter keeps the same
+/// tensor in 16 bits. (What adapters keep between A and B, `rank` wide, is left out.)
+fn saved_input(setting: Setting<'_>) -> f64 {
+    match setting.method {
+        Method::Full => linear_input(setting.precision.recipe),
+        Method::Lora { .. } => HALF,
+    }
+}
+
 /// The named parts that are recomputed.
 fn parts(recompute: &Recompute) -> &[RecomputePart] {
     match recompute {
@@ -106,7 +115,7 @@ pub(super) fn layer(
     }
     let parts = parts(recompute);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
-    let input = linear_input(setting.precision.recipe);
+    let input = saved_input(setting);
     let unfused = setting.software.attention == AttentionKernel::Unfused;
     let mask = if unfused { 1.0 } else { 0.0 };
     let norm_output = kept(RecomputePart::Norm, input * hidden * along);
@@ -169,7 +178,7 @@ fn inner_network(setting: Setting<'_>, parts: &[RecomputePart], elements: f64) -
     let after = if recomputed {
         0.0
     } else {
-        linear_input(precision)
+        saved_input(setting)
     };
     (gates * before + after) * elements
 }
@@ -185,7 +194,7 @@ fn attention(
     let model = setting.model;
     let tensor = f64::from(layout.tensor);
     let precision = setting.precision.recipe;
-    let input = linear_input(precision);
+    let input = saved_input(setting);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
     let (heads, projections, output_width) = match model.attention {
         Attention::Grouped {

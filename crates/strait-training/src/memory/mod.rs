@@ -13,9 +13,10 @@ mod activations;
 mod tests;
 mod weights;
 
-use crate::case::{Parallelism, Precision, PrecisionRecipe, Recompute, Software, Zero};
+use crate::case::{Method, Parallelism, Precision, PrecisionRecipe, Recompute, Software, Zero};
 use crate::layout::{Layout, StageContents};
 use crate::model::{Activation, Model};
+use crate::ops::{Shape, layer_pass, mtp_entry_pass, trained};
 use crate::outcome::{Memory, MemoryPart};
 use crate::schedule::Held;
 use activations::Kept;
@@ -33,6 +34,8 @@ pub struct Setting<'a> {
     pub precision: &'a PrecisionRecipe,
     /// Software generation: its attention kernel is read.
     pub software: &'a Software,
+    /// Which weights are trained.
+    pub method: Method,
     /// Memory of an accelerator.
     pub capacity: Bytes,
 }
@@ -110,6 +113,7 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
     let held = weights::of_stages(setting.model, layout, stages);
     let (shard, expert_shard) = (f64::from(layout.shard), f64::from(layout.expert_shard));
     let sharded = held.dense() / shard + held.experts / expert_shard;
+    let adapters = adapters(setting, layout, stages);
     let largest = layers(setting.model, stages)
         .map(|index| {
             weights::layer(
@@ -141,6 +145,19 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
         held.all()
     };
     let optimizer = if of(Zero::Zero1) { sharded } else { held.all() };
+    // Of a frozen model only adapters have gradients and optimizer states; that few are held whole
+    // while gradients are added up.
+    let (gradients, optimizer, added) = match adapters {
+        None => (gradients, optimizer, 0.0),
+        Some(trained) => {
+            let owned = if of(Zero::Zero1) {
+                trained.dense() / shard + trained.experts / expert_shard
+            } else {
+                trained.all()
+            };
+            (trained.all(), owned, trained.all())
+        }
+    };
     // Layers that stay in BF16 have no copies.
     let uncast: f64 = layers(setting.model, stages)
         .filter(|&index| {
@@ -161,6 +178,7 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
     };
     vec![
         ("weights", weights_held * state.weight),
+        ("weights of adapters", added * state.weight),
         (
             copies_name(setting.precision.recipe),
             cast * fp8_copies(setting.precision),
@@ -169,6 +187,27 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
         ("master weights", optimizer * state.master),
         ("optimizer moments", optimizer * state.moments),
     ]
+}
+
+/// Adapters of a frozen model on a rank.
+fn adapters(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> Option<Weights> {
+    setting.method.adapters()?;
+    let shape = Shape::of(
+        (setting.model, setting.precision),
+        (setting.software, setting.method),
+        setting.parallelism,
+        layout.sequence_length,
+    );
+    let mut held = Weights::default();
+    for index in layers(setting.model, stages) {
+        let (linear, experts) = trained(&layer_pass(&shape, index, false));
+        held.linear += linear;
+        held.experts += experts;
+    }
+    if stages.iter().any(|stage| stage.mtp) {
+        held.linear += f64::from(setting.model.mtp) * trained(&mtp_entry_pass(&shape)).0;
+    }
+    Some(held)
 }
 
 /// What these are called.

@@ -75,6 +75,7 @@ impl Job {
             parallelism: &self.parallelism,
             precision: &self.precision,
             software: &software,
+            method: crate::case::Method::Full,
             capacity,
         };
         then(setting, &layout)

@@ -29,8 +29,19 @@ impl Shape<'_> {
     }
 
     /// Cast of a layer's input, `elements` in all.
+    ///
+    /// Where weights are frozen, nothing is transposed for their gradients: the library quantizes
+    /// along the rows alone.
     pub(super) fn cast_input(&self, list: &mut List, name: &'static str, elements: f64) {
+        let frozen = self.adapters.is_some();
         match self.precision {
+            Precision::Fp8Tensor | Precision::Mxfp8 if frozen => {
+                list.memory(name, Class::Cast, MemoryClass::Cast, 3.0 * elements);
+            }
+            Precision::Nvfp4 if frozen => {
+                let bytes = NVFP4_CAST - (0.5 + 1.0 / 16.0);
+                list.memory(name, Class::Cast, MemoryClass::Cast, bytes * elements);
+            }
             Precision::Fp16 | Precision::Bf16 => {}
             Precision::Fp8Block => {
                 list.memory(name, Class::Cast, MemoryClass::Cast, 3.0 * elements);

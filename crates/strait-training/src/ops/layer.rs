@@ -3,6 +3,7 @@
 //! In: a [`Shape`] and the layer's index. Out: forward and backward segments. Never
 //! overlaps anything: that is the schedule's doing.
 
+use super::adapters::adapted;
 use super::attention::{Boundary, attention_half, post_norm};
 use super::experts::{combine, dispatch, moe_half};
 use super::feedforward::dense_half;
@@ -14,9 +15,13 @@ use crate::model::Experts;
 /// recompute everything (full recomputation may be limited to a number of layers).
 pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
     let shape = shape.at(layer);
-    match shape.model.experts_of(layer) {
+    let pass = match shape.model.experts_of(layer) {
         Some(experts) => moe_layer(&shape, experts, layer, recompute),
         None => dense_layer(&shape, layer, recompute),
+    };
+    match shape.adapters {
+        Some(rank) => adapted(pass, rank),
+        None => pass,
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::list::Linear;
 use crate::case::{
-    AttentionKernel, Case, Dispatcher, Fusion, Parallelism, Precision, PrecisionRecipe, Recompute,
-    RecomputePart, Software, TensorOverlap,
+    AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision, PrecisionRecipe,
+    Recompute, RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::MatrixType;
 use crate::model::Model;
@@ -41,13 +41,30 @@ pub struct Shape<'a> {
     pub software: Software,
     /// Recomputed parts.
     pub recompute: Recompute,
+    /// Inner width of adapters, where the model's own weights are frozen.
+    pub adapters: Option<u64>,
 }
 
 impl<'a> Shape<'a> {
     /// The shape of a case with a given layout and sequence length.
     pub fn new(case: &'a Case, layout: &Parallelism, sequence_length: u32) -> Shape<'a> {
+        Shape::of(
+            (&case.model, &case.precision),
+            (&case.software, case.training.method),
+            layout,
+            sequence_length,
+        )
+    }
+
+    /// The same from the parts of a case that it needs.
+    pub(crate) fn of(
+        (model, precision): (&'a Model, &PrecisionRecipe),
+        (software, method): (&Software, Method),
+        layout: &Parallelism,
+        sequence_length: u32,
+    ) -> Shape<'a> {
         Shape {
-            model: &case.model,
+            model,
             batch: u64::from(layout.micro_batch),
             sequence: u64::from(sequence_length),
             context: u64::from(layout.context),
@@ -55,11 +72,12 @@ impl<'a> Shape<'a> {
             sequence_parallel: layout.sequence && layout.tensor > 1,
             expert: u64::from(layout.expert),
             expert_tensor: u64::from(layout.expert_tensor),
-            precision: case.precision.recipe,
-            bf16_layers: case.precision.bf16_layers,
-            gradient_bytes: case.precision.state.gradient,
-            software: case.software,
+            precision: precision.recipe,
+            bf16_layers: precision.bf16_layers,
+            gradient_bytes: precision.state.gradient,
+            software: *software,
             recompute: layout.recompute.clone(),
+            adapters: method.adapters(),
         }
     }
 
