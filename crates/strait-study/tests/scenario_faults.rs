@@ -308,7 +308,7 @@ recipe = "fp9"
        |
     19 | recipe = "fp9"
        |          ^^^^^ not one of its values
-       = help: values: fp16, bf16, fp8-tensor, fp8-block, mxfp8
+       = help: values: fp16, bf16, fp8-tensor, fp8-block, mxfp8, nvfp4
     "#);
 }
 

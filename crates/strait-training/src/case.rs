@@ -16,6 +16,9 @@ pub enum ScheduleKind {
     GPipe,
     /// One forward, one backward; interleaved when there are virtual stages.
     OneFOneB,
+    /// The same, its steady state made of pairs of one forward and one backward chunk, whose expert
+    /// communication and compute overlap (Megatron-Core's `overlap_moe_expert_parallel_comm`).
+    OverlappedOneFOneB,
     /// Zero-bubble H1: weight gradients fill the cool-down.
     ZbH1,
     /// DeepSeek's two-way schedule with overlapped pairs.
@@ -104,7 +107,7 @@ pub struct Parallelism {
 }
 
 /// Precision recipes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// FP16 mixed, with loss scaling.
     Fp16,
@@ -116,6 +119,16 @@ pub enum Precision {
     Fp8Block,
     /// MXFP8: 1×32 scales in hardware.
     Mxfp8,
+    /// NVFP4: 4-bit elements with 1×16 scales in hardware and a scale per tensor, behind a random
+    /// Hadamard transform where they feed weight gradients.
+    Nvfp4,
+}
+
+impl Precision {
+    /// Linear layers run in fewer than 16 bits.
+    pub fn narrow(self) -> bool {
+        !matches!(self, Precision::Fp16 | Precision::Bf16)
+    }
 }
 
 /// The types of what is kept between steps and sent between ranks.
@@ -138,6 +151,25 @@ pub struct PrecisionRecipe {
     pub recipe: Precision,
     /// Storage types.
     pub state: StateBytes,
+    /// Layers at the end of the model whose linear layers stay in BF16 under a narrower recipe.
+    pub bf16_layers: u32,
+}
+
+impl PrecisionRecipe {
+    /// Operand types of layer `layer` of a model of `layers`; prediction modules count as layers
+    /// past the last.
+    pub fn of_layer(&self, layer: u32, layers: u32) -> Precision {
+        PrecisionRecipe::layer_type(self.recipe, self.bf16_layers, layer, layers)
+    }
+
+    /// The same of its parts.
+    pub(crate) fn layer_type(recipe: Precision, kept: u32, layer: u32, layers: u32) -> Precision {
+        if recipe.narrow() && kept > 0 && layer >= layers.saturating_sub(kept) {
+            Precision::Bf16
+        } else {
+            recipe
+        }
+    }
 }
 
 /// A part of the run with a batch, a sequence length and a layout of its own.
@@ -161,9 +193,34 @@ pub struct Phase {
     pub parallelism: Option<Parallelism>,
 }
 
+/// Which weights are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// All.
+    #[default]
+    Full,
+    /// Low-rank adapters beside every linear layer; the model's own weights are frozen.
+    Lora {
+        /// Inner width of an adapter.
+        rank: u32,
+    },
+}
+
+impl Method {
+    /// Inner width of adapters, where the model's own weights are frozen.
+    pub fn adapters(self) -> Option<u64> {
+        match self {
+            Method::Full => None,
+            Method::Lora { rank } => Some(u64::from(rank)),
+        }
+    }
+}
+
 /// What is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
+    /// Which weights are trained.
+    pub method: Method,
     /// The phases in order; at least one. The one with most tokens is the main phase.
     pub phases: Vec<Phase>,
 }
@@ -267,6 +324,9 @@ pub enum Dispatcher {
 pub enum Graphs {
     /// Every kernel is launched by the host.
     None,
+    /// Attention, routers and dense feed-forward networks are captured; between dispatch and combine,
+    /// at both ends of the model and in the optimizer the host launches.
+    Partial,
     /// Captured: no host cost and no launch gaps.
     Full,
 }
@@ -291,6 +351,8 @@ pub struct Software {
     pub parameter_overlap: bool,
     /// Pipeline transfers are asynchronous.
     pub pipeline_overlap: bool,
+    /// Router, token counts and row maps run in a few fused kernels.
+    pub router_fusion: bool,
     /// CUDA graphs.
     pub graphs: Graphs,
     /// Host time to launch one operation.

@@ -277,6 +277,7 @@ fn read(
                 parallelism: input.parallelism,
                 precision: &case.precision,
                 software: &case.software,
+                method: case.training.method,
                 capacity: case.cluster.accelerator.memory,
             },
             layout,

@@ -53,6 +53,7 @@ impl From<&Case> for Setting {
         let best = match case.precision.recipe {
             Precision::Fp16 | Precision::Bf16 => half,
             Precision::Fp8Tensor | Precision::Fp8Block | Precision::Mxfp8 => peaks.fp8.or(half),
+            Precision::Nvfp4 => peaks.fp4.or(half),
         };
         let main = main_phase(&case.training.phases);
         let parallelism = main
@@ -139,6 +140,7 @@ impl Setting {
                     ScheduleKind::GPipe => "GPipe",
                     ScheduleKind::OneFOneB if p.virtual_stages > 1 => "interleaved 1F1B",
                     ScheduleKind::OneFOneB => "1F1B",
+                    ScheduleKind::OverlappedOneFOneB => "1F1B in pairs",
                     ScheduleKind::ZbH1 => "ZB-H1",
                     ScheduleKind::DualPipe => "DualPipe",
                     ScheduleKind::DualPipeV => "DualPipeV",
@@ -153,6 +155,7 @@ impl Setting {
                 Precision::Fp8Tensor => "FP8 (scale per tensor)",
                 Precision::Fp8Block => "FP8 (scale per block)",
                 Precision::Mxfp8 => "MXFP8",
+                Precision::Nvfp4 => "NVFP4",
             }
             .to_owned(),
         );

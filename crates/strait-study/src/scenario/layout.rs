@@ -70,7 +70,9 @@ fn hardware(case: &Case, table: &Table, top: &Place, reader: &mut Reader) {
         recipe,
         Precision::Fp8Tensor | Precision::Fp8Block | Precision::Mxfp8
     );
-    let lacks = if fp8 {
+    let lacks = if recipe == Precision::Nvfp4 {
+        peaks.fp4.is_none().then_some("FP4")
+    } else if fp8 {
         peaks.fp8.is_none().then_some("FP8")
     } else if recipe == Precision::Bf16 {
         peaks.bf16.is_none().then_some("BF16")
@@ -82,7 +84,9 @@ fn hardware(case: &Case, table: &Table, top: &Place, reader: &mut Reader) {
             "scenario::precision-unsupported",
             format!("{} has no {kind}", case.cluster.accelerator.name),
         )
-        .help(if fp8 {
+        .help(if recipe == Precision::Nvfp4 {
+            "use recipe = \"mxfp8\" or \"bf16\", or an accelerator with FP4, such as b200"
+        } else if fp8 {
             "use recipe = \"bf16\", or an accelerator with FP8"
         } else {
             "use another recipe"
@@ -326,7 +330,11 @@ impl Look<'_> {
         let p = self.layout;
         let layers = self.case.model.layers;
         let both_ways = matches!(p.schedule, ScheduleKind::DualPipe | ScheduleKind::DualPipeV);
-        if p.virtual_stages > 1 && p.schedule != ScheduleKind::OneFOneB {
+        let one_f_one_b = matches!(
+            p.schedule,
+            ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
+        );
+        if p.virtual_stages > 1 && !one_f_one_b {
             let d = Diagnostic::error(
                 "scenario::virtual-stages-schedule",
                 format!(
@@ -356,7 +364,7 @@ impl Look<'_> {
         }
         let per_rank = match p.schedule {
             ScheduleKind::DualPipeV => 2,
-            ScheduleKind::OneFOneB => p.virtual_stages,
+            ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB => p.virtual_stages,
             _ => 1,
         };
         let stages = u64::from(p.pipeline) * u64::from(per_rank);
@@ -586,7 +594,7 @@ impl Look<'_> {
                     2 * pipeline,
                     format!("DualPipeV needs at least 2 x pipeline = {}", 2 * pipeline),
                 ),
-                ScheduleKind::OneFOneB
+                ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
                     if p.virtual_stages > 1 && pipeline > 1 && micro_batches % pipeline != 0 =>
                 {
                     (

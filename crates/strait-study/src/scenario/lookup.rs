@@ -337,6 +337,7 @@ pub(super) struct SoftwareFacts {
     pub gradient_overlap: Fact<bool>,
     pub parameter_overlap: Fact<bool>,
     pub pipeline_overlap: Fact<bool>,
+    pub router_fusion: Fact<bool>,
     pub cuda_graphs: Fact<String>,
     pub host_time_per_op: Fact<Time>,
 }
@@ -352,6 +353,7 @@ struct SoftwareFile {
     gradient_overlap: bool,
     parameter_overlap: bool,
     pipeline_overlap: bool,
+    router_fusion: bool,
     cuda_graphs: String,
     host_time_per_op: Time,
 }
@@ -388,6 +390,7 @@ pub(super) fn software(
         gradient_overlap: flag("gradient_overlap", file.gradient_overlap),
         parameter_overlap: flag("parameter_overlap", file.parameter_overlap),
         pipeline_overlap: flag("pipeline_overlap", file.pipeline_overlap),
+        router_fusion: flag("router_fusion", file.router_fusion),
         cuda_graphs: text("cuda_graphs", file.cuda_graphs),
         host_time_per_op: Fact {
             value: file.host_time_per_op,

@@ -8,11 +8,29 @@ use super::keys;
 use super::read::{Reader, Scope};
 use super::resolve::parallelism;
 use super::tree::{Node, Table};
-use strait_training::case::{Parallelism, Phase, Training};
+use strait_training::case::{Method, Parallelism, Phase, Training};
 use strait_units::Tokens;
 
 /// The most tokens that the key table accepts.
 const MOST_TOKENS: u64 = 1_000_000_000_000_000_000;
+
+/// Which weights are trained.
+fn method(scope: &Scope<'_>, reader: &mut Reader) -> Method {
+    let rank = reader.count(scope, "lora_rank").unwrap_or(1);
+    if reader.word(scope, "method") == Some("lora") {
+        return Method::Lora { rank };
+    }
+    if scope.node("lora_rank").is_some() {
+        let d = Diagnostic::error(
+            "scenario::rank-without-adapters",
+            "lora_rank is given, but no adapters are trained",
+        )
+        .help("set training.method = \"lora\", or leave lora_rank out");
+        let d = reader.label(d, &scope.path("lora_rank"), &scope.place, "");
+        reader.fail(d);
+    }
+    Method::Full
+}
 
 /// Reads `[training]` with its phases.
 pub(super) fn training(
@@ -20,6 +38,7 @@ pub(super) fn training(
     layout: &Scope<'_>,
     reader: &mut Reader,
 ) -> Option<Training> {
+    let method = method(scope, reader);
     let total = reader.number(scope, "tokens");
     let sequence_length = reader.count(scope, "sequence_length");
     let global_batch = reader.count(scope, "global_batch");
@@ -33,6 +52,7 @@ pub(super) fn training(
             return None;
         };
         return Some(Training {
+            method,
             phases: vec![Phase {
                 name: "main".to_owned(),
                 tokens: Tokens::new(tokens as u64),
@@ -170,7 +190,7 @@ pub(super) fn training(
     if !reader.failed {
         settle_tokens(&mut phases, open, total, scope, reader);
     }
-    Some(Training { phases })
+    Some(Training { method, phases })
 }
 
 /// Gives the open phase what remains of the total, or compares the sum with it.

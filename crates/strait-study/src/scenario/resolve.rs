@@ -366,6 +366,7 @@ pub(super) fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Para
     let word = reader.word(scope, "schedule");
     let schedule = word.map(|word| match word {
         "gpipe" => ScheduleKind::GPipe,
+        "1f1b-overlap" => ScheduleKind::OverlappedOneFOneB,
         "zb-h1" => ScheduleKind::ZbH1,
         "dualpipe" => ScheduleKind::DualPipe,
         "dualpipe-v" => ScheduleKind::DualPipeV,
@@ -454,6 +455,7 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
         "fp8-tensor" => Precision::Fp8Tensor,
         "fp8-block" => Precision::Fp8Block,
         "mxfp8" => Precision::Mxfp8,
+        "nvfp4" => Precision::Nvfp4,
         _ => Precision::Bf16,
     };
     let bytes = |word: &str| match word {
@@ -483,8 +485,10 @@ fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> 
             bytes(word)
         }
     };
+    let bf16_layers = reader.count(scope, "bf16_layers").unwrap_or(0);
     Some(PrecisionRecipe {
         recipe,
+        bf16_layers,
         state: StateBytes {
             weight,
             gradient,
@@ -745,6 +749,7 @@ fn software(
         &facts.cuda_graphs.value,
         &facts.cuda_graphs.source,
     ) {
+        "partial" => Graphs::Partial,
         "full" => Graphs::Full,
         _ => Graphs::None,
     };
@@ -764,6 +769,7 @@ fn software(
     let gradient_overlap = flag("gradient_overlap", &facts.gradient_overlap);
     let parameter_overlap = flag("parameter_overlap", &facts.parameter_overlap);
     let pipeline_overlap = flag("pipeline_overlap", &facts.pipeline_overlap);
+    let router_fusion = flag("router_fusion", &facts.router_fusion);
     let host_time_per_op = match reader.number(scope, "host_time_per_op") {
         Some(v) => Time::from_seconds(v),
         None => {
@@ -786,6 +792,7 @@ fn software(
         gradient_overlap,
         parameter_overlap,
         pipeline_overlap,
+        router_fusion,
         graphs,
         host_time_per_op,
     })

@@ -20,6 +20,10 @@ pub const SCHEDULES: &[Choice] = &[
         "1f1b with virtual_stages > 1, by its other name",
     ),
     word(
+        "1f1b-overlap",
+        "1f1b, interleaved or not, whose steady state pairs a forward with a backward chunk to hide expert communication (Megatron-Core)",
+    ),
+    word(
         "zb-h1",
         "zero-bubble H1: weight gradients fill the cool-down",
     ),
@@ -63,6 +67,10 @@ pub const RECIPES: &[Choice] = &[
         "FP8 with 1x128 and 128x128 scales: DeepSeek's recipe",
     ),
     word("mxfp8", "MXFP8: a scale per 32 elements, in hardware"),
+    word(
+        "nvfp4",
+        "NVFP4: linear layers in FP4 with a scale per 16 elements, in hardware; attention, head, router and norms in BF16",
+    ),
 ];
 
 /// Storage types.
@@ -80,6 +88,15 @@ pub const CHIP_SPREADS: &[Choice] = &[
     word(
         "slowest",
         "every chip is as slow as the slowest of all is expected to be: no draw, so that steps can be folded",
+    ),
+];
+
+/// Which weights are trained.
+pub const METHODS: &[Choice] = &[
+    word("full", "all weights"),
+    word(
+        "lora",
+        "low-rank adapters on the linear layers; the model's own weights are frozen",
     ),
 ];
 
@@ -132,6 +149,10 @@ pub const DISPATCHERS: &[Choice] = &[
 /// CUDA graphs.
 pub const GRAPHS: &[Choice] = &[
     word("none", "the host launches every kernel"),
+    word(
+        "partial",
+        "attention, routers and dense feed-forward networks are captured; experts, both ends of the model and the optimizer are launched by the host",
+    ),
     word("full", "captured: no host cost, no launch gaps"),
 ];
 

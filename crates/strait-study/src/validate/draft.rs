@@ -603,6 +603,7 @@ fn noted(draft: &mut Draft, row: &Row) {
     }
     if row.says("notes", "EP all-to-all overlapped") {
         draft.put("software.expert_overlap", true);
+        draft.put("parallelism.schedule", "1f1b-overlap");
     }
     if let Some(graph) = row.noted("cuda_graph") {
         let scope = graph.split(':').next_back().unwrap_or("");

@@ -231,6 +231,7 @@ pub fn memory_of(case: &Case) -> Option<Memory> {
             parallelism,
             precision: &case.precision,
             software: &case.software,
+            method: case.training.method,
             capacity: case.cluster.accelerator.memory,
         },
         &layout,

@@ -24,22 +24,27 @@ pub enum MatrixType {
     Fp8Block,
     /// MXFP8: 1×32 scales in hardware.
     Mxfp8,
+    /// NVFP4: 4-bit elements, 1×16 scales in hardware.
+    Nvfp4,
 }
 
 impl MatrixType {
     /// All of them.
-    pub const ALL: [MatrixType; 4] = [
+    pub const ALL: [MatrixType; 5] = [
         MatrixType::Bf16,
         MatrixType::Fp8Tensor,
         MatrixType::Fp8Block,
         MatrixType::Mxfp8,
+        MatrixType::Nvfp4,
     ];
 
-    /// Bytes of an operand's element (scales left out: under 1 %).
+    /// Bytes of an operand's element (scales of FP8 left out: 3 % at most; those of NVFP4, a byte
+    /// for 16 elements of half a byte, are an eighth).
     fn bytes(self) -> f64 {
         match self {
             MatrixType::Bf16 => 2.0,
             MatrixType::Fp8Tensor | MatrixType::Fp8Block | MatrixType::Mxfp8 => 1.0,
+            MatrixType::Nvfp4 => 0.5 + 1.0 / 16.0,
         }
     }
 }

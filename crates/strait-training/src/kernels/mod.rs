@@ -90,7 +90,7 @@ pub struct Kernels<'a> {
     profile: &'a KernelProfile,
     scale: Scale,
     /// By operand type, then pass.
-    rates: [Option<[Rates; 3]>; 4],
+    rates: [Option<[Rates; 3]>; MatrixType::ALL.len()],
     grouped: Option<Grouped>,
     attention: Attention,
     memory: Memory,
@@ -146,12 +146,12 @@ impl<'a> Kernels<'a> {
             accelerator,
             profile,
             scale,
-            rates: [None; 4],
+            rates: [None; MatrixType::ALL.len()],
             grouped,
             attention: Attention::new(&profile.attention, &scale, peak_ratio)?,
             memory: Memory::new(table, profile.memory.start, &scale)?,
             gap: match graphs {
-                Graphs::None => profile.launch.gap,
+                Graphs::None | Graphs::Partial => profile.launch.gap,
                 Graphs::Full => Time::ZERO,
             },
         };
@@ -226,7 +226,8 @@ impl<'a> Kernels<'a> {
         kernel.time(&self.profile.fixed)
     }
 
-    /// Idle time between consecutive kernels of a stream; none with graphs.
+    /// Idle time between consecutive kernels of a stream that the host launches; none where all are
+    /// captured in graphs.
     pub fn gap(&self) -> Time {
         self.gap
     }
@@ -248,7 +249,11 @@ impl<'a> Kernels<'a> {
         Some(rates[pass as usize].plateau(self.scale.units))
     }
 
-    fn rates_at(&self, clock: f64, settled: f64) -> Result<[Option<[Rates; 3]>; 4], KernelError> {
+    fn rates_at(
+        &self,
+        clock: f64,
+        settled: f64,
+    ) -> Result<[Option<[Rates; 3]>; MatrixType::ALL.len()], KernelError> {
         let tables = &self.profile.tensor;
         let peaks = &self.accelerator.peaks;
         let reference = &self.profile.reference;
@@ -257,13 +262,18 @@ impl<'a> Kernels<'a> {
             (Some(peak), Some(reference)) => Some(peak / reference),
             _ => None,
         };
-        let mut rates = [None; 4];
+        let fp4 = match (peaks.fp4, reference.fp4) {
+            (Some(peak), Some(reference)) => Some(peak / reference),
+            _ => None,
+        };
+        let mut rates = [None; MatrixType::ALL.len()];
         for operand in MatrixType::ALL {
             let (facts, ratio): (&Option<TensorFacts>, _) = match operand {
                 MatrixType::Bf16 => (&tables.bf16, bf16),
                 MatrixType::Fp8Tensor => (&tables.fp8_tensor, fp8),
                 MatrixType::Fp8Block => (&tables.fp8_block, fp8),
                 MatrixType::Mxfp8 => (&tables.mxfp8, fp8),
+                MatrixType::Nvfp4 => (&tables.nvfp4, fp4),
             };
             let (Some(facts), Some(ratio)) = (facts, ratio) else {
                 continue;
@@ -279,8 +289,8 @@ impl<'a> Kernels<'a> {
     }
 }
 
-/// Power bound of an accelerator over the reference's: measured, or the square root of the
-/// ratio of board powers (GB200 against B200: 1.12 measured, 1.095 by this rule). Without a
+/// Power bound of an accelerator over the reference's: measured, or the ratio of board powers to the
+/// profile's exponent, the square root where it has none. Without a
 /// stated board power the reference's bound holds.
 fn power_ratio(accelerator: &Accelerator, profile: &KernelProfile) -> f64 {
     if let Some(measured) = profile.clock.sustained.get(&accelerator.id) {
@@ -291,7 +301,7 @@ fn power_ratio(accelerator: &Accelerator, profile: &KernelProfile) -> f64 {
     };
     let ratio = accelerator.tdp / tdp;
     if ratio.is_finite() && ratio > 0.0 {
-        ratio.sqrt()
+        libm::pow(ratio, profile.clock.power_exponent.get())
     } else {
         1.0
     }

@@ -50,6 +50,9 @@ pub struct Reference {
     /// Dense FP8 peak, where it has one.
     #[serde(default)]
     pub fp8: Option<FlopRate>,
+    /// Dense FP4 peak, where it has one.
+    #[serde(default)]
+    pub fp4: Option<FlopRate>,
     /// HBM bandwidth, datasheet.
     pub memory_bandwidth: Bandwidth,
     /// Board power limit, where known; without it power bounds are not scaled.
@@ -67,6 +70,10 @@ pub struct ClockFacts {
     /// replaces the rule by board power.
     #[serde(default)]
     pub sustained: BTreeMap<String, Ratio>,
+    /// How a power bound follows board power: the ratio of powers to this exponent. Frequency falls
+    /// more slowly than power, by about its root.
+    #[serde(default = "root")]
+    pub power_exponent: Ratio,
 }
 
 /// The clock at which a rate was measured.
@@ -105,6 +112,9 @@ pub struct TensorTables {
     /// MXFP8.
     #[serde(default)]
     pub mxfp8: Option<TensorFacts>,
+    /// NVFP4.
+    #[serde(default)]
+    pub nvfp4: Option<TensorFacts>,
 }
 
 /// One family of matrix-product kernels.
@@ -343,6 +353,10 @@ pub struct FixedFacts {
     pub row_mapping: Time,
     /// Any of the many small kernels.
     pub small: Time,
+}
+
+fn root() -> Ratio {
+    Ratio::new(0.5)
 }
 
 fn sustained() -> Basis {

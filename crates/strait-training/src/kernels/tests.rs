@@ -106,6 +106,7 @@ fn profile() -> KernelProfile {
             units: 100,
             bf16: tflops(1000.0),
             fp8: Some(tflops(2000.0)),
+            fp4: None,
             memory_bandwidth: Bandwidth::new(3e12),
             tdp: Some(Power::new(700.0)),
         },
@@ -122,6 +123,7 @@ fn profile() -> KernelProfile {
             fp8_tensor: Some(tensor(1600.0, TileSet::Library)),
             fp8_block: Some(tensor(1400.0, TileSet::Square)),
             mxfp8: None,
+            nvfp4: None,
         },
         grouped: None,
         attention: AttentionTables {

@@ -13,7 +13,7 @@ use super::wires::{NO_REQUEST, Request, Requests};
 use super::{COMPUTE, DATA, EXCHANGE, SENDS, Window, account, group};
 use crate::layout::Group;
 use crate::links::{CollectiveKind, Exchange, ExchangeTime};
-use crate::ops::{Class, Pass, Scope, Segment, Work};
+use crate::ops::{Class, Op, Pass, Scope, Segment, Work};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use strait_sim::{Block, Instruction, Kind, Wait};
@@ -39,15 +39,18 @@ pub(super) struct TimedPass {
 
 impl TimedPass {
     pub fn new(durations: &Durations<'_>, pass: &Pass, pair: bool) -> TimedPass {
+        let list = |ops: &[Op], captured| {
+            durations
+                .launched(ops, durations.units(pair), captured)
+                .into()
+        };
         let time = |segment: &Segment| TimedSegment {
-            ops: durations.list(&segment.ops, durations.units(pair)).into(),
+            ops: list(&segment.ops, segment.captured),
             exchange: segment.exchange.as_ref().map(|exchange| {
                 let tokens = durations.tokens(exchange, pair);
                 (durations.links.exchange(&tokens), tokens, exchange.name)
             }),
-            filler: durations
-                .list(&segment.filler, durations.units(pair))
-                .into(),
+            filler: list(&segment.filler, segment.captured),
             layer: segment.layer,
             in_layer: false,
         };

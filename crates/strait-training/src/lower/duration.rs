@@ -84,7 +84,11 @@ impl<'a> Durations<'a> {
 
     /// The same where its collective takes `times` its time on healthy links.
     pub(crate) fn slower(&self, op: &Op, units: u32, times: f64) -> Time {
-        let gap = self.kernels.gap();
+        self.before(op, units, times, self.kernels.gap())
+    }
+
+    /// The same with a gap of `gap` to the next kernel.
+    fn before(&self, op: &Op, units: u32, times: f64, gap: Time) -> Time {
         match &op.work {
             Work::Gemm(gemm) => self.kernels.gemm(gemm, units) + gap,
             Work::Attention(core) => self.kernels.attention(core) + gap,
@@ -146,19 +150,34 @@ impl<'a> Durations<'a> {
         }
     }
 
-    /// Times of a list of ops; where the host launches kernels one by one and is slower than
-    /// they run, the list takes what the host takes.
+    /// Times of a list of ops that only graphs of whole steps capture.
     pub(crate) fn list(&self, ops: &[Op], units: u32) -> Vec<Timed> {
+        self.launched(ops, units, false)
+    }
+
+    /// Times of a list of ops; where the host launches kernels one by one and is slower than
+    /// they run, the list takes what the host takes. `captured`: graphs of parts of a layer hold it.
+    pub(crate) fn launched(&self, ops: &[Op], units: u32, captured: bool) -> Vec<Timed> {
+        let by_host = match self.case.software.graphs {
+            Graphs::None => true,
+            Graphs::Partial => !captured,
+            Graphs::Full => false,
+        };
+        let gap = if by_host {
+            self.kernels.gap()
+        } else {
+            Time::ZERO
+        };
         let mut timed: Vec<Timed> = ops
             .iter()
             .map(|op| Timed {
                 op: op.clone(),
-                time: self.op(op, units),
+                time: self.before(op, units, 1.0, gap),
                 speed: matches!(op.work, Work::Gemm(_) | Work::Attention(_)),
                 units,
             })
             .collect();
-        if self.case.software.graphs == Graphs::None {
+        if by_host {
             let launches: u64 = ops
                 .iter()
                 .map(|op| match op.work {

@@ -5,9 +5,9 @@
 
 use super::blocks::{Builder, DataCollective, Sent, Tables};
 use super::pricing::shape_of;
-use super::ranks::{ChunkPasses, Lowering, PassParameters};
+use super::ranks::{ChunkPasses, Frozen, Lowering, PassParameters};
 use super::{Window, group};
-use crate::case::Zero;
+use crate::case::{Method, Zero};
 use crate::layout::Group;
 use crate::links::{CollectiveKind, GroupShape};
 use crate::ops::{OptimizerWork, optimizer_ops};
@@ -25,9 +25,19 @@ impl Lowering<'_> {
         let dense = if shard { Group::Shard } else { Group::Data };
         let dense_group = if shard { group::SHARD } else { group::DATA };
         let mut list = Vec::new();
+        // What is gathered from shards has frozen parameters among it.
+        let frozen = if shard {
+            parameters.frozen
+        } else {
+            Frozen::default()
+        };
         let parts = [
-            (dense, dense_group, parameters.dense),
-            (Group::ExpertData, group::EXPERT_DATA, parameters.experts),
+            (dense, dense_group, parameters.dense + frozen.dense),
+            (
+                Group::ExpertData,
+                group::EXPERT_DATA,
+                parameters.experts + frozen.experts,
+            ),
         ];
         for (kind_of_group, index, count) in parts {
             let span = self.layout.span(kind_of_group, 0);
@@ -179,7 +189,8 @@ impl Lowering<'_> {
         let (first, _) = self.schedule.holder(0, 0);
         let (end, _) = self.schedule.holder(last, 0);
         // Mirrored copies of DualPipe hold both.
-        let apart = self.case.model.tied && first != end && self.schedule.copies() == 1;
+        let trained = self.case.training.method == Method::Full;
+        let apart = self.case.model.tied && trained && first != end && self.schedule.copies() == 1;
         if !apart || (rank != first && rank != end) {
             return None;
         }

@@ -66,7 +66,7 @@ impl LayerKernels {
         };
         let units = durations.units(beside);
         for (phase, ops) in [(segment.phase, &segment.ops), (weights, &segment.filler)] {
-            for timed in durations.list(ops, units) {
+            for timed in durations.launched(ops, units, segment.captured) {
                 let row = KernelRow {
                     phase,
                     name: timed.op.name,

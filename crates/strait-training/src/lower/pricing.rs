@@ -59,6 +59,7 @@ fn kernels(case: &Case) -> Result<Kernels<'_>, SimulateError> {
         (MatrixType::Fp8Tensor, "fp8-tensor"),
         (MatrixType::Fp8Block, "fp8-block"),
         (MatrixType::Mxfp8, "mxfp8"),
+        (MatrixType::Nvfp4, "nvfp4"),
     ]
     .into_iter()
     .filter(|(operand, _)| kernels.supports(*operand))

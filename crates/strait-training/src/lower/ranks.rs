@@ -9,10 +9,12 @@ use super::duration::Durations;
 use super::pricing::{durations_on, invalid};
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
-use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
+use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, StageContents};
 use crate::links::{CollectiveKind, LoadSpread};
-use crate::ops::{Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
+use crate::ops::{
+    Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass, trained,
+};
 use crate::outcome::Grains;
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
@@ -71,6 +73,33 @@ enum BlockKey {
 pub(super) struct PassParameters {
     pub(super) dense: f64,
     pub(super) experts: f64,
+    /// Those that are not trained: gathered where parameters are sharded, never reduced.
+    pub(super) frozen: Frozen,
+}
+
+/// Parameters that are not trained.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Frozen {
+    pub(super) dense: f64,
+    pub(super) experts: f64,
+}
+
+impl PassParameters {
+    /// The parameters of a pass that trains all of them, or adapters beside them.
+    fn of(dense: f64, experts: f64, adapters: Option<(f64, f64)>) -> PassParameters {
+        match adapters {
+            None => PassParameters {
+                dense,
+                experts,
+                frozen: Frozen::default(),
+            },
+            Some((small, in_experts)) => PassParameters {
+                dense: small,
+                experts: in_experts,
+                frozen: Frozen { dense, experts },
+            },
+        }
+    }
 }
 
 /// A chunk of the model on a rank.
@@ -80,6 +109,12 @@ pub(super) struct ChunkPasses {
     pub(super) parameters: Vec<PassParameters>,
 }
 
+/// What tells the passes of layers apart: experts, attention window, recompute, operand types.
+type LayerKind = (bool, Option<u32>, bool, Precision);
+
+/// Trained weights of a pass whose own weights are frozen, dense and in experts.
+type Adapters = Option<(f64, f64)>;
+
 pub(super) struct Lowering<'a> {
     pub(super) case: &'a Case,
     pub(super) layout: &'a Layout,
@@ -87,7 +122,7 @@ pub(super) struct Lowering<'a> {
     pub(super) schedule: &'a Schedule,
     pub(super) durations: Durations<'a>,
     /// Timed passes by kind of layer, alone and paired.
-    pub(super) cache: BTreeMap<(bool, Option<u32>, bool), (TimedPass, TimedPass)>,
+    pub(super) cache: BTreeMap<LayerKind, (TimedPass, TimedPass, Adapters)>,
 }
 
 /// Lowers one step of a phase.
@@ -268,7 +303,10 @@ impl Lowering<'_> {
         chunk
             .paired
             .push(TimedPass::new(&self.durations, pass, self.exchanges()));
-        chunk.parameters.push(PassParameters { dense, experts });
+        let adapters = self.durations.shape.adapters.map(|_| trained(pass));
+        chunk
+            .parameters
+            .push(PassParameters::of(dense, experts, adapters));
     }
 
     fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool) {
@@ -276,14 +314,17 @@ impl Lowering<'_> {
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
         let exchanges = self.exchanges();
-        let kind = (moe, model.window_of(layer), recompute);
-        let (lone, paired) = self.cache.entry(kind).or_insert_with(|| {
+        let precision = self.case.precision.of_layer(layer, model.layers);
+        let kind = (moe, model.window_of(layer), recompute, precision);
+        let (lone, paired, adapters) = self.cache.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
             (
                 TimedPass::new(durations, &pass, false),
                 TimedPass::new(durations, &pass, exchanges),
+                durations.shape.adapters.map(|_| trained(&pass)),
             )
         });
+        let adapters = *adapters;
         chunk.lone.push(lone.in_layer(layer));
         chunk.paired.push(paired.in_layer(layer));
         let counts = model.layer_parameters(layer);
@@ -292,7 +333,9 @@ impl Lowering<'_> {
             + (counts.norms + counts.router) as f64;
         let experts = counts.routed as f64
             / f64::from(self.parallelism.expert * self.parallelism.expert_tensor);
-        chunk.parameters.push(PassParameters { dense, experts });
+        chunk
+            .parameters
+            .push(PassParameters::of(dense, experts, adapters));
     }
 
     fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {

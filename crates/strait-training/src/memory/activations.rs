@@ -9,7 +9,7 @@
 //! trained with dropout, whose masks take a byte. Later code keeps no masks.
 
 use super::Setting;
-use crate::case::{AttentionKernel, Precision, Recompute, RecomputePart};
+use crate::case::{AttentionKernel, Method, Precision, Recompute, RecomputePart};
 use crate::layout::Layout;
 use crate::model::{Activation, Attention, Experts};
 
@@ -67,6 +67,17 @@ fn linear_input(precision: Precision) -> f64 {
         Precision::Fp8Tensor => 1.0,
         // A 4-byte scale for 128 elements; a 1-byte scale for 32.
         Precision::Fp8Block | Precision::Mxfp8 => 1.0 + 1.0 / 32.0,
+        // The copy along the tokens, for the weight gradient; a 1-byte scale for 16.
+        Precision::Nvfp4 => 0.5 + 1.0 / 16.0,
+    }
+}
+
+/// Bytes of a saved input of a linear layer: a frozen one saves none, its adapter keeps the same
+/// tensor in 16 bits. (What adapters keep between A and B, `rank` wide, is left out.)
+fn saved_input(setting: Setting<'_>) -> f64 {
+    match setting.method {
+        Method::Full => linear_input(setting.precision.recipe),
+        Method::Lora { .. } => HALF,
     }
 }
 
@@ -104,7 +115,7 @@ pub(super) fn layer(
     }
     let parts = parts(recompute);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
-    let input = linear_input(setting.precision.recipe);
+    let input = saved_input(setting);
     let unfused = setting.software.attention == AttentionKernel::Unfused;
     let mask = if unfused { 1.0 } else { 0.0 };
     let norm_output = kept(RecomputePart::Norm, input * hidden * along);
@@ -167,7 +178,7 @@ fn inner_network(setting: Setting<'_>, parts: &[RecomputePart], elements: f64) -
     let after = if recomputed {
         0.0
     } else {
-        linear_input(precision)
+        saved_input(setting)
     };
     (gates * before + after) * elements
 }
@@ -183,7 +194,7 @@ fn attention(
     let model = setting.model;
     let tensor = f64::from(layout.tensor);
     let precision = setting.precision.recipe;
-    let input = linear_input(precision);
+    let input = saved_input(setting);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
     let (heads, projections, output_width) = match model.attention {
         Attention::Grouped {
@@ -225,7 +236,7 @@ fn attention(
         Precision::Fp16 | Precision::Bf16 => HALF,
         // One copy serves the attention and the projection behind it.
         Precision::Fp8Block => E5M6,
-        Precision::Fp8Tensor | Precision::Mxfp8 => HALF + input,
+        Precision::Fp8Tensor | Precision::Mxfp8 | Precision::Nvfp4 => HALF + input,
     };
     let core = match setting.software.attention {
         AttentionKernel::Unfused => {

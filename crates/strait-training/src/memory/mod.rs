@@ -13,9 +13,10 @@ mod activations;
 mod tests;
 mod weights;
 
-use crate::case::{Parallelism, Precision, PrecisionRecipe, Recompute, Software, Zero};
+use crate::case::{Method, Parallelism, Precision, PrecisionRecipe, Recompute, Software, Zero};
 use crate::layout::{Layout, StageContents};
 use crate::model::{Activation, Model};
+use crate::ops::{Shape, layer_pass, mtp_entry_pass, trained};
 use crate::outcome::{Memory, MemoryPart};
 use crate::schedule::Held;
 use activations::Kept;
@@ -33,8 +34,16 @@ pub struct Setting<'a> {
     pub precision: &'a PrecisionRecipe,
     /// Software generation: its attention kernel is read.
     pub software: &'a Software,
+    /// Which weights are trained.
+    pub method: Method,
     /// Memory of an accelerator.
     pub capacity: Bytes,
+}
+
+impl<'a> Setting<'a> {
+    fn with(self, precision: &'a PrecisionRecipe) -> Setting<'a> {
+        Setting { precision, ..self }
+    }
 }
 
 /// CUDA context, communicator buffers and libraries. Strait assumption, 2026-11: no public
@@ -104,6 +113,7 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
     let held = weights::of_stages(setting.model, layout, stages);
     let (shard, expert_shard) = (f64::from(layout.shard), f64::from(layout.expert_shard));
     let sharded = held.dense() / shard + held.experts / expert_shard;
+    let adapters = adapters(setting, layout, stages);
     let largest = layers(setting.model, stages)
         .map(|index| {
             weights::layer(
@@ -135,21 +145,77 @@ fn states(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> V
         held.all()
     };
     let optimizer = if of(Zero::Zero1) { sharded } else { held.all() };
+    // Of a frozen model only adapters have gradients and optimizer states; that few are held whole
+    // while gradients are added up.
+    let (gradients, optimizer, added) = match adapters {
+        None => (gradients, optimizer, 0.0),
+        Some(trained) => {
+            let owned = if of(Zero::Zero1) {
+                trained.dense() / shard + trained.experts / expert_shard
+            } else {
+                trained.all()
+            };
+            (trained.all(), owned, trained.all())
+        }
+    };
+    // Layers that stay in BF16 have no copies.
+    let uncast: f64 = layers(setting.model, stages)
+        .filter(|&index| {
+            let precision = setting.precision.of_layer(index, setting.model.layers);
+            precision != setting.precision.recipe
+        })
+        .map(|index| {
+            let moe = weights::experts_of(setting.model, index);
+            let layer = weights::layer(setting.model, layout, moe);
+            layer.linear + layer.experts
+        })
+        .sum();
+    let cast = held.linear + held.experts - uncast;
     let cast = if of(Zero::Zero3) {
-        (GATHERED_LAYERS * (largest.linear + largest.experts)).min(held.linear + held.experts)
+        (GATHERED_LAYERS * (largest.linear + largest.experts)).min(cast)
     } else {
-        held.linear + held.experts
+        cast
     };
     vec![
         ("weights", weights_held * state.weight),
+        ("weights of adapters", added * state.weight),
         (
-            "FP8 copies of weights",
+            copies_name(setting.precision.recipe),
             cast * fp8_copies(setting.precision),
         ),
         ("gradients", gradients * state.gradient),
         ("master weights", optimizer * state.master),
         ("optimizer moments", optimizer * state.moments),
     ]
+}
+
+/// Adapters of a frozen model on a rank.
+fn adapters(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> Option<Weights> {
+    setting.method.adapters()?;
+    let shape = Shape::of(
+        (setting.model, setting.precision),
+        (setting.software, setting.method),
+        setting.parallelism,
+        layout.sequence_length,
+    );
+    let mut held = Weights::default();
+    for index in layers(setting.model, stages) {
+        let (linear, experts) = trained(&layer_pass(&shape, index, false));
+        held.linear += linear;
+        held.experts += experts;
+    }
+    if stages.iter().any(|stage| stage.mtp) {
+        held.linear += f64::from(setting.model.mtp) * trained(&mtp_entry_pass(&shape)).0;
+    }
+    Some(held)
+}
+
+/// What these are called.
+fn copies_name(recipe: Precision) -> &'static str {
+    match recipe {
+        Precision::Nvfp4 => "FP4 copies of weights",
+        _ => "FP8 copies of weights",
+    }
 }
 
 /// Bytes of FP8 copies of a weight that is kept in more bits, held from one optimizer step to the
@@ -163,6 +229,9 @@ fn fp8_copies(precision: &PrecisionRecipe) -> f64 {
         // 128 x 128 blocks are the same for a matrix and its transpose: no second copy is needed
         // to keep the numbers, it is transposed when read.
         Precision::Fp8Block => (1.0, 0.0),
+        // Scales of 16 x 16 blocks serve both, yet the product wants its operand along the inner
+        // dimension: two copies.
+        Precision::Nvfp4 => (0.5 + 1.0 / 16.0, 0.5 + 1.0 / 16.0),
     };
     if kept_in_fp8 {
         transposed
@@ -182,6 +251,14 @@ fn layers<'a>(model: &'a Model, stages: &'a [&StageContents]) -> impl Iterator<I
     })
 }
 
+/// The recipe as layer `index` follows it.
+fn of_layer(setting: Setting<'_>, index: u32) -> PrecisionRecipe {
+    PrecisionRecipe {
+        recipe: setting.precision.of_layer(index, setting.model.layers),
+        ..*setting.precision
+    }
+}
+
 /// What one micro-batch of a stage keeps.
 fn stage_keeps(setting: Setting<'_>, layout: &Layout, stage: &StageContents) -> Kept {
     let recompute = &setting.parallelism.recompute;
@@ -194,7 +271,8 @@ fn stage_keeps(setting: Setting<'_>, layout: &Layout, stage: &StageContents) -> 
             &Recompute::None
         };
         let moe = weights::experts_of(setting.model, index);
-        keeps = keeps + activations::layer(setting, layout, recompute, moe);
+        let precision = of_layer(setting, index);
+        keeps = keeps + activations::layer(setting.with(&precision), layout, recompute, moe);
     }
     // Input and output of the final norm, and of that of each prediction module.
     if stage.head {
@@ -289,6 +367,8 @@ fn workspace(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -
         .flat_map(|stage| (0..).zip(layers(model, std::slice::from_ref(stage))))
         .map(|(nth, index): (u32, u32)| {
             let moe = weights::experts_of(model, index);
+            let precision = of_layer(setting, index);
+            let setting = setting.with(&precision);
             let recomputed = if nth < limit {
                 let none = activations::layer(setting, layout, &Recompute::None, moe).all();
                 none - activations::layer(setting, layout, recompute, moe).all()

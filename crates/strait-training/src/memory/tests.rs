@@ -17,6 +17,7 @@ const MIXED: PrecisionRecipe = PrecisionRecipe {
         master: 4.0,
         moments: 8.0,
     },
+    bf16_layers: 0,
 };
 
 /// FP32 master weights and gradients, BF16 moments (arXiv 2412.19437, section 3.3.3).
@@ -28,6 +29,7 @@ const DEEPSEEK: PrecisionRecipe = PrecisionRecipe {
         master: 4.0,
         moments: 4.0,
     },
+    bf16_layers: 0,
 };
 
 fn software(attention: AttentionKernel) -> Software {
@@ -40,6 +42,7 @@ fn software(attention: AttentionKernel) -> Software {
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
+        router_fusion: false,
         graphs: Graphs::None,
         host_time_per_op: Time::ZERO,
     }
@@ -73,6 +76,7 @@ impl Job {
             parallelism: &self.parallelism,
             precision: &self.precision,
             software: &software,
+            method: crate::case::Method::Full,
             capacity,
         };
         then(setting, &layout)

@@ -19,9 +19,11 @@ pub(super) struct Half {
 
 /// The attention half of layer `layer`.
 pub(super) fn attention_half(shape: &Shape<'_>, layer: u32) -> Half {
+    // Separate kernels compute the whole square and mask it.
+    let masked = shape.software.attention == AttentionKernel::Unfused;
     let window = (shape.model.window_of(layer))
         .map(u64::from)
-        .filter(|&tokens| tokens < shape.sequence);
+        .filter(|&tokens| tokens < shape.sequence && !masked);
     let mut half = match shape.model.attention {
         Attention::Grouped {
             heads,

@@ -3,6 +3,7 @@
 //!
 //! In: a [`Shape`]. Out: a [`Pass`] each. Never includes transformer layers.
 
+use super::adapters::{adapted, frozen};
 use super::list::List;
 use super::{Class, Pass, Scope, Segment, Shape};
 use crate::kernels::{MatrixType, MemoryClass};
@@ -81,13 +82,17 @@ pub fn arrival_pass(shape: &Shape<'_>, first: bool, last: bool) -> Pass {
     }
 }
 
-/// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks.
+/// The embedding: a gather forward, a scatter-add backward, and the reduction over tensor ranks. A
+/// frozen one has no backward pass.
 pub fn embedding_pass(shape: &Shape<'_>) -> Pass {
     let bytes = 4.0 * shape.tokens() as f64 * shape.hidden();
     let mut list = List::new();
     list.memory("embedding", Class::Ends, MemoryClass::Embedding, bytes);
     over_tensor_ranks(&mut list, shape, "reduce embedding", 0.5 * bytes);
     let forward = list.take();
+    if shape.adapters.is_some() {
+        return single(forward, Vec::new(), Vec::new(), 0);
+    }
     if shape.sequence_parallel {
         list.collective(
             "gather embedding gradients",
@@ -170,7 +175,11 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
     );
     let backward = list.take();
     list.gemm("head wgrad", head.weight_gradient());
-    single(forward, backward, list.take(), shape.model.layers)
+    let pass = single(forward, backward, list.take(), shape.model.layers);
+    match shape.adapters {
+        Some(_) => frozen(pass),
+        None => pass,
+    }
 }
 
 /// The entry of a multi-token-prediction module: two norms and the projection of the
@@ -233,5 +242,9 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
     );
     let backward = list.take();
     list.gemm("mtp projection wgrad", projection.weight_gradient());
-    single(forward, backward, list.take(), shape.model.layers)
+    let pass = single(forward, backward, list.take(), shape.model.layers);
+    match shape.adapters {
+        Some(rank) => adapted(pass, rank),
+        None => pass,
+    }
 }

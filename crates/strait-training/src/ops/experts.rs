@@ -122,20 +122,25 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         6.0 * outer,
     );
     list.gemm("gate", router);
-    list.fixed(
-        "top-k scores",
-        FixedKernel::TopK {
-            tokens: router.m,
-            experts: experts.routed,
-        },
-    );
-    list.fixed(
-        "top-k experts",
-        FixedKernel::TopK {
-            tokens: router.m,
-            experts: experts.routed,
-        },
-    );
+    if shape.software.router_fusion {
+        // One pass over the scores: softmax or sigmoid, top-k, probabilities, auxiliary loss.
+        list.small("fused router", 3);
+    } else {
+        list.fixed(
+            "top-k scores",
+            FixedKernel::TopK {
+                tokens: router.m,
+                experts: experts.routed,
+            },
+        );
+        list.fixed(
+            "top-k experts",
+            FixedKernel::TopK {
+                tokens: router.m,
+                experts: experts.routed,
+            },
+        );
+    }
     if fine {
         shape.cast_input(&mut list, "cast x to mlp", tokens * hf);
     }
@@ -160,8 +165,12 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         }
         list.gemm("shared up", shared_up.forward());
     }
-    list.fixed("expert count", FixedKernel::ExpertCount);
-    list.fixed("row mapping", FixedKernel::RowMapping);
+    if shape.software.router_fusion {
+        list.small("fused counts and row map", 3);
+    } else {
+        list.fixed("expert count", FixedKernel::ExpertCount);
+        list.fixed("row mapping", FixedKernel::RowMapping);
+    }
     list.routed();
     list.memory(
         "permute to experts",

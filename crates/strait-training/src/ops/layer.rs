@@ -3,6 +3,7 @@
 //! In: a [`Shape`] and the layer's index. Out: forward and backward segments. Never
 //! overlaps anything: that is the schedule's doing.
 
+use super::adapters::adapted;
 use super::attention::{Boundary, attention_half, post_norm};
 use super::experts::{combine, dispatch, moe_half};
 use super::feedforward::dense_half;
@@ -13,9 +14,14 @@ use crate::model::Experts;
 /// The segments of layer `layer`; `recompute` says whether this layer is among those that
 /// recompute everything (full recomputation may be limited to a number of layers).
 pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
-    match shape.model.experts_of(layer) {
-        Some(experts) => moe_layer(shape, experts, layer, recompute),
-        None => dense_layer(shape, layer, recompute),
+    let shape = shape.at(layer);
+    let pass = match shape.model.experts_of(layer) {
+        Some(experts) => moe_layer(&shape, experts, layer, recompute),
+        None => dense_layer(&shape, layer, recompute),
+    };
+    match shape.adapters {
+        Some(rank) => adapted(pass, rank),
+        None => pass,
     }
 }
 
@@ -28,6 +34,7 @@ fn dense_layer(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
         layer,
         phase,
         exchange: None,
+        captured: true,
     };
     let mut first = Vec::new();
     if recompute && shape.recomputes_layers() {
@@ -60,6 +67,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "attn(F)",
+            captured: true,
         },
         Segment {
             ops: moe.forward.clone(),
@@ -67,6 +75,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "mlp(F)",
+            captured: false,
         },
     ];
     let after = after_combine(shape);
@@ -78,6 +87,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "add(F)",
+            captured: false,
         });
     }
 
@@ -91,6 +101,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
             filler: Vec::new(),
             layer,
             phase: "recompute",
+            captured: true,
         });
     }
     let mut before = Vec::new();
@@ -105,6 +116,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: Vec::new(),
         layer,
         phase: "exchange(B)",
+        captured: false,
     });
     backward.push(Segment {
         ops: moe.backward,
@@ -112,6 +124,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: moe.weight,
         layer,
         phase: "mlp(B)",
+        captured: false,
     });
     let mut last = moe.route_backward;
     last.extend(attention.backward);
@@ -121,6 +134,7 @@ fn moe_layer(shape: &Shape<'_>, experts: &Experts, layer: u32, recompute: bool) 
         filler: attention.weight,
         layer,
         phase: "attn(B)",
+        captured: true,
     });
     Pass { forward, backward }
 }

@@ -9,6 +9,7 @@
 //! four MoE layers on H800). For grouped attention they are Megatron-Core's and Transformer
 //! Engine's kernels (arXiv 2205.05198 for the tensor- and sequence-parallel collectives).
 
+mod adapters;
 mod attention;
 mod casts;
 mod ends;
@@ -21,6 +22,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+pub use adapters::trained;
 pub use ends::{arrival_pass, embedding_pass, head_pass, mtp_entry_pass};
 pub use layer::layer_pass;
 pub use optimizer::{OptimizerWork, optimizer_ops};
@@ -197,6 +199,9 @@ pub struct Segment {
     pub layer: u32,
     /// Name of the phase in the published trace, for tests: `attn(F)` and so on.
     pub phase: &'static str,
+    /// Graphs of a part of a layer capture it: attention, router, dense feed-forward network
+    /// (the scopes `attn`, `mlp`, `moe_router` and `moe_preprocess` of Megatron-Core).
+    pub captured: bool,
 }
 
 /// Forward and backward segments of one layer, or of the work at either end of the model.

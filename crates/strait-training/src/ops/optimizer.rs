@@ -43,13 +43,17 @@ pub fn optimizer_ops(recipe: &PrecisionRecipe, work: OptimizerWork) -> (Vec<Op>,
         MemoryClass::Optimizer,
         state.gradient * work.held,
     );
-    if !matches!(recipe.recipe, Precision::Bf16 | Precision::Fp16) {
-        // BF16 in, FP8 out, and once more transposed.
+    if recipe.recipe.narrow() {
+        // BF16 in, FP8 out, and once more transposed; FP4 finds the largest element first.
+        let bytes = match recipe.recipe {
+            Precision::Nvfp4 => super::casts::NVFP4_CAST,
+            _ => 4.0,
+        };
         list.memory(
             "cast weights",
             Class::Optimizer,
             MemoryClass::Cast,
-            4.0 * work.held,
+            bytes * work.held,
         );
     }
     (norm, list.take())

@@ -5,11 +5,12 @@
 
 use super::list::Linear;
 use crate::case::{
-    AttentionKernel, Case, Dispatcher, Fusion, Parallelism, Precision, Recompute, RecomputePart,
-    Software, TensorOverlap,
+    AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision, PrecisionRecipe,
+    Recompute, RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::MatrixType;
 use crate::model::Model;
+use std::borrow::Cow;
 
 /// One micro-batch on one rank.
 #[derive(Clone, Debug)]
@@ -32,19 +33,38 @@ pub struct Shape<'a> {
     pub expert_tensor: u64,
     /// Precision of linear layers.
     pub precision: Precision,
+    /// Layers at the end of the model that stay in BF16.
+    pub bf16_layers: u32,
     /// Bytes of an accumulated gradient.
     pub gradient_bytes: f64,
     /// Software generation.
     pub software: Software,
     /// Recomputed parts.
     pub recompute: Recompute,
+    /// Inner width of adapters, where the model's own weights are frozen.
+    pub adapters: Option<u64>,
 }
 
 impl<'a> Shape<'a> {
     /// The shape of a case with a given layout and sequence length.
     pub fn new(case: &'a Case, layout: &Parallelism, sequence_length: u32) -> Shape<'a> {
+        Shape::of(
+            (&case.model, &case.precision),
+            (&case.software, case.training.method),
+            layout,
+            sequence_length,
+        )
+    }
+
+    /// The same from the parts of a case that it needs.
+    pub(crate) fn of(
+        (model, precision): (&'a Model, &PrecisionRecipe),
+        (software, method): (&Software, Method),
+        layout: &Parallelism,
+        sequence_length: u32,
+    ) -> Shape<'a> {
         Shape {
-            model: &case.model,
+            model,
             batch: u64::from(layout.micro_batch),
             sequence: u64::from(sequence_length),
             context: u64::from(layout.context),
@@ -52,10 +72,26 @@ impl<'a> Shape<'a> {
             sequence_parallel: layout.sequence && layout.tensor > 1,
             expert: u64::from(layout.expert),
             expert_tensor: u64::from(layout.expert_tensor),
-            precision: case.precision.recipe,
-            gradient_bytes: case.precision.state.gradient,
-            software: case.software,
+            precision: precision.recipe,
+            bf16_layers: precision.bf16_layers,
+            gradient_bytes: precision.state.gradient,
+            software: *software,
             recompute: layout.recompute.clone(),
+            adapters: method.adapters(),
+        }
+    }
+
+    /// The shape as layer `layer` sees it: the last ones may stay in BF16.
+    pub(super) fn at(&self, layer: u32) -> Cow<'_, Shape<'a>> {
+        let precision =
+            PrecisionRecipe::layer_type(self.precision, self.bf16_layers, layer, self.model.layers);
+        if precision == self.precision {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(Shape {
+                precision,
+                ..self.clone()
+            })
         }
     }
 
@@ -169,5 +205,6 @@ pub fn operand(precision: Precision) -> MatrixType {
         Precision::Fp8Tensor => MatrixType::Fp8Tensor,
         Precision::Fp8Block => MatrixType::Fp8Block,
         Precision::Mxfp8 => MatrixType::Mxfp8,
+        Precision::Nvfp4 => MatrixType::Nvfp4,
     }
 }

@@ -20,6 +20,7 @@ fn software() -> Software {
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
+        router_fusion: false,
         graphs: Graphs::Full,
         host_time_per_op: Time::ZERO,
     }
@@ -36,9 +37,11 @@ fn shape(model: &Model, sequence: u64, precision: Precision) -> Shape<'_> {
         expert: 1,
         expert_tensor: 1,
         precision,
+        bf16_layers: 0,
         gradient_bytes: 4.0,
         software: software(),
         recompute: Recompute::None,
+        adapters: None,
     }
 }
 
@@ -400,4 +403,97 @@ fn fillers_are_weight_gradients() {
             }
         }
     }
+}
+
+#[test]
+fn nvfp4_reads_twice_and_keeps_its_last_layers() {
+    let model = llama(4, 4_096, 14_336, 32, 8);
+    let casts = |shape: &Shape<'_>, layer: u32| -> f64 {
+        ops(&[layer_pass(shape, layer, false)])
+            .filter(|op| op.class == Class::Cast)
+            .map(|op| match op.work {
+                Work::Memory(_, bytes) => bytes.as_f64(),
+                _ => 0.0,
+            })
+            .sum()
+    };
+    let narrow = shape(&model, 4_096, Precision::Nvfp4);
+    let mx = shape(&model, 4_096, Precision::Mxfp8);
+    // 5.125 bytes an element of each cast against 4.
+    let ratio = casts(&narrow, 0) / casts(&mx, 0);
+    assert!((ratio - 5.125 / 4.0).abs() < 1e-6, "{ratio}");
+    let kept = Shape {
+        bf16_layers: 1,
+        ..narrow.clone()
+    };
+    assert_eq!(casts(&kept, 2), casts(&narrow, 2));
+    assert_eq!(casts(&kept, 3), 0.0);
+    let bf16 = shape(&model, 4_096, Precision::Bf16);
+    assert_eq!(
+        layer_pass(&kept, 3, false).forward,
+        layer_pass(&bf16, 3, false).forward
+    );
+}
+
+#[test]
+fn adapters_replace_weight_gradients() {
+    let dense = llama(4, 4_096, 14_336, 32, 8);
+    let sparse = mixtral();
+    let v3 = deepseek_v3();
+    for (model, precision) in [
+        (&dense, Precision::Bf16),
+        (&dense, Precision::Fp8Tensor),
+        (&dense, Precision::Nvfp4),
+        (&sparse, Precision::Bf16),
+        (&v3, Precision::Fp8Block),
+    ] {
+        let layer = model.layers - 1;
+        let full = shape(model, 4_096, precision);
+        let of_gemms = |shape: &Shape<'_>, pass: GemmPass, name: &str| -> f64 {
+            ops(&[layer_pass(shape, layer, false)])
+                .filter(|op| name.is_empty() || op.name.contains(name))
+                .map(|op| match &op.work {
+                    Work::Gemm(gemm) if gemm.pass == pass => gemm.flops(),
+                    _ => 0.0,
+                })
+                .sum()
+        };
+        let lora = |rank| Shape {
+            adapters: Some(rank),
+            ..full.clone()
+        };
+        // The base runs forward and back as before, and nothing is left of its weight gradients.
+        for pass in [GemmPass::Forward, GemmPass::InputGradient] {
+            let all = of_gemms(&lora(16), pass, "");
+            let adapters = of_gemms(&lora(16), pass, "adapter");
+            assert_eq!(all - adapters, of_gemms(&full, pass, ""), "{}", model.name);
+            assert!(adapters > 0.0 && adapters < 0.1 * all);
+        }
+        let weights = of_gemms(&lora(16), GemmPass::WeightGradient, "");
+        assert_eq!(
+            weights,
+            of_gemms(&lora(16), GemmPass::WeightGradient, "adapter")
+        );
+        assert!(weights < 0.1 * of_gemms(&full, GemmPass::WeightGradient, ""));
+        // Twice the rank, twice the weights.
+        let count = |rank| trained(&layer_pass(&lora(rank), layer, false));
+        let (once, twice) = (count(8), count(16));
+        assert_eq!((2.0 * once.0, 2.0 * once.1), twice);
+        assert_eq!(once.1 > 0.0, model.experts.is_some());
+    }
+    // r (inputs + outputs) of each matrix: qkv, output, gate and up together, down.
+    let lora = Shape {
+        adapters: Some(16),
+        ..shape(&dense, 4_096, Precision::Bf16)
+    };
+    let (weights, _) = trained(&layer_pass(&lora, 0, false));
+    let sum = (4_096 + 6_144) + (4_096 + 4_096) + (4_096 + 28_672) + (14_336 + 4_096);
+    assert_eq!(weights, 16.0 * f64::from(sum));
+    assert_eq!(trained(&head_pass(&lora)), (0.0, 0.0));
+    assert!(
+        embedding_pass(&lora)
+            .backward
+            .iter()
+            .all(|s| s.ops.is_empty() && s.filler.is_empty())
+    );
 }

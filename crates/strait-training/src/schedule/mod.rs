@@ -273,6 +273,7 @@ pub fn name(kind: ScheduleKind) -> &'static str {
     match kind {
         ScheduleKind::GPipe => "gpipe",
         ScheduleKind::OneFOneB => "1f1b",
+        ScheduleKind::OverlappedOneFOneB => "1f1b-overlap",
         ScheduleKind::ZbH1 => "zb-h1",
         ScheduleKind::DualPipe => "dualpipe",
         ScheduleKind::DualPipeV => "dualpipe-v",
@@ -301,6 +302,9 @@ pub fn schedule(
             }
             ScheduleKind::OneFOneB => {
                 one_way::interleaved(pipeline, rank, virtual_stages, micro_batches)
+            }
+            ScheduleKind::OverlappedOneFOneB => {
+                one_way::paired(pipeline, rank, virtual_stages, micro_batches)
             }
             ScheduleKind::ZbH1 => one_way::zb_h1(pipeline, rank, micro_batches),
             ScheduleKind::DualPipe => dualpipe::two_ended(pipeline, rank, micro_batches),
@@ -336,7 +340,11 @@ pub fn check(
             return Err(ScheduleError::Zero { path });
         }
     }
-    if virtual_stages > 1 && kind != ScheduleKind::OneFOneB {
+    let one_f_one_b = matches!(
+        kind,
+        ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
+    );
+    if virtual_stages > 1 && !one_f_one_b {
         return Err(ScheduleError::NotInterleaved {
             schedule,
             virtual_stages,
@@ -358,7 +366,7 @@ pub fn check(
     }
     let needed = match kind {
         ScheduleKind::DualPipe | ScheduleKind::DualPipeV => pipeline.saturating_mul(2),
-        ScheduleKind::OneFOneB if virtual_stages > 1 => pipeline,
+        _ if one_f_one_b && virtual_stages > 1 => pipeline,
         _ => 1,
     };
     if micro_batches < needed {

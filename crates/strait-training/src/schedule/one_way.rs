@@ -45,23 +45,7 @@ pub(super) fn interleaved(
     virtual_stages: u32,
     micro_batches: u32,
 ) -> Vec<Work> {
-    let group = (pipeline..=micro_batches)
-        .find(|&size| {
-            let rest = micro_batches % size;
-            rest == 0 || rest >= pipeline
-        })
-        .unwrap_or(micro_batches);
-    // The k-th forward of a rank, and the chunk that it is of; backwards take the same
-    // micro-batches with the chunks reversed.
-    let mut turns = Vec::with_capacity((micro_batches * virtual_stages) as usize);
-    let mut start = 0;
-    while start < micro_batches {
-        let end = (start + group).min(micro_batches);
-        for local in 0..virtual_stages {
-            turns.extend((start..end).map(|micro_batch| (local, micro_batch)));
-        }
-        start = end;
-    }
+    let (turns, group) = turns(pipeline, virtual_stages, micro_batches);
     let total = turns.len();
     let warm_up = ((pipeline - rank - 1) * 2 + (virtual_stages - 1) * group) as usize;
     let warm_up = warm_up.min(total);
@@ -75,6 +59,59 @@ pub(super) fn interleaved(
         work.push(backward(k));
     }
     work
+}
+
+/// 1F1B, interleaved or not, whose steady state runs a forward and a backward chunk side by side:
+/// one more forward warms up, so that the two never belong to the same micro-batch (Megatron-Core,
+/// `combined_1f1b.py`).
+pub(super) fn paired(
+    pipeline: u32,
+    rank: u32,
+    virtual_stages: u32,
+    micro_batches: u32,
+) -> Vec<Work> {
+    let (turns, group) = turns(pipeline, virtual_stages, micro_batches);
+    let total = turns.len();
+    // Without virtual stages a message has one rank to go, with them two.
+    let lead = if virtual_stages == 1 { 1 } else { 2 };
+    let warm_up = ((pipeline - rank - 1) * lead + (virtual_stages - 1) * group) as usize + 1;
+    let warm_up = warm_up.min(total);
+    let forward = |k: usize| chunk(turns[k].0, turns[k].1);
+    let backward = |k: usize| chunk(virtual_stages - 1 - turns[k].0, turns[k].1);
+    let mut work: Vec<Work> = (0..warm_up).map(|k| Work::Forward(forward(k))).collect();
+    for k in 0..total {
+        work.push(if warm_up + k < total {
+            Work::Pair {
+                forward: forward(warm_up + k),
+                backward: backward(k),
+            }
+        } else {
+            Work::Backward(backward(k))
+        });
+    }
+    work
+}
+
+/// The order in which forwards go through the chunks of a rank, and the size of their groups; each
+/// turn is the chunk and the micro-batch. Backwards take the same micro-batches with the chunks
+/// reversed.
+fn turns(pipeline: u32, virtual_stages: u32, micro_batches: u32) -> (Vec<(u32, u32)>, u32) {
+    let group = (pipeline..=micro_batches)
+        .find(|&size| {
+            let rest = micro_batches % size;
+            rest == 0 || rest >= pipeline
+        })
+        .unwrap_or(micro_batches);
+    let mut turns = Vec::with_capacity((micro_batches * virtual_stages) as usize);
+    let mut start = 0;
+    while start < micro_batches {
+        let end = (start + group).min(micro_batches);
+        for local in 0..virtual_stages {
+            turns.extend((start..end).map(|micro_batch| (local, micro_batch)));
+        }
+        start = end;
+    }
+    (turns, group)
 }
 
 /// ZB-H1 (Qi et al., arXiv 2401.10241, section 2.3): 1F1B with the weight gradients split

@@ -428,5 +428,12 @@ pub const PRECISION: Section = Section {
             "BF16 in DeepSeek's fine-grained FP8 recipe, else FP32",
             "Each of the optimizer's two moments.",
         ),
+        with(
+            "bf16_layers",
+            count(0, 10_000),
+            "0",
+            "all layers use the recipe",
+            "Layers at the end of the model whose linear layers stay in BF16, as NVFP4 recipes often keep some.",
+        ),
     ],
 };

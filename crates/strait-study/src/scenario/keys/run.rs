@@ -82,6 +82,20 @@ pub const TRAINING: Section = Section {
             count(1, 1_000_000_000),
             "Sequences of a batch.",
         ),
+        with(
+            "method",
+            Kind::Choice(METHODS),
+            "full",
+            "pre-training trains all weights",
+            "Which weights are trained.",
+        ),
+        with(
+            "lora_rank",
+            count(1, 100_000),
+            "16",
+            "between the 8 and 32 of common recipes; read where method is lora",
+            "Inner width of the adapters.",
+        ),
         key(
             "phase",
             Kind::Tables(&PHASE),
@@ -280,6 +294,11 @@ pub const SOFTWARE: Section = Section {
             "pipeline_overlap",
             Kind::Bool,
             "Pipeline transfers are asynchronous.",
+        ),
+        key(
+            "router_fusion",
+            Kind::Bool,
+            "Router, token counts and row maps run in a few fused kernels.",
         ),
         key(
             "cuda_graphs",

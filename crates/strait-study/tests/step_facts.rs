@@ -1,0 +1,201 @@
+//! Facts of recipes, graphs, adapters, offload and sharding: what each changes in a small step, and
+//! in which direction.
+//!
+//! In: one small scenario and overrides. Out: orders of step times, memory, bytes, messages. Never a
+//! published figure.
+
+mod steps;
+
+use std::path::Path;
+use strait_study::catalog::Catalog;
+use strait_study::scenario::{self, Overrides, Style, render_all};
+use strait_training::case::Case;
+use strait_training::outcome::StepOutcome;
+
+const BASE: &str = r#"[model]
+preset = "llama3-8b"
+
+[cluster]
+accelerator = "b200"
+nodes = 2
+
+[parallelism]
+tensor = 2
+
+[training]
+tokens = "1 T tokens"
+sequence_length = 4096
+global_batch = 32
+
+[software]
+profile = "megatron-2026"
+"#;
+
+/// A mixture of experts on the same cluster.
+const SPARSE: &str = r#"[model]
+preset = "qwen3-30b-a3b"
+
+[cluster]
+accelerator = "b200"
+nodes = 1
+
+[parallelism]
+expert = 8
+
+[training]
+tokens = "1 T tokens"
+sequence_length = 4096
+global_batch = 16
+
+[software]
+profile = "megatron-2026"
+"#;
+
+fn load(text: &str, set: &[(&str, &str)]) -> Result<Case, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let overrides = Overrides {
+        set: (set.iter())
+            .map(|&(path, value)| (path.to_owned(), value.to_owned()))
+            .collect(),
+        ..Overrides::default()
+    };
+    match scenario::load(Path::new(&path), &Catalog::embedded(), &overrides) {
+        Ok(mut loaded) => Ok(loaded.cases.remove(0).case),
+        Err(faults) => Err(render_all(&faults, Style::Plain)),
+    }
+}
+
+fn step(text: &str, set: &[(&str, &str)]) -> StepOutcome {
+    match load(text, set) {
+        Ok(case) => steps::main_step(&steps::calm(case)),
+        Err(faults) => panic!("{set:?}:\n{faults}"),
+    }
+}
+
+fn seconds(text: &str, set: &[(&str, &str)]) -> f64 {
+    step(text, set).time.seconds()
+}
+
+/// Bytes of the parts of memory with a name.
+fn part(step: &StepOutcome, name: &str) -> f64 {
+    let parts = step.memory.parts.iter();
+    parts
+        .filter(|part| part.name.contains(name))
+        .map(|part| part.bytes.as_f64())
+        .sum()
+}
+
+fn fault(text: &str, set: &[(&str, &str)]) -> String {
+    match load(text, set) {
+        Ok(_) => panic!("{set:?} is accepted"),
+        Err(faults) => faults,
+    }
+}
+
+#[test]
+fn nvfp4_is_faster_than_mxfp8_where_there_is_fp4() {
+    let of = |recipe| seconds(BASE, &[("precision.recipe", recipe)]);
+    let (bf16, mxfp8, nvfp4) = (of("bf16"), of("mxfp8"), of("nvfp4"));
+    assert!(nvfp4 < mxfp8 && mxfp8 < bf16, "{nvfp4} {mxfp8} {bf16}");
+    // Every layer in BF16 is the BF16 step but for the casts of weights at its end.
+    let kept = |layers| {
+        let set = [
+            ("precision.recipe", "nvfp4"),
+            ("precision.bf16_layers", layers),
+        ];
+        seconds(BASE, &set)
+    };
+    assert_eq!(kept("0"), nvfp4);
+    assert!(nvfp4 < kept("4") && kept("4") < kept("16"));
+    assert!(
+        (kept("32") / bf16 - 1.0).abs() < 0.02,
+        "{} {bf16}",
+        kept("32")
+    );
+    let copies = |layers| {
+        let set = [
+            ("precision.recipe", "nvfp4"),
+            ("precision.bf16_layers", layers),
+        ];
+        part(&step(BASE, &set), "FP4 copies")
+    };
+    assert!((copies("16") / copies("0") - 0.5).abs() < 1e-9);
+    let text = fault(
+        BASE,
+        &[
+            ("precision.recipe", "nvfp4"),
+            ("cluster.accelerator", "h100-sxm"),
+        ],
+    );
+    assert!(text.contains("has no FP4"), "{text}");
+    assert!(
+        text.contains("an accelerator with FP4, such as b200"),
+        "{text}"
+    );
+}
+
+#[test]
+fn partial_graphs_leave_the_experts_to_the_host() {
+    let of = |text, graphs, host| {
+        let set = [
+            ("software.cuda_graphs", graphs),
+            ("software.host_time_per_op", host),
+        ];
+        seconds(text, &set)
+    };
+    // Gaps of experts, ends and optimizer stay.
+    let [none, partial, full] = ["none", "partial", "full"].map(|g| of(SPARSE, g, "0 us"));
+    assert!(full < partial && partial < none, "{full} {partial} {none}");
+    // A slow host holds up what it launches, and nothing where all is captured.
+    let [slow_none, slow_partial, slow_full] =
+        ["none", "partial", "full"].map(|g| of(SPARSE, g, "200 us"));
+    assert_eq!(slow_full, full);
+    assert!(slow_partial > 1.1 * partial && slow_partial < 0.9 * slow_none);
+    // A dense layer is captured whole: what is left are the ends and the optimizer.
+    let [none, partial, full] = ["none", "partial", "full"].map(|g| of(BASE, g, "0 us"));
+    assert!(
+        (partial - full) < 0.1 * (none - full),
+        "{full} {partial} {none}"
+    );
+    let text = fault(SPARSE, &[("software.cuda_graphs", "attention")]);
+    assert!(text.contains("none, partial, full"), "{text}");
+}
+
+#[test]
+fn adapters_spare_weight_gradients_and_their_memory() {
+    let lora = |more: &[(&str, &str)]| {
+        let set: Vec<_> = [("training.method", "lora")]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        step(BASE, &set)
+    };
+    let (full, small) = (step(BASE, &[]), lora(&[]));
+    // Two of three products are left, and the kernels of adapters come on top.
+    let ratio = small.time.seconds() / full.time.seconds();
+    assert!(0.6 < ratio && ratio < 0.95, "{ratio}");
+    let large = lora(&[("training.lora_rank", "256")]);
+    assert!(large.time > small.time);
+    for name in ["gradients", "master", "moments"] {
+        assert!(part(&small, name) < 0.2 * part(&full, name), "{name}");
+    }
+    assert!(part(&large, "adapters") == 16.0 * part(&small, "adapters"));
+    assert_eq!(part(&full, "adapters"), 0.0);
+    // Counted by the model, not by what is trained.
+    assert!(small.rate_causal > full.rate_causal);
+    // Sharded weights are still gathered, but next to nothing is reduced.
+    let fsdp = [("parallelism.zero", "3"), ("parallelism.tensor", "1")];
+    assert!(lora(&fsdp).time < step(BASE, &fsdp).time);
+    assert!(part(&lora(&fsdp), "weights") < part(&small, "weights"));
+    let text = fault(BASE, &[("training.lora_rank", "8")]);
+    assert!(text.contains("no adapters are trained"), "{text}");
+    let text = fault(BASE, &[("training.method", "qlora")]);
+    assert!(text.contains("values: full, lora"), "{text}");
+    let text = fault(
+        BASE,
+        &[("training.method", "lora"), ("training.lora_rank", "0")],
+    );
+    assert!(text.contains("training.lora_rank"), "{text}");
+}
