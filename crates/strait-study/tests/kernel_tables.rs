@@ -65,6 +65,7 @@ fn accelerator(id: &str) -> Accelerator {
         memory: Bytes::new(80_000_000_000),
         memory_bandwidth: Bandwidth::new(hbm * 1e12),
         scale_up: Bandwidth::new(400e9),
+        host_bandwidth: None,
         tdp: Power::new(tdp),
         price: None,
         rent: None,

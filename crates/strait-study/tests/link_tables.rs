@@ -42,6 +42,7 @@ impl Bench {
                 memory: Bytes::new(80_000_000_000),
                 memory_bandwidth: Bandwidth::new(3.35e12),
                 scale_up: Bandwidth::new(self.scale_up * 1e9),
+                host_bandwidth: None,
                 tdp: Power::new(700.0),
                 price: None,
                 rent: None,

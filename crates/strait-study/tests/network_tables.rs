@@ -32,6 +32,7 @@ fn cluster(ranks: u32, domain: u32, scale_up: f64, nic: f64, transport: Transpor
             memory: Bytes::new(80_000_000_000),
             memory_bandwidth: Bandwidth::new(3.35e12),
             scale_up: Bandwidth::new(scale_up * 1e9),
+            host_bandwidth: None,
             tdp: Power::new(700.0),
             price: None,
             rent: None,

@@ -199,3 +199,46 @@ fn adapters_spare_weight_gradients_and_their_memory() {
     );
     assert!(text.contains("training.lora_rank"), "{text}");
 }
+
+#[test]
+fn offload_frees_memory_and_shows_what_compute_cannot_hide() {
+    let of = |layers, link| {
+        let set = [
+            ("parallelism.offload_layers", layers),
+            ("cluster.host_bandwidth", link),
+        ];
+        step(BASE, &set)
+    };
+    let plain = step(BASE, &[]);
+    assert_eq!(of("0", "64 GB/s"), plain);
+    // A link that nothing can be slow on: time as before, memory lower by these layers.
+    let fast = of("16", "100 TB/s");
+    assert_eq!(fast.time, plain.time);
+    let kept = |step: &StepOutcome| part(step, "activations") - part(step, "way to the host");
+    let layers = part(&plain, "activations") / 32.0;
+    let freed = (kept(&plain) - kept(&fast)) / layers;
+    assert!((15.5..16.5).contains(&freed), "{freed}");
+    assert!((part(&fast, "way to the host") / (2.0 * layers) - 1.0).abs() < 0.05);
+    assert!(fast.memory.peak < plain.memory.peak);
+    // PCIe is too slow for layers this small; each further layer costs as much again.
+    let slow = |layers| (of(layers, "64 GB/s").time - plain.time).seconds();
+    assert!(slow("8") > 0.0);
+    assert!((slow("16") / slow("8") - 2.0).abs() < 0.2);
+    let half = (of("8", "32 GB/s").time - plain.time).seconds();
+    assert!(half > 2.0 * slow("8"));
+    assert!(
+        of("8", "64 GB/s")
+            .kernels
+            .iter()
+            .any(|(name, _)| name.contains("host memory"))
+    );
+    let text = fault(
+        BASE,
+        &[
+            ("parallelism.offload_layers", "4"),
+            ("cluster.accelerator", "ascend910c"),
+            ("training.global_batch", "384"),
+        ],
+    );
+    assert!(text.contains("set cluster.host_bandwidth"), "{text}");
+}

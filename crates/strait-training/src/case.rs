@@ -100,6 +100,8 @@ pub struct Parallelism {
     pub recompute: Recompute,
     /// Of the layers of a stage, how many are recomputed; `None`: all.
     pub recompute_layers: Option<u32>,
+    /// Of the layers of a stage, of how many the kept activations go to host memory.
+    pub offload_layers: u32,
     /// Layers of each model stage in order; `None`: spread by the rule in `layout`.
     pub stage_layers: Option<Vec<u32>>,
     /// Compute units that expert communication kernels take while they run.

@@ -35,6 +35,8 @@ pub struct Accelerator {
     pub memory_bandwidth: Bandwidth,
     /// Scale-up (NVLink) bandwidth of one accelerator, one direction.
     pub scale_up: Bandwidth,
+    /// Link to its host, one direction, where known.
+    pub host_bandwidth: Option<Bandwidth>,
     /// Board power limit.
     pub tdp: Power,
     /// Purchase price of one accelerator's share of a server, where known.

@@ -52,6 +52,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
             micro_batch: 1,
             recompute: Recompute::Named(Vec::new()),
             recompute_layers: None,
+            offload_layers: 0,
             stage_layers: None,
             communication_units: 20,
         },

@@ -220,6 +220,9 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
     if let Some(v) = reader.number(scope, "nic_bandwidth") {
         node.nic_bandwidth = Bandwidth::new(v);
     }
+    if let Some(v) = reader.number(scope, "host_bandwidth") {
+        value.host_bandwidth = Some(Bandwidth::new(v));
+    }
     if let Some(v) = reader.number(scope, "memory") {
         value.memory = Bytes::from_f64(v);
     }
@@ -399,6 +402,7 @@ pub(super) fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Para
         .amount(scope, "recompute_layers")
         .flatten()
         .map(|v| v as u32);
+    let offload_layers = reader.count(scope, "offload_layers").unwrap_or(0);
     let stage_layers = reader.counts(scope, "stage_layers");
     if stage_layers.is_none() && scope.node("stage_layers").is_none() {
         reader.because(
@@ -433,6 +437,7 @@ pub(super) fn parallelism(scope: &Scope<'_>, reader: &mut Reader) -> Option<Para
         micro_batch: micro_batch?,
         recompute: recompute?,
         recompute_layers,
+        offload_layers,
         stage_layers,
         communication_units,
     })

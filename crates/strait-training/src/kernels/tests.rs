@@ -29,6 +29,7 @@ fn accelerator() -> Accelerator {
         memory: Bytes::new(80_000_000_000),
         memory_bandwidth: Bandwidth::new(3e12),
         scale_up: Bandwidth::new(450e9),
+        host_bandwidth: None,
         tdp: Power::new(700.0),
         price: None,
         rent: None,

@@ -96,6 +96,7 @@ pub(crate) fn cluster(nodes: u32, accelerators: u32, memory: Bytes) -> Cluster {
             memory,
             memory_bandwidth: rate,
             scale_up: rate,
+            host_bandwidth: None,
             tdp: Power::new(700.0),
             price: None,
             rent: None,
@@ -139,6 +140,7 @@ pub(crate) fn plain(tensor: u32, pipeline: u32) -> Parallelism {
         micro_batch: 1,
         recompute: Recompute::None,
         recompute_layers: None,
+        offload_layers: 0,
         stage_layers: None,
         communication_units: 0,
     }

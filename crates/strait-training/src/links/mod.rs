@@ -35,6 +35,7 @@ pub use profile::LinkProfile;
 pub use routing::{FanOut, LoadSpread};
 
 use crate::hardware::Cluster;
+use strait_units::{Bytes, Time};
 
 /// Where the ranks of a group sit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +119,13 @@ impl<'a> Links<'a> {
     /// Compute units that a library collective takes from products beside it.
     pub fn communication_units(&self) -> u32 {
         self.profile.communication_units
+    }
+
+    /// Time of a copy between an accelerator and its host; `None` where their link is not known.
+    pub fn host_copy(&self, bytes: Bytes) -> Option<Time> {
+        let link = self.cluster.accelerator.host_bandwidth?.get();
+        let rate = link * self.profile.host_copy.get();
+        (rate > 0.0).then(|| Time::from_seconds(bytes.as_f64() / rate))
     }
 
     /// The links of `cluster` as calibrated by `profile`.

@@ -186,6 +186,8 @@ pub struct LinkProfile {
     pub ring_efficiency: Ratio,
     /// Ring or tree bus rate between nodes over the NIC rate.
     pub nic_efficiency: Ratio,
+    /// Rate of copies between an accelerator and its host over the one-way rate of their link.
+    pub host_copy: Ratio,
     /// In-switch all-reduce over the ring, for 4, 5, 6... ranks; the last for all more.
     /// Empty where switches of this generation do not reduce.
     #[serde(default)]

@@ -60,6 +60,41 @@ impl TimedPass {
         }
     }
 
+    /// The same work of a layer whose kept activations, `bytes` in all, go to host memory behind its
+    /// forward pass and come back before its backward pass, by copy engines beside the layer's
+    /// compute: what that is too short to hide shows.
+    pub fn offloaded(mut self, durations: &Durations<'_>, bytes: Bytes) -> TimedPass {
+        let copy = |name, pass: &[TimedSegment]| {
+            let op = Op {
+                name,
+                class: Class::Offload,
+                work: Work::HostCopy(bytes),
+                routed: false,
+            };
+            let units = durations.units(false);
+            let kernels = (pass.iter()).flat_map(|s| s.ops.iter().chain(s.filler.iter()));
+            let compute: Time = kernels.map(|timed| timed.time).sum();
+            let time = durations.op(&op, units).saturating_sub(compute);
+            (time > Time::ZERO).then(|| TimedSegment {
+                ops: Rc::from([Timed {
+                    op,
+                    time,
+                    speed: false,
+                    units,
+                }]),
+                exchange: None,
+                filler: Rc::from([]),
+                layer: 0,
+                in_layer: false,
+            })
+        };
+        let out = copy("copy to host", &self.forward);
+        let back = copy("copy from host", &self.backward);
+        self.forward.extend(out);
+        self.backward.splice(0..0, back);
+        self
+    }
+
     /// The same work in another layer.
     pub fn in_layer(&self, layer: u32) -> TimedPass {
         let mut copy = self.clone();

@@ -94,6 +94,8 @@ impl<'a> Durations<'a> {
             Work::Attention(core) => self.kernels.attention(core) + gap,
             Work::Memory(class, bytes) => self.kernels.memory(*class, *bytes) + gap,
             Work::Fixed(kernel) => self.kernels.fixed(*kernel) + gap,
+            // Refused beforehand where the host's link is not known.
+            Work::HostCopy(bytes) => self.thin.host_copy(*bytes).unwrap_or(Time::ZERO),
             Work::Small(count) => {
                 (self.kernels.fixed(crate::kernels::FixedKernel::Small) + gap) * u64::from(*count)
             }

@@ -90,10 +90,33 @@ pub(crate) fn unsupported(case: &Case) -> Vec<SimulateError> {
             "check the node and fabric of the cluster",
         )
     });
-    [kernels(case).map(drop).err(), links.err()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        kernels(case).map(drop).err(),
+        links.err(),
+        unreachable_host(case),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Activations go to the host over a link of which nothing is known.
+fn unreachable_host(case: &Case) -> Option<SimulateError> {
+    let phases = case.training.phases.iter();
+    let offloads = phases
+        .map(|phase| phase.parallelism.as_ref().unwrap_or(&case.parallelism))
+        .any(|parallelism| parallelism.offload_layers > 0);
+    let accelerator = &case.cluster.accelerator;
+    (offloads && accelerator.host_bandwidth.is_none()).then(|| {
+        invalid(
+            "parallelism.offload_layers",
+            format!(
+                "the link between {} and its host is not known",
+                accelerator.name
+            ),
+            "set cluster.host_bandwidth, or offload_layers = 0",
+        )
+    })
 }
 
 /// Prices the kernels and the communication of one phase.

@@ -12,6 +12,7 @@ use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
 use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, StageContents};
 use crate::links::{CollectiveKind, LoadSpread};
+use crate::memory;
 use crate::ops::{
     Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass, trained,
 };
@@ -109,8 +110,9 @@ pub(super) struct ChunkPasses {
     pub(super) parameters: Vec<PassParameters>,
 }
 
-/// What tells the passes of layers apart: experts, attention window, recompute, operand types.
-type LayerKind = (bool, Option<u32>, bool, Precision);
+/// What tells the passes of layers apart: experts, attention window, recompute, operand types,
+/// offload.
+type LayerKind = (bool, Option<u32>, bool, Precision, bool);
 
 /// Trained weights of a pass whose own weights are frozen, dense and in experts.
 type Adapters = Option<(f64, f64)>;
@@ -264,7 +266,9 @@ impl Lowering<'_> {
             .min(layers.len() as u32);
         let first = layers.start;
         for layer in layers {
-            self.add_layer(&mut chunk, layer, layer - first < recomputed);
+            let nth = layer - first;
+            let offloads = nth < self.parallelism.offload_layers;
+            self.add_layer(&mut chunk, layer, nth < recomputed, offloads);
         }
         if head {
             let pass = head_pass(&self.durations.shape);
@@ -280,7 +284,7 @@ impl Lowering<'_> {
                 let pass = mtp_entry_pass(&self.durations.shape);
                 let projection = 2.0 * f64::from(model.hidden) * f64::from(model.hidden) / tensor;
                 self.add(&mut chunk, &pass, projection, 0.0);
-                self.add_layer(&mut chunk, model.layers + module, true);
+                self.add_layer(&mut chunk, model.layers + module, true, false);
                 let pass = head_pass(&self.durations.shape);
                 self.add(&mut chunk, &pass, 0.0, 0.0);
             }
@@ -309,18 +313,30 @@ impl Lowering<'_> {
             .push(PassParameters::of(dense, experts, adapters));
     }
 
-    fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool) {
+    fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool, offloads: bool) {
         let model = &self.case.model;
         let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
         let exchanges = self.exchanges();
         let precision = self.case.precision.of_layer(layer, model.layers);
-        let kind = (moe, model.window_of(layer), recompute, precision);
+        let kind = (moe, model.window_of(layer), recompute, precision, offloads);
+        let kept = match offloads {
+            true => self.kept(layer, recompute),
+            false => Bytes::ZERO,
+        };
         let (lone, paired, adapters) = self.cache.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
+            let timed = |pair| {
+                let timed = TimedPass::new(durations, &pass, pair);
+                if offloads {
+                    timed.offloaded(durations, kept)
+                } else {
+                    timed
+                }
+            };
             (
-                TimedPass::new(durations, &pass, false),
-                TimedPass::new(durations, &pass, exchanges),
+                timed(false),
+                timed(exchanges),
                 durations.shape.adapters.map(|_| trained(&pass)),
             )
         });
@@ -336,6 +352,19 @@ impl Lowering<'_> {
         chunk
             .parameters
             .push(PassParameters::of(dense, experts, adapters));
+    }
+
+    /// What a layer keeps of a micro-batch.
+    fn kept(&self, layer: u32, recompute: bool) -> Bytes {
+        let setting = memory::Setting {
+            model: &self.case.model,
+            parallelism: self.parallelism,
+            precision: &self.case.precision,
+            software: &self.case.software,
+            method: self.case.training.method,
+            capacity: self.case.cluster.accelerator.memory,
+        };
+        memory::kept(setting, self.layout, layer, recompute)
     }
 
     fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {

@@ -70,6 +70,10 @@ pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
     let stages = layout.chunks_of(rank);
     let mut parts = states(setting, layout, &stages);
     parts.extend(activations_in_flight(setting, layout, rank, &stages));
+    parts.push((
+        "activations: on their way to the host",
+        on_their_way(setting, layout, &stages),
+    ));
     let logits = logits(setting, layout, rank, &stages);
     parts.push(("logits and their gradients", logits));
     parts.push((
@@ -259,20 +263,38 @@ fn of_layer(setting: Setting<'_>, index: u32) -> PrecisionRecipe {
     }
 }
 
-/// What one micro-batch of a stage keeps.
+/// What layer `index` keeps of one micro-batch.
+fn layer_keeps(setting: Setting<'_>, layout: &Layout, index: u32, recompute: &Recompute) -> Kept {
+    let moe = weights::experts_of(setting.model, index);
+    let precision = of_layer(setting, index);
+    activations::layer(setting.with(&precision), layout, recompute, moe)
+}
+
+/// What layer `index` keeps of one micro-batch; `recompute` says whether it is among those that are.
+pub(crate) fn kept(setting: Setting<'_>, layout: &Layout, index: u32, recompute: bool) -> Bytes {
+    let recompute = match recompute {
+        true => &setting.parallelism.recompute,
+        false => &Recompute::None,
+    };
+    Bytes::from_f64(layer_keeps(setting, layout, index, recompute).all())
+}
+
+/// Recomputation of the `nth` layer of a stage.
+fn recompute_of<'a>(setting: Setting<'a>, nth: u32) -> &'a Recompute {
+    if nth < setting.parallelism.recompute_layers.unwrap_or(u32::MAX) {
+        &setting.parallelism.recompute
+    } else {
+        &Recompute::None
+    }
+}
+
+/// What one micro-batch of a stage keeps on the accelerator.
 fn stage_keeps(setting: Setting<'_>, layout: &Layout, stage: &StageContents) -> Kept {
-    let recompute = &setting.parallelism.recompute;
-    let limit = setting.parallelism.recompute_layers.unwrap_or(u32::MAX);
     let mut keeps = Kept::default();
     for (nth, index) in (0..).zip(layers(setting.model, &[stage])) {
-        let recompute = if nth < limit {
-            recompute
-        } else {
-            &Recompute::None
-        };
-        let moe = weights::experts_of(setting.model, index);
-        let precision = of_layer(setting, index);
-        keeps = keeps + activations::layer(setting.with(&precision), layout, recompute, moe);
+        if !offloads(setting, nth, index) {
+            keeps = keeps + layer_keeps(setting, layout, index, recompute_of(setting, nth));
+        }
     }
     // Input and output of the final norm, and of that of each prediction module.
     if stage.head {
@@ -281,6 +303,28 @@ fn stage_keeps(setting: Setting<'_>, layout: &Layout, stage: &StageContents) -> 
         keeps.residual += f64::from(1 + modules) * 4.0 * elements;
     }
     keeps
+}
+
+/// The `nth` layer of a stage, number `index` of the model, keeps its activations in host memory;
+/// prediction modules do not.
+fn offloads(setting: Setting<'_>, nth: u32, index: u32) -> bool {
+    nth < setting.parallelism.offload_layers && index < setting.model.layers
+}
+
+/// Activations between accelerator and host: those of the layer under way and of the one whose copy
+/// runs beside it.
+fn on_their_way(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> f64 {
+    let (mut count, mut largest) = (0_u32, 0.0_f64);
+    for stage in stages {
+        for (nth, index) in (0..).zip(layers(setting.model, std::slice::from_ref(stage))) {
+            if offloads(setting, nth, index) {
+                let kept = layer_keeps(setting, layout, index, recompute_of(setting, nth));
+                count += 1;
+                largest = largest.max(kept.all());
+            }
+        }
+    }
+    f64::from(count.min(2)) * largest
 }
 
 /// Tokens of a micro-batch on a rank where sequence parallelism divides them.

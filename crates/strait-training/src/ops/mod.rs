@@ -62,11 +62,13 @@ pub enum Class {
     Ends,
     /// Optimizer.
     Optimizer,
+    /// What shows of copies to and from host memory.
+    Offload,
 }
 
 impl Class {
     /// All classes, in order.
-    pub const ALL: [Class; 13] = [
+    pub const ALL: [Class; 14] = [
         Class::Gemm,
         Class::GroupedGemm,
         Class::WeightGradient,
@@ -80,6 +82,7 @@ impl Class {
         Class::Small,
         Class::Ends,
         Class::Optimizer,
+        Class::Offload,
     ];
 
     /// Name for people.
@@ -98,6 +101,7 @@ impl Class {
             Class::Small => "small kernels",
             Class::Ends => "embedding and loss",
             Class::Optimizer => "optimizer",
+            Class::Offload => "copies to and from host memory",
         }
     }
 }
@@ -136,6 +140,8 @@ pub enum Work {
     Fixed(FixedKernel),
     /// A number of tiny kernels, lumped into one op.
     Small(u32),
+    /// A copy to or from host memory.
+    HostCopy(Bytes),
     /// A collective in the compute stream; with `hidden`, overlapped with a product so that
     /// only a part of it shows.
     Collective {

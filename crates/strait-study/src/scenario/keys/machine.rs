@@ -208,6 +208,11 @@ pub const CLUSTER: Section = Section {
             "Network bandwidth of one accelerator in one direction, such as \"400 Gb/s\".",
         ),
         key(
+            "host_bandwidth",
+            quantity(Dimension::Bandwidth, 1e6, 1e14),
+            "Link of one accelerator to its host in one direction, such as \"64 GB/s\" for PCIe 5; copies reach a share of it.",
+        ),
+        key(
             "memory",
             quantity(Dimension::Bytes, 1e8, 1e14),
             "Memory of one accelerator.",
@@ -367,6 +372,13 @@ pub const PARALLELISM: Section = Section {
             "none",
             "all layers of a stage",
             "Of the layers of a stage, how many are recomputed.",
+        ),
+        with(
+            "offload_layers",
+            count(0, 10_000),
+            "0",
+            "activations stay on the accelerator",
+            "Of the layers of a stage, of how many the kept activations go to host memory and come back for the backward pass.",
         ),
         key(
             "stage_layers",
