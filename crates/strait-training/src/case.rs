@@ -201,19 +201,43 @@ pub enum Method {
     /// All.
     #[default]
     Full,
-    /// Low-rank adapters beside every linear layer; the model's own weights are frozen.
+    /// Low-rank adapters beside linear layers; the model's own weights are frozen.
     Lora {
         /// Inner width of an adapter.
         rank: u32,
+        /// Which layers have one.
+        layers: AdapterLayers,
     },
 }
 
+/// Which linear layers have adapters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdapterLayers {
+    /// Every one of attention, feed-forward network and experts.
+    #[default]
+    All,
+    /// The projections of queries, keys and values alone.
+    QueryKeyValue,
+}
+
+/// Adapters beside frozen weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adapters {
+    /// Inner width.
+    pub rank: u64,
+    /// Which layers have one.
+    pub layers: AdapterLayers,
+}
+
 impl Method {
-    /// Inner width of adapters, where the model's own weights are frozen.
-    pub fn adapters(self) -> Option<u64> {
+    /// The adapters, where the model's own weights are frozen.
+    pub fn adapters(self) -> Option<Adapters> {
         match self {
             Method::Full => None,
-            Method::Lora { rank } => Some(u64::from(rank)),
+            Method::Lora { rank, layers } => Some(Adapters {
+                rank: u64::from(rank),
+                layers,
+            }),
         }
     }
 }
@@ -353,6 +377,9 @@ pub struct Software {
     pub parameter_overlap: bool,
     /// Pipeline transfers are asynchronous.
     pub pipeline_overlap: bool,
+    /// A pipeline message is divided among tensor ranks, each of which sends its part (the
+    /// scatter/gather optimisation of arXiv 2104.04473); else every one sends all of it.
+    pub pipeline_scatter: bool,
     /// Router, token counts and row maps run in a few fused kernels.
     pub router_fusion: bool,
     /// CUDA graphs.

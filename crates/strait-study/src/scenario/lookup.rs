@@ -337,6 +337,7 @@ pub(super) struct SoftwareFacts {
     pub gradient_overlap: Fact<bool>,
     pub parameter_overlap: Fact<bool>,
     pub pipeline_overlap: Fact<bool>,
+    pub pipeline_scatter: Fact<bool>,
     pub router_fusion: Fact<bool>,
     pub cuda_graphs: Fact<String>,
     pub host_time_per_op: Fact<Time>,
@@ -353,6 +354,7 @@ struct SoftwareFile {
     gradient_overlap: bool,
     parameter_overlap: bool,
     pipeline_overlap: bool,
+    pipeline_scatter: bool,
     router_fusion: bool,
     cuda_graphs: String,
     host_time_per_op: Time,
@@ -390,6 +392,7 @@ pub(super) fn software(
         gradient_overlap: flag("gradient_overlap", file.gradient_overlap),
         parameter_overlap: flag("parameter_overlap", file.parameter_overlap),
         pipeline_overlap: flag("pipeline_overlap", file.pipeline_overlap),
+        pipeline_scatter: flag("pipeline_scatter", file.pipeline_scatter),
         router_fusion: flag("router_fusion", file.router_fusion),
         cuda_graphs: text("cuda_graphs", file.cuda_graphs),
         host_time_per_op: Fact {

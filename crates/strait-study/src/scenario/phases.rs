@@ -8,7 +8,7 @@ use super::keys;
 use super::read::{Reader, Scope};
 use super::resolve::parallelism;
 use super::tree::{Node, Table};
-use strait_training::case::{Method, Parallelism, Phase, Training};
+use strait_training::case::{AdapterLayers, Method, Parallelism, Phase, Training};
 use strait_units::Tokens;
 
 /// The most tokens that the key table accepts.
@@ -18,7 +18,11 @@ const MOST_TOKENS: u64 = 1_000_000_000_000_000_000;
 fn method(scope: &Scope<'_>, reader: &mut Reader) -> Method {
     let rank = reader.count(scope, "lora_rank").unwrap_or(1);
     if reader.word(scope, "method") == Some("lora") {
-        return Method::Lora { rank };
+        let layers = match reader.word(scope, "lora_layers") {
+            Some("qkv") => AdapterLayers::QueryKeyValue,
+            _ => AdapterLayers::All,
+        };
+        return Method::Lora { rank, layers };
     }
     if scope.node("lora_rank").is_some() {
         let d = Diagnostic::error(

@@ -774,6 +774,7 @@ fn software(
     let gradient_overlap = flag("gradient_overlap", &facts.gradient_overlap);
     let parameter_overlap = flag("parameter_overlap", &facts.parameter_overlap);
     let pipeline_overlap = flag("pipeline_overlap", &facts.pipeline_overlap);
+    let pipeline_scatter = flag("pipeline_scatter", &facts.pipeline_scatter);
     let router_fusion = flag("router_fusion", &facts.router_fusion);
     let host_time_per_op = match reader.number(scope, "host_time_per_op") {
         Some(v) => Time::from_seconds(v),
@@ -797,6 +798,7 @@ fn software(
         gradient_overlap,
         parameter_overlap,
         pipeline_overlap,
+        pipeline_scatter,
         router_fusion,
         graphs,
         host_time_per_op,

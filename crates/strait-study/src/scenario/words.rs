@@ -100,6 +100,12 @@ pub const METHODS: &[Choice] = &[
     ),
 ];
 
+/// Which linear layers have adapters.
+pub const ADAPTER_LAYERS: &[Choice] = &[
+    word("all", "every one of attention, feed-forward network and experts"),
+    word("qkv", "the projections of queries, keys and values alone"),
+];
+
 /// Spread of routed load.
 pub const BALANCES: &[Choice] = &[
     word("forced", "exactly equal"),

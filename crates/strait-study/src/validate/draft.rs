@@ -36,6 +36,10 @@ pub struct Open {
     pub micro_batch: Vec<u32>,
     /// Numbers of virtual stages to choose from, the rule's choice first.
     pub virtual_stages: Vec<u32>,
+    /// Tensor-parallel degrees to choose from.
+    pub tensor: Vec<u32>,
+    /// Pipeline degrees to choose from.
+    pub pipeline: Vec<u32>,
     /// The rule for recomputation.
     pub recompute: Option<MissingRecompute>,
     /// The batch was not printed: micro-batches of a pipeline for each of its ranks.
@@ -71,6 +75,9 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
         open: Open::default(),
         known,
     };
+    if let Some(words) = row.borrowed() {
+        draft.assume(words);
+    }
     let gpus = count(row, "gpus")?.ok_or("the number of accelerators is not printed")?;
     let accelerator = cluster(&mut draft, row, facts, catalog, gpus)?;
     model(&mut draft, row, facts, catalog)?;
@@ -393,15 +400,13 @@ fn likely_heads(hidden: u32, tensor: u32) -> u32 {
 
 fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     let degree = |column: &str, draft: &mut Draft| -> Result<u32, Refusal> {
-        match count(row, column)? {
-            Some(n) => Ok(n),
-            None => {
-                if ["tp", "pp"].contains(&column) {
-                    draft.assume(format!("{column} of 1: not printed"));
-                }
-                Ok(1)
-            }
+        let printed = count(row, column)?;
+        match (column, printed) {
+            ("tp", None) => draft.open.tensor = vec![1, 2, 4, 8],
+            ("pp", None) => draft.open.pipeline = vec![1, 2, 4, 8, 12, 16],
+            _ => {}
         }
+        Ok(printed.unwrap_or(1))
     };
     let tensor = degree("tp", draft)?;
     let pipeline = degree("pp", draft)?;

@@ -9,6 +9,7 @@
 //! | [`rows`] | tables of published measurements |
 //! | [`facts`] | what is known about publications beyond their rows |
 //! | [`words`] | words of tables, read |
+//! | [`siblings`] | what a row leaves out and another of its publication prints |
 //! | [`draft`] | a row as scenario settings, and what it leaves open |
 //! | [`predict`] | open settings chosen by rules, the step simulated |
 //! | [`measure`] | metrics to step times and back; conventions of FLOPs |
@@ -21,6 +22,7 @@ pub mod measure;
 pub mod predict;
 pub mod report;
 pub mod rows;
+pub mod siblings;
 pub mod statistics;
 pub mod words;
 
@@ -70,6 +72,7 @@ pub enum Outcome {
 /// Predicts every row, in order. `None` if it was stopped.
 pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<Report> {
     let facts = Facts::shipped();
+    let rows = &siblings::filled(rows);
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<Outcome>>> = rows.iter().map(|_| Mutex::new(None)).collect();
@@ -149,6 +152,8 @@ fn predicted(
 ///
 /// Why there is none.
 pub fn scenario_of(row: &Row, catalog: &Catalog, cancel: &AtomicBool) -> Result<String, String> {
+    let filled = siblings::filled(std::slice::from_ref(row));
+    let row = filled.first().unwrap_or(row);
     let drafted = draft::draft(row, Facts::shipped(), catalog)?;
     let control = Control {
         cancel,

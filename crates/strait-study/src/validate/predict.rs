@@ -41,7 +41,8 @@ pub fn predict(
     catalog: &Catalog,
     control: Control<'_>,
 ) -> Result<Prediction, String> {
-    let case = load(row, &draft, catalog)?;
+    let mut case = load(row, &draft, catalog)?;
+    lay_out(&mut case, &mut draft);
     let candidates = candidates(&case, &draft);
     let mut best: Option<(Choice, Case, StepOutcome)> = None;
     let mut others: Vec<(String, Time)> = Vec::new();
@@ -119,6 +120,66 @@ fn load(row: &Row, draft: &Draft, catalog: &Catalog) -> Result<Case, String> {
                 .or(faults.first());
             Err(first.map_or_else(|| "its scenario can't be read".into(), |d| d.message.clone()))
         }
+    }
+}
+
+/// Chooses the degrees of a layout that is not printed: of those that the model and the batch allow,
+/// the fewest model-parallel ranks that fit, tensor-parallel ones first.
+fn lay_out(case: &mut Case, draft: &mut Draft) {
+    let (tensors, pipelines) = (&draft.open.tensor, &draft.open.pipeline);
+    if tensors.is_empty() && pipelines.is_empty() {
+        return;
+    }
+    let given = |list: &[u32], value: u32| -> Vec<u32> {
+        match list {
+            [] => vec![value],
+            list => list.to_vec(),
+        }
+    };
+    let mut choices: Vec<(u32, u32)> = Vec::new();
+    for pipeline in given(pipelines, case.parallelism.pipeline) {
+        for tensor in given(tensors, case.parallelism.tensor) {
+            if tensor <= case.cluster.node.accelerators {
+                choices.push((tensor, pipeline));
+            }
+        }
+    }
+    choices.sort_by_key(|&(tensor, pipeline)| (tensor * pipeline, pipeline));
+    let rule = draft.open.recompute;
+    let mut last = None;
+    for (tensor, pipeline) in choices {
+        let mut tried = case.clone();
+        tried.parallelism.tensor = tensor;
+        tried.parallelism.pipeline = pipeline;
+        tried.parallelism.sequence = tensor > 1;
+        if pipeline > 1 {
+            tried.parallelism.virtual_stages = 1;
+        }
+        if rule == Some(MissingRecompute::Full) {
+            tried.parallelism.recompute = Recompute::Full;
+        }
+        let Some(memory) = memory_of(&tried) else {
+            continue;
+        };
+        let fits = memory.fits();
+        last = Some(tried);
+        if fits {
+            break;
+        }
+    }
+    if let Some(chosen) = last {
+        let (tensor, pipeline) = (chosen.parallelism.tensor, chosen.parallelism.pipeline);
+        for (path, value) in [
+            ("parallelism.tensor", tensor),
+            ("parallelism.pipeline", pipeline),
+        ] {
+            draft.set.insert(path.into(), i64::from(value).into());
+        }
+        draft.set.insert("parallelism.sequence".into(), (tensor > 1).into());
+        draft.assumed.push(format!(
+            "tensor {tensor}, pipeline {pipeline}: not printed, the fewest ranks that fit"
+        ));
+        *case = chosen;
     }
 }
 

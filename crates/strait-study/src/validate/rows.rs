@@ -16,6 +16,7 @@ pub struct Row {
     pub line: u64,
     fields: BTreeMap<String, String>,
     broken: Option<String>,
+    borrowed: Option<String>,
 }
 
 impl Row {
@@ -49,6 +50,22 @@ impl Row {
             .contains(&text.to_lowercase())
     }
 
+    /// The row with a field set.
+    pub(super) fn with(mut self, column: &str, text: &str) -> Row {
+        self.fields.insert(column.to_owned(), text.to_owned());
+        self
+    }
+
+    /// What was filled in from another row, in words.
+    pub fn borrowed(&self) -> Option<&str> {
+        self.borrowed.as_deref()
+    }
+
+    pub(super) fn borrowing(mut self, words: String) -> Row {
+        self.borrowed = Some(words);
+        self
+    }
+
     /// A row from columns and texts, for tables of another form and for tests.
     pub fn of<'a>(line: u64, fields: impl IntoIterator<Item = (&'a str, String)>) -> Row {
         Row {
@@ -58,6 +75,7 @@ impl Row {
                 .map(|(name, text)| (name.to_owned(), text))
                 .collect(),
             broken: None,
+            borrowed: None,
         }
     }
 }
@@ -184,6 +202,7 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
                     line,
                     fields,
                     broken,
+                    borrowed: None,
                 });
             }
             Err(error) => {
@@ -191,6 +210,7 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
                 rows.push(Row {
                     line,
                     fields: BTreeMap::new(),
+                    borrowed: None,
                     broken: Some(format!("line {line} can't be read: {error}")),
                 });
             }

@@ -237,8 +237,10 @@ impl<'a> Durations<'a> {
     /// Bytes of one pipeline transfer of a micro-batch's activations or gradients: BF16, each
     /// tensor rank sending its share.
     pub(crate) fn hop_bytes(&self) -> Bytes {
-        let bytes =
-            2.0 * self.shape.tokens() as f64 * self.shape.hidden() / self.shape.tensor as f64;
+        // With sequence parallelism a rank holds its part only.
+        let divided = self.case.software.pipeline_scatter || self.shape.sequence_parallel;
+        let parts = if divided { self.shape.tensor } else { 1 };
+        let bytes = 2.0 * self.shape.tokens() as f64 * self.shape.hidden() / parts as f64;
         Bytes::from_f64(bytes)
     }
 

@@ -42,6 +42,7 @@ fn software(attention: AttentionKernel) -> Software {
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
+        pipeline_scatter: true,
         router_fusion: false,
         graphs: Graphs::None,
         host_time_per_op: Time::ZERO,

@@ -10,16 +10,17 @@
 //! below it is trained.
 
 use super::{Class, Hidden, Op, Pass, Segment, Work};
+use crate::case::{AdapterLayers, Adapters};
 use crate::kernels::{Gemm, MatrixType, MemoryClass, Pass as GemmPass};
 use strait_units::Bytes;
 
-/// The pass with frozen weights and an adapter of `rank` on every linear layer.
-pub(super) fn adapted(mut pass: Pass, rank: u64) -> Pass {
+/// The pass with frozen weights and adapters on its linear layers.
+pub(super) fn adapted(mut pass: Pass, adapters: Adapters) -> Pass {
     for segment in pass.forward.iter_mut().chain(&mut pass.backward) {
         for ops in [&mut segment.ops, &mut segment.filler] {
             let mut list = Vec::with_capacity(2 * ops.len());
             for op in std::mem::take(ops) {
-                adapt(op, rank, &mut list);
+                adapt(op, adapters, &mut list);
             }
             *ops = list;
         }
@@ -61,7 +62,15 @@ fn bare(op: &mut Op) {
     }
 }
 
-fn adapt(mut op: Op, rank: u64, list: &mut Vec<Op>) {
+/// The products of queries, keys and values: one of grouped attention, up to four of latent attention.
+fn of_queries(name: &str) -> bool {
+    ["qkv projection", "q_a", "q_b", "kv_a", "kv_b"]
+        .iter()
+        .any(|product| name.starts_with(product))
+}
+
+fn adapt(mut op: Op, adapters: Adapters, list: &mut Vec<Op>) {
+    let rank = adapters.rank;
     bare(&mut op);
     let Work::Gemm(base) = op.work else {
         if !of_weights(&op) {
@@ -80,12 +89,14 @@ fn adapt(mut op: Op, rank: u64, list: &mut Vec<Op>) {
     };
     let outputs = base.m as f64 * base.n as f64 * f64::from(base.groups);
     // Routers are frozen, and have no adapter.
-    let router = op.name == "gate" || op.name.starts_with("gate ");
+    let bare = op.name == "gate"
+        || op.name.starts_with("gate ")
+        || (adapters.layers == AdapterLayers::QueryKeyValue && !of_queries(op.name));
     let narrow = Gemm { n: rank, ..base };
     let wide = Gemm { k: rank, ..base };
     let names = match base.pass {
         GemmPass::WeightGradient => {
-            if !router {
+            if !bare {
                 list.push(like("adapter B wgrad", narrow));
                 list.push(like("adapter A wgrad", Gemm { m: rank, ..base }));
             }
@@ -95,7 +106,7 @@ fn adapt(mut op: Op, rank: u64, list: &mut Vec<Op>) {
         GemmPass::InputGradient => ["adapter B dgrad", "adapter A dgrad", "add adapter dgrad"],
     };
     let routed = op.routed;
-    let adapters = (!router).then(|| [like(names[0], narrow), like(names[1], wide)]);
+    let adapters = (!bare).then(|| [like(names[0], narrow), like(names[1], wide)]);
     list.push(op);
     if let Some(adapters) = adapters {
         list.extend(adapters);

@@ -50,7 +50,7 @@ fn over_tensor_ranks(list: &mut List, shape: &Shape<'_>, name: &'static str, byt
 pub fn arrival_pass(shape: &Shape<'_>, first: bool, last: bool) -> Pass {
     let gather = || {
         let mut list = List::new();
-        if shape.tensor > 1 && !shape.sequence_parallel {
+        if shape.tensor > 1 && !shape.sequence_parallel && shape.software.pipeline_scatter {
             list.collective(
                 "all-gather of what arrived",
                 Scope::Tensor,

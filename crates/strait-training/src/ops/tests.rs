@@ -2,13 +2,20 @@
 
 use super::*;
 use crate::case::{
-    AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute, RecomputePart, Software,
+    AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute, RecomputePart, Software,
     TensorOverlap,
 };
 use crate::kernels::Pass as GemmPass;
 use crate::layout::fixtures::{deepseek_v3, gpt, llama};
 use crate::model::{Activation, Attention, Experts, Model, Window};
 use strait_units::Time;
+
+fn adapters(rank: u64) -> Adapters {
+    Adapters {
+        rank,
+        layers: AdapterLayers::All,
+    }
+}
 
 fn software() -> Software {
     Software {
@@ -20,6 +27,7 @@ fn software() -> Software {
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
+        pipeline_scatter: true,
         router_fusion: false,
         graphs: Graphs::Full,
         host_time_per_op: Time::ZERO,
@@ -459,14 +467,14 @@ fn adapters_replace_weight_gradients() {
                 .sum()
         };
         let lora = |rank| Shape {
-            adapters: Some(rank),
+            adapters: Some(adapters(rank)),
             ..full.clone()
         };
         // The base runs forward and back as before, and nothing is left of its weight gradients.
         for pass in [GemmPass::Forward, GemmPass::InputGradient] {
             let all = of_gemms(&lora(16), pass, "");
-            let adapters = of_gemms(&lora(16), pass, "adapter");
-            assert_eq!(all - adapters, of_gemms(&full, pass, ""), "{}", model.name);
+            let added = of_gemms(&lora(16), pass, "adapter");
+            assert_eq!(all - added, of_gemms(&full, pass, ""), "{}", model.name);
             assert!(adapters > 0.0 && adapters < 0.1 * all);
         }
         let weights = of_gemms(&lora(16), GemmPass::WeightGradient, "");
@@ -483,7 +491,7 @@ fn adapters_replace_weight_gradients() {
     }
     // r (inputs + outputs) of each matrix: qkv, output, gate and up together, down.
     let lora = Shape {
-        adapters: Some(16),
+        adapters: Some(adapters(16)),
         ..shape(&dense, 4_096, Precision::Bf16)
     };
     let (weights, _) = trained(&layer_pass(&lora, 0, false));

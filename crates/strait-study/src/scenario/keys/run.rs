@@ -96,6 +96,13 @@ pub const TRAINING: Section = Section {
             "between the 8 and 32 of common recipes; read where method is lora",
             "Inner width of the adapters.",
         ),
+        with(
+            "lora_layers",
+            Kind::Choice(ADAPTER_LAYERS),
+            "all",
+            "the widest choice; read where method is lora",
+            "Which linear layers have adapters.",
+        ),
         key(
             "phase",
             Kind::Tables(&PHASE),
@@ -294,6 +301,11 @@ pub const SOFTWARE: Section = Section {
             "pipeline_overlap",
             Kind::Bool,
             "Pipeline transfers are asynchronous.",
+        ),
+        key(
+            "pipeline_scatter",
+            Kind::Bool,
+            "A pipeline message is divided among tensor ranks, each of which sends its part; else every one sends all of it.",
         ),
         key(
             "router_fusion",
