@@ -22,7 +22,10 @@ use std::path::{Path, PathBuf};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalog");
 
-/// The largest file that is read; the biggest of ours is a hundredth of it.
+/// The folder of measured tables: no kind of entry, since they calculate nothing by themselves.
+const MEASUREMENTS: &str = "measurements";
+
+/// The largest file that is read; the biggest of ours is a tenth of it.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// What can go wrong between an id and its value.
@@ -140,14 +143,23 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     kinds: BTreeMap<String, BTreeMap<String, String>>,
+    /// Files of [`MEASUREMENTS`] by name.
+    measurements: BTreeMap<String, String>,
 }
 
 impl Catalog {
     /// The catalogue compiled into the program.
     pub fn embedded() -> Catalog {
         let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut measurements = BTreeMap::new();
         for folder in EMBEDDED.dirs() {
             for file in folder.files() {
+                if folder.path() == Path::new(MEASUREMENTS) {
+                    if let (Some(name), Some(text)) = (name_of(file.path()), file.contents_utf8()) {
+                        measurements.insert(name, text.to_owned());
+                    }
+                    continue;
+                }
                 if let (Some(kind), Some(id), Some(text)) = (
                     name_of(folder.path()),
                     id_of(file.path()),
@@ -157,7 +169,10 @@ impl Catalog {
                 }
             }
         }
-        Catalog { kinds }
+        Catalog {
+            kinds,
+            measurements,
+        }
     }
 
     /// A catalogue in a folder of the same shape; files are only read, not checked.
@@ -167,11 +182,18 @@ impl Catalog {
     /// [`CatalogError::Read`] and [`CatalogError::NotText`].
     pub fn from_dir(root: &Path) -> Result<Catalog, CatalogError> {
         let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut measurements = BTreeMap::new();
         for folder in entries(root)? {
             let Some(kind) = folder.is_dir().then(|| name_of(&folder)).flatten() else {
                 continue;
             };
             for file in entries(&folder)? {
+                if kind == MEASUREMENTS {
+                    if let Some(name) = name_of(&file) {
+                        measurements.insert(name, read(&file)?);
+                    }
+                    continue;
+                }
                 if let Some(id) = id_of(&file) {
                     kinds
                         .entry(kind.clone())
@@ -180,7 +202,15 @@ impl Catalog {
                 }
             }
         }
-        Ok(Catalog { kinds })
+        Ok(Catalog {
+            kinds,
+            measurements,
+        })
+    }
+
+    /// A measured table, or the plan of their calibration, by file name.
+    pub fn measurements(&self, name: &str) -> Option<&str> {
+        self.measurements.get(name).map(String::as_str)
     }
 
     /// All kinds, sorted.
