@@ -99,7 +99,7 @@ pub(super) fn run(
     by_rows: bool,
 ) -> Result<Option<FitResult>, CalibrateError> {
     let chosen: Vec<&Row> = (rows.iter())
-        .filter(|row| row.role == Role::Fit && fit.selects(row))
+        .filter(|row| (row.role == Role::Fit || fit.check.is_some()) && fit.selects(row))
         .collect();
     if chosen.is_empty() {
         return Ok(None);
@@ -124,12 +124,18 @@ pub(super) fn run(
     if free.is_empty() {
         return Ok(None);
     }
+    let kept = free.len();
+    for parameter in &fit.aside {
+        free.extend(free_of(fit, parameter, entries, profiles)?);
+    }
     // A first evaluation reports rows that cannot be predicted at all.
     for row in &chosen {
         forward::time(row, profiles)?;
     }
     let start: Vec<f64> = free.iter().map(|f| f.start).collect();
     let mut trial = profiles.clone();
+    // What is fitted aside stays so where the rows' residuals are told.
+    let mut told = profiles.clone();
     let found = search::least(&start, |values| {
         for (free, value) in free.iter().zip(values) {
             if let Some(mut slot) = slot_of(&mut trial, &fit.profile, &free.key) {
@@ -138,8 +144,13 @@ pub(super) fn run(
         }
         loss(fit.loss, &chosen, &trial)
     });
+    for (free, value) in free.iter().zip(&found).skip(kept) {
+        if let Some(mut slot) = slot_of(&mut told, &fit.profile, &free.key) {
+            slot.set(value * free.scale);
+        }
+    }
     let mut parameters = Vec::new();
-    for (free, value) in free.iter().zip(found) {
+    for (free, value) in free.iter().zip(found).take(kept) {
         let number = search::significant(value, free.digits);
         let text = match free.unit.as_str() {
             "" => number,
@@ -151,7 +162,12 @@ pub(super) fn run(
                 continue;
             };
             let fitted = slot.read(&text).unwrap_or(value * free.scale);
-            slot.set(fitted);
+            if fit.check.is_none() {
+                slot.set(fitted);
+            }
+            if let Some(mut slot) = slot_of(&mut told, &profile, &free.key) {
+                slot.set(fitted);
+            }
             let catalogue = match entries.get(&profile) {
                 Some(entry) => fact_text(entry, &free.place).unwrap_or_default(),
                 None => free.catalogue.clone(),
@@ -163,12 +179,16 @@ pub(super) fn run(
                 catalogue,
                 fitted: text.clone(),
                 change: Ratio::new(fitted / before - 1.0),
-                agrees: fitted == before,
+                agrees: match fit.check {
+                    None => fitted == before,
+                    Some(within) => (fitted / before - 1.0).abs() <= within,
+                },
+                checked: fit.check.is_some(),
             });
         }
     }
     let pairs: Vec<(Time, Time)> = (chosen.iter())
-        .map(|row| Ok((forward::time(row, profiles)?, row.measured)))
+        .map(|row| Ok((forward::time(row, &told)?, row.measured)))
         .collect::<Result<_, CalibrateError>>()?;
     let spread = Spread::of(&pairs);
     let mut tables: Vec<String> = Vec::new();

@@ -169,8 +169,10 @@ pub struct Fitted {
     pub fitted: String,
     /// Fitted over the catalogue's, less one.
     pub change: Ratio,
-    /// They are the same number.
+    /// They are the same number; of a checked value, near enough.
     pub agrees: bool,
+    /// The catalogue's value has other sources too, and stays: this one checks it.
+    pub checked: bool,
 }
 
 /// A number of a profile that no table of ours says anything about.
@@ -254,7 +256,17 @@ pub fn shipped(catalog: &Catalog) -> Result<Calibration, CalibrateError> {
         }
     }
     let files = write::shipped(catalog, &entries, &fits)?;
-    finish(fits, files, &rows, &profiles, &entries)
+    let mut done = finish(fits, files, &rows, &profiles, &entries)?;
+    for carried in &mut done.carried {
+        let held = plan
+            .hold
+            .iter()
+            .find(|hold| hold.profile == carried.profile && hold.keys.contains(&carried.key));
+        if let Some(hold) = held {
+            carried.source = format!("{}; not fitted: {}", carried.source, hold.why);
+        }
+    }
+    Ok(done)
 }
 
 /// How far the catalogue's values are from each shipped table, without fitting anything.
@@ -373,6 +385,7 @@ fn finish(
 ) -> Result<Calibration, CalibrateError> {
     let fits: Vec<FitResult> = fits.into_iter().map(|(_, result)| result).collect();
     let fitted: Vec<(&str, &str)> = (fits.iter().flat_map(|fit| &fit.parameters))
+        .filter(|p| !p.checked)
         .map(|p| (p.profile.as_str(), p.key.as_str()))
         .collect();
     let mut carried = Vec::new();

@@ -16,6 +16,21 @@ pub(super) struct Plan {
     pub fit: Vec<Fit>,
     /// Fits of a user's machine.
     pub own: Vec<Fit>,
+    /// What is not fitted although rows are there.
+    #[serde(default)]
+    pub hold: Vec<Hold>,
+}
+
+/// Facts that rows say too little about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hold {
+    /// Profile, such as `links/blackwell`.
+    pub profile: String,
+    /// Keys of facts.
+    pub keys: Vec<String>,
+    /// Why they are not fitted.
+    pub why: String,
 }
 
 /// Parameters fitted together.
@@ -30,6 +45,13 @@ pub(super) struct Fit {
     pub loss: Loss,
     /// What is fitted; of a user's machine, the most important first.
     pub parameters: Vec<Parameter>,
+    /// Fitted along and thrown away: what differs in these rows from all others.
+    #[serde(default)]
+    pub aside: Vec<Parameter>,
+    /// The catalogue keeps its value where the fitted one is within this share of it: the result
+    /// checks a value that has other sources too. Such a fit may see held-out rows.
+    #[serde(default)]
+    pub check: Option<f64>,
     /// What is not fitted here though the rows depend on it, for people.
     #[serde(default)]
     pub held: String,

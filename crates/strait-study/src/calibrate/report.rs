@@ -51,8 +51,10 @@ pub struct ParameterDocument {
     pub catalogue: String,
     /// The fitted value.
     pub fitted: String,
-    /// They are the same number.
+    /// They are the same number; of a checked value, near enough.
     pub agrees: bool,
+    /// The catalogue's value stays: this one checks it.
+    pub checked: bool,
 }
 
 /// Residuals of a table.
@@ -140,6 +142,7 @@ fn parameter(fitted: &Fitted) -> ParameterDocument {
         catalogue: fitted.catalogue.clone(),
         fitted: fitted.fitted.clone(),
         agrees: fitted.agrees,
+        checked: fitted.checked,
     }
 }
 
@@ -181,7 +184,7 @@ pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) ->
                 profile = &parameter.profile;
                 lines.push(row_of([profile, "", "", "", "", "", "", ""]));
             }
-            let change = match parameter.agrees {
+            let change = match parameter.agrees && !parameter.checked {
                 true => "=".to_owned(),
                 false => format!("{:+.1} %", 100.0 * parameter.change.get()),
             };
@@ -197,7 +200,11 @@ pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) ->
                 &change,
                 &rows,
                 &median,
-                "",
+                match (parameter.checked, parameter.agrees) {
+                    (true, true) => "a check: near enough",
+                    (true, false) => "a check: too far",
+                    _ => "",
+                },
             ]));
         }
     }

@@ -67,7 +67,7 @@ impl Spread {
     }
 }
 
-/// Residuals of all rows, by profile and table in the order of the files.
+/// Residuals of all rows, by profile, and tables in the order of the files.
 pub(super) fn of(rows: &[Row], profiles: &Profiles) -> Result<Vec<TableResidual>, CalibrateError> {
     // Keyed by the first row of the table, so that the files' order stays.
     let mut order: Vec<(String, String, bool, Family)> = Vec::new();
@@ -82,6 +82,7 @@ pub(super) fn of(rows: &[Row], profiles: &Profiles) -> Result<Vec<TableResidual>
         let predicted = forward::time(row, profiles)?;
         pairs.entry(key).or_default().push((predicted, row.measured));
     }
+    order.sort_by(|a, b| a.0.cmp(&b.0)); // stable: tables stay in the files' order
     Ok(order
         .into_iter()
         .map(|(profile, table, held_out, family)| {

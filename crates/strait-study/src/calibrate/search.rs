@@ -10,6 +10,10 @@ const SETTLED: f64 = 1e-13;
 /// Moves of one simplex, at most.
 const MOVES: usize = 600;
 
+/// Moves of a simplex that only looks, and how far from the start it begins (a factor of 1.6).
+const LOOK: usize = 120;
+const AWAY: f64 = 0.47;
+
 /// Simplexes, one begun where the last stopped, at most.
 const ROUNDS: usize = 12;
 
@@ -32,12 +36,25 @@ pub(super) fn least(start: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f
         let loss = loss(&values) + beyond;
         if loss.is_nan() { f64::INFINITY } else { loss }
     };
+    // A first look from the corners of a box about the start: forms with two branches have more
+    // than one valley.
     let mut best = origin.clone();
     let mut least = at(&best);
+    let corners = if origin.len() > 1 { 1_usize << origin.len().min(6) } else { 0 };
+    for corner in 0..corners {
+        let from: Vec<f64> = (origin.iter().enumerate())
+            .map(|(i, x)| x + if corner >> i.min(5) & 1 == 1 { AWAY } else { -AWAY })
+            .collect();
+        let (point, found) = simplex(&from, 0.3, LOOK, &mut at);
+        if found < least {
+            best = point;
+            least = found;
+        }
+    }
     // Edges of 30 %, then finer: a simplex that collapsed early gets another chance.
     let mut edge = 0.3;
     for _ in 0..ROUNDS {
-        let (point, found) = simplex(&best, edge, &mut at);
+        let (point, found) = simplex(&best, edge, MOVES, &mut at);
         let gained = least - found;
         if found < least {
             best = point;
@@ -52,7 +69,12 @@ pub(super) fn least(start: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f
 }
 
 /// One run of the simplex from `start` with edges of `edge`.
-fn simplex(start: &[f64], edge: f64, at: &mut impl FnMut(&[f64]) -> f64) -> (Vec<f64>, f64) {
+fn simplex(
+    start: &[f64],
+    edge: f64,
+    moves: usize,
+    at: &mut impl FnMut(&[f64]) -> f64,
+) -> (Vec<f64>, f64) {
     let n = start.len();
     let mut corners: Vec<(Vec<f64>, f64)> = Vec::with_capacity(n + 1);
     corners.push((start.to_vec(), at(start)));
@@ -62,7 +84,7 @@ fn simplex(start: &[f64], edge: f64, at: &mut impl FnMut(&[f64]) -> f64) -> (Vec
         let value = at(&corner);
         corners.push((corner, value));
     }
-    for _ in 0..MOVES {
+    for _ in 0..moves {
         corners.sort_by(|a, b| a.1.total_cmp(&b.1));
         let size = (corners[1..].iter())
             .flat_map(|corner| corner.0.iter().zip(&corners[0].0))

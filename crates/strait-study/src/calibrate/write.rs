@@ -30,13 +30,13 @@ pub(super) fn shipped(
 ) -> Result<Vec<(String, String)>, CalibrateError> {
     let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     for (fit, result) in fits {
-        for (at, parameter) in result.parameters.iter().enumerate() {
+        for (at, parameter) in result.parameters.iter().enumerate().filter(|(_, p)| !p.checked) {
             let own = parameter.profile == result.profile;
             let beside = match at {
                 0 => String::new(),
                 _ => format!(", with {}", last(&result.parameters[0].key)),
             };
-            let from = if own { "" } else { ", on another accelerator" };
+            let from = if own { "" } else { " of another accelerator" };
             let change = Change {
                 key: parameter.key.clone(),
                 value: toml(&parameter.fitted),
