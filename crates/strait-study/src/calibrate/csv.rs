@@ -29,7 +29,11 @@ impl Cells {
     }
 
     /// What is wrong with this row, and what to do.
-    pub(super) fn wrong(&self, problem: impl Into<String>, help: impl Into<String>) -> CalibrateError {
+    pub(super) fn wrong(
+        &self,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> CalibrateError {
         CalibrateError::Table {
             file: self.file.clone(),
             line: self.line,
@@ -96,10 +100,7 @@ impl Cells {
         let cell = self.text(column)?;
         match cell.parse::<f64>() {
             Ok(number) if number > 0.0 && number < 1e18 => Ok(number),
-            Ok(_) => Err(self.wrong(
-                format!("`{column}` is {cell}"),
-                "it is a number above zero",
-            )),
+            Ok(_) => Err(self.wrong(format!("`{column}` is {cell}"), "it is a number above zero")),
             Err(_) => Err(self.wrong(
                 format!("`{column}` is \"{cell}\", not a number"),
                 "write it as 12.5 or 1.25e1, without a unit",
@@ -154,7 +155,8 @@ pub(super) fn read(file: &str, text: &str, needed: &[&str]) -> Result<Vec<Cells>
             return Err(wrong(
                 line,
                 format!("{} cells under {} columns", cells.len(), header.len()),
-                "give every column a cell, empty or not; put cells with commas in quotes".to_owned(),
+                "give every column a cell, empty or not; put cells with commas in quotes"
+                    .to_owned(),
             ));
         }
         if rows.len() == LONGEST {
@@ -237,8 +239,18 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
         let row = &read("t", "a,b\n-1,x\n", &[]).unwrap()[0];
-        assert!(row.positive("a").unwrap_err().to_string().contains("above zero"));
-        assert!(row.positive("b").unwrap_err().to_string().contains("not a number"));
+        assert!(
+            row.positive("a")
+                .unwrap_err()
+                .to_string()
+                .contains("above zero")
+        );
+        assert!(
+            row.positive("b")
+                .unwrap_err()
+                .to_string()
+                .contains("not a number")
+        );
         assert!(row.count("a", None, 5).is_err());
     }
 }

@@ -210,7 +210,11 @@ pub(super) fn run(
 
 /// Profiles that get the same values, in full.
 fn also(fit: &Fit) -> impl Iterator<Item = String> {
-    let kind = if is_kernels(&fit.profile) { "kernels" } else { "links" };
+    let kind = if is_kernels(&fit.profile) {
+        "kernels"
+    } else {
+        "links"
+    };
     fit.also.iter().map(move |id| format!("{kind}/{id}"))
 }
 
@@ -226,7 +230,10 @@ fn free_of(
         _ => parameter.key.clone(),
     };
     let Some(entry) = entries.get(&fit.profile) else {
-        return Err(CalibrateError::Plan(format!("there is no profile {}", fit.profile)));
+        return Err(CalibrateError::Plan(format!(
+            "there is no profile {}",
+            fit.profile
+        )));
     };
     let Some(slot) = slot_of(profiles, &fit.profile, &parameter.key) else {
         return Ok(None);

@@ -74,8 +74,13 @@ fn of_kernel(row: &Row, case: &Case, profile: &KernelProfile) -> Result<Time, Ca
         }
         _ => profile,
     };
-    let kernels = Kernels::new(&row.cluster.accelerator, profile, Fusion::Fused, Graphs::None)
-        .map_err(|e| fail(e.to_string()))?;
+    let kernels = Kernels::new(
+        &row.cluster.accelerator,
+        profile,
+        Fusion::Fused,
+        Graphs::None,
+    )
+    .map_err(|e| fail(e.to_string()))?;
     match case {
         Case::Gemm {
             gemm,

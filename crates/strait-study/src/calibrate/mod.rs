@@ -99,7 +99,11 @@ impl Family {
 
     /// The family of a table by the columns of its header.
     fn of_header(header: &str) -> Option<Family> {
-        let has = |name: &str| header.split(',').any(|column| column.trim().trim_matches('"') == name);
+        let has = |name: &str| {
+            header
+                .split(',')
+                .any(|column| column.trim().trim_matches('"') == name)
+        };
         if has("operand") {
             Some(Family::Gemm)
         } else if has("kernel") {
@@ -143,10 +147,14 @@ pub enum CalibrateError {
         known: Vec<String>,
     },
     /// A name that cannot be an id.
-    #[error("\"{0}\" is no name for a machine\n  = help: use small letters, digits and hyphens, as in my-cluster")]
+    #[error(
+        "\"{0}\" is no name for a machine\n  = help: use small letters, digits and hyphens, as in my-cluster"
+    )]
     Name(String),
     /// The tables hold nothing that a parameter can be fitted to.
-    #[error("no parameter can be fitted to these tables\n  = help: give at least one row of a kernel or collective that the profile knows, with the role fit")]
+    #[error(
+        "no parameter can be fitted to these tables\n  = help: give at least one row of a kernel or collective that the profile knows, with the role fit"
+    )]
     Nothing,
     /// The plan does not fit the profiles: a fault of the catalogue.
     #[error("the calibration's plan is wrong: {0}")]
@@ -215,7 +223,12 @@ impl Calibration {
     ///
     /// [`CalibrateError::Unknown`] where nothing of that id is fitted or measured.
     pub fn only(mut self, id: &str) -> Result<Calibration, CalibrateError> {
-        let of = |profile: &str| profile.split_once('/').map_or(profile, |(_, id)| id).to_owned();
+        let of = |profile: &str| {
+            profile
+                .split_once('/')
+                .map_or(profile, |(_, id)| id)
+                .to_owned()
+        };
         let mut known: Vec<String> = self.residuals.iter().map(|r| of(&r.profile)).collect();
         known.extend(self.fits.iter().map(|f| of(&f.profile)));
         known.sort();
@@ -229,8 +242,10 @@ impl Calibration {
         }
         self.fits.retain(|fit| of(&fit.profile) == id);
         self.carried.retain(|carried| of(&carried.profile) == id);
-        self.residuals.retain(|residual| of(&residual.profile) == id);
-        self.files.retain(|(path, _)| of(path) == format!("{id}.toml"));
+        self.residuals
+            .retain(|residual| of(&residual.profile) == id);
+        self.files
+            .retain(|(path, _)| of(path) == format!("{id}.toml"));
         Ok(self)
     }
 }
@@ -337,6 +352,8 @@ pub fn own(catalog: &Catalog, own: &Own) -> Result<Calibration, CalibrateError> 
     }
     let plan = plan(catalog)?;
     let (mut profiles, entries) = profiles(catalog)?;
+    // Rows that the profile knows nothing of are reported with their lines, before any fit.
+    residual::of(&rows, &profiles)?;
     let mut fits = Vec::new();
     for fit in &plan.own {
         for mut fit in fit.expand(&rows) {
@@ -351,8 +368,12 @@ pub fn own(catalog: &Catalog, own: &Own) -> Result<Calibration, CalibrateError> 
     }
     let files = write::own(catalog, &entries, &fits, own)?;
     let mut done = finish(fits, files, &rows, &profiles, &entries)?;
-    let (kernels, links) = (format!("kernels/{}", own.like), format!("links/{}", own.like));
-    done.carried.retain(|c| c.profile == kernels || c.profile == links);
+    let (kernels, links) = (
+        format!("kernels/{}", own.like),
+        format!("links/{}", own.like),
+    );
+    done.carried
+        .retain(|c| c.profile == kernels || c.profile == links);
     Ok(done)
 }
 

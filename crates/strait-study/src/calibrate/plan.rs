@@ -105,9 +105,9 @@ impl Plan {
     pub(super) fn read(text: &str) -> Result<Plan, CalibrateError> {
         toml::from_str(text).map_err(|error| CalibrateError::Table {
             file: "catalog/measurements/plan.toml".to_owned(),
-            line: error
-                .span()
-                .map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
+            line: error.span().map_or(1, |span| {
+                1 + text[..span.start.min(text.len())].matches('\n').count()
+            }),
             problem: error.message().to_owned(),
             help: "docs/src/explanation/calibration.md describes the plan".to_owned(),
         })

@@ -3,6 +3,7 @@
 //! In: a [`Calibration`]. Out: text, and an object for JSON. Never rounds what JSON gets.
 
 use super::{Calibration, Family, Fitted};
+use crate::answer::Detail;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -146,15 +147,17 @@ fn parameter(fitted: &Fitted) -> ParameterDocument {
     }
 }
 
-/// Text for people. `own`: a user's machine, whose values are expected to differ; `quiet`: the
-/// headline only; `verbose`: every value that was carried, not their number by source.
-pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) -> String {
+/// Text for people. `own`: a user's machine, whose values are expected to differ. In full detail
+/// every value that was carried is listed, and not their number by source.
+pub fn text(calibration: &Calibration, own: bool, detail: Detail) -> String {
     let mut out = headline(calibration, own);
-    if quiet {
+    if detail == Detail::Headline {
         return out;
     }
     out.push_str("\nResiduals  |predicted / measured - 1|; bias above zero is too slow\n");
-    let mut lines = vec![row_of(["", "table", "rows", "median", "p90", "worst", "bias", ""])];
+    let mut lines = vec![row_of([
+        "", "table", "rows", "median", "p90", "worst", "bias", "",
+    ])];
     let mut profile = "";
     for table in &calibration.residuals {
         if table.profile != profile {
@@ -176,7 +179,9 @@ pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) ->
     layout(&mut out, lines);
     out.push_str("\nParameters\n");
     let beside = if own { "begun from" } else { "catalogue" };
-    let mut lines = vec![row_of(["", "key", beside, "fitted", "", "rows", "median", ""])];
+    let mut lines = vec![row_of([
+        "", "key", beside, "fitted", "", "rows", "median", "",
+    ])];
     let mut profile = "";
     for fit in &calibration.fits {
         for (at, parameter) in fit.parameters.iter().enumerate() {
@@ -189,7 +194,10 @@ pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) ->
                 false => format!("{:+.1} %", 100.0 * parameter.change.get()),
             };
             let (rows, median) = match at {
-                0 => (fit.rows.to_string(), format!("{:.1} %", 100.0 * fit.median.get())),
+                0 => (
+                    fit.rows.to_string(),
+                    format!("{:.1} %", 100.0 * fit.median.get()),
+                ),
                 _ => (String::new(), String::new()),
             };
             lines.push(row_of([
@@ -209,19 +217,22 @@ pub fn text(calibration: &Calibration, own: bool, quiet: bool, verbose: bool) ->
         }
     }
     layout(&mut out, lines);
-    carried(&mut out, calibration, verbose);
+    carried(&mut out, calibration, detail == Detail::Full);
     out
 }
 
 fn headline(calibration: &Calibration, own: bool) -> String {
-    let parameters = calibration.fits.iter().map(|fit| fit.parameters.len()).sum::<usize>();
+    let parameters = calibration
+        .fits
+        .iter()
+        .map(|fit| fit.parameters.len())
+        .sum::<usize>();
     let rows: usize = calibration.residuals.iter().map(|r| r.rows).sum();
     let held: usize = (calibration.residuals.iter().filter(|r| r.held_out))
         .map(|r| r.rows)
         .sum();
-    let found = format!(
-        "{parameters} parameters fitted; {rows} measured rows, {held} of them held out"
-    );
+    let found =
+        format!("{parameters} parameters fitted; {rows} measured rows, {held} of them held out");
     if own {
         return found + ".\n";
     }

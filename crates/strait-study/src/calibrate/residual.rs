@@ -80,7 +80,10 @@ pub(super) fn of(rows: &[Row], profiles: &Profiles) -> Result<Vec<TableResidual>
             order.push((profile, row.table.clone(), held_out, row.family));
         }
         let predicted = forward::time(row, profiles)?;
-        pairs.entry(key).or_default().push((predicted, row.measured));
+        pairs
+            .entry(key)
+            .or_default()
+            .push((predicted, row.measured));
     }
     order.sort_by(|a, b| a.0.cmp(&b.0)); // stable: tables stay in the files' order
     Ok(order

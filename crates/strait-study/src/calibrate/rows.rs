@@ -126,7 +126,14 @@ pub(super) fn read(
 ) -> Result<Vec<Row>, CalibrateError> {
     let needed: &[&str] = match family {
         Family::Gemm => &["operand", "m", "n", "k", "measured_us"],
-        Family::Attention => &["kernel", "heads", "length", "qk_dim", "v_dim", "measured_us"],
+        Family::Attention => &[
+            "kernel",
+            "heads",
+            "length",
+            "qk_dim",
+            "v_dim",
+            "measured_us",
+        ],
         Family::Memory => &["class", "bytes", "measured_us"],
         Family::Collective => &["collective", "ranks", "bytes", "time_us"],
         Family::Exchange => &["ranks", "nodes", "direction", "tokens", "hidden"],
@@ -340,7 +347,10 @@ fn attention(cells: &Cells) -> Result<(Case, Time), CalibrateError> {
         kernel,
         backward,
     };
-    Ok((Case::Attention { core, both, plain }, micros(cells, "measured_us")?))
+    Ok((
+        Case::Attention { core, both, plain },
+        micros(cells, "measured_us")?,
+    ))
 }
 
 /// Classes as tables name them.
@@ -372,7 +382,11 @@ fn memory(cells: &Cells) -> Result<(Case, Time), CalibrateError> {
         bytes: Bytes::new((bytes / calls).max(1)),
         calls,
         triad: cells.get("class") == Some("triad"),
-        custom: cells.word("fusion", Some("fused"), &[("fused", false), ("custom", true)])?,
+        custom: cells.word(
+            "fusion",
+            Some("fused"),
+            &[("fused", false), ("custom", true)],
+        )?,
     };
     Ok((case, micros(cells, "measured_us")?))
 }
@@ -407,16 +421,22 @@ fn exchange(cells: &Cells, cluster: &Cluster) -> Result<(Case, Time), CalibrateE
     let ranks = cells.count("ranks", None, 1_000_000)? as u32;
     let nodes = cells.count("nodes", None, u64::from(ranks))? as u32;
     let per_domain = ranks / nodes;
-    if per_domain > cluster.node.accelerators || ranks < 2 {
+    if per_domain > cluster.node.accelerators || ranks < 2 || !ranks.is_multiple_of(nodes) {
         return Err(cells.wrong(
-            format!("{ranks} ranks on {nodes} nodes of {}", cluster.node.accelerators),
-            "give two ranks or more, and as many nodes as they need",
+            format!(
+                "{ranks} ranks on {nodes} nodes of {}",
+                cluster.node.accelerators
+            ),
+            "give two ranks or more, the same number on each node, and no more than it holds",
         ));
     }
     let direction = cells.word(
         "direction",
         None,
-        &[("dispatch", Direction::Dispatch), ("combine", Direction::Combine)],
+        &[
+            ("dispatch", Direction::Dispatch),
+            ("combine", Direction::Combine),
+        ],
     )?;
     let yes = |column| cells.word(column, Some("no"), &[("yes", true), ("no", false)]);
     let hidden = cells.count("hidden", None, 10_000_000)? as u32;
@@ -452,7 +472,10 @@ fn exchange(cells: &Cells, cluster: &Cluster) -> Result<(Case, Time), CalibrateE
     };
     if exchange.top_k > exchange.experts || exchange.experts % ranks != 0 {
         return Err(cells.wrong(
-            format!("{} of {} experts over {ranks} ranks", exchange.top_k, exchange.experts),
+            format!(
+                "{} of {} experts over {ranks} ranks",
+                exchange.top_k, exchange.experts
+            ),
             "experts are a multiple of ranks, and top_k is not more than they are",
         ));
     }

@@ -40,10 +40,20 @@ pub(super) fn least(start: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f
     // than one valley.
     let mut best = origin.clone();
     let mut least = at(&best);
-    let corners = if origin.len() > 1 { 1_usize << origin.len().min(6) } else { 0 };
+    let corners = if origin.len() > 1 {
+        1_usize << origin.len().min(6)
+    } else {
+        0
+    };
     for corner in 0..corners {
         let from: Vec<f64> = (origin.iter().enumerate())
-            .map(|(i, x)| x + if corner >> i.min(5) & 1 == 1 { AWAY } else { -AWAY })
+            .map(|(i, x)| {
+                x + if corner >> i.min(5) & 1 == 1 {
+                    AWAY
+                } else {
+                    -AWAY
+                }
+            })
             .collect();
         let (point, found) = simplex(&from, 0.3, LOOK, &mut at);
         if found < least {
@@ -106,7 +116,11 @@ fn simplex(
         let reflected = along(-1.0);
         let better = if reflected.1 < corners[0].1 {
             let expanded = along(-2.0);
-            if expanded.1 < reflected.1 { expanded } else { reflected }
+            if expanded.1 < reflected.1 {
+                expanded
+            } else {
+                reflected
+            }
         } else if reflected.1 < corners[n - 1].1 {
             reflected
         } else {

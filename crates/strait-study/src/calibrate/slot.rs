@@ -144,7 +144,12 @@ fn place_of_fit(tables: &AttentionTables, key: &str) -> Option<usize> {
         "flash3" => &tables.flash3,
         _ => return None,
     };
-    let dim: u32 = key.strip_prefix("fits[d")?.split_once(']')?.0.parse().ok()?;
+    let dim: u32 = key
+        .strip_prefix("fits[d")?
+        .split_once(']')?
+        .0
+        .parse()
+        .ok()?;
     facts.fits.iter().position(|fit| fit.head_dim == dim)
 }
 

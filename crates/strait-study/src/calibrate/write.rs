@@ -30,7 +30,12 @@ pub(super) fn shipped(
 ) -> Result<Vec<(String, String)>, CalibrateError> {
     let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     for (fit, result) in fits {
-        for (at, parameter) in result.parameters.iter().enumerate().filter(|(_, p)| !p.checked) {
+        for (at, parameter) in result
+            .parameters
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| !p.checked)
+        {
             let own = parameter.profile == result.profile;
             let beside = match at {
                 0 => String::new(),
@@ -68,7 +73,11 @@ pub(super) fn own(
     own: &Own,
 ) -> Result<Vec<(String, String)>, CalibrateError> {
     let names: Vec<&str> = own.tables.iter().map(|(name, _)| name.as_str()).collect();
-    let source = format!("own measurements of {}: {}", own.accelerator, names.join(", "));
+    let source = format!(
+        "own measurements of {}: {}",
+        own.accelerator,
+        names.join(", ")
+    );
     let mut files = Vec::new();
     for kind in ["kernels", "links"] {
         let profile = format!("{kind}/{}", own.like);
@@ -213,7 +222,11 @@ fn renamed(text: &str, kind: &str, own: &Own, source: &str) -> String {
     let mut out = format!(
         "# {} of {}, as `strait calibrate` fitted them to own measurements. What these do not cover\n\
          # is as in the profile {}, with its sources.\n",
-        if kind == "kernels" { "Kernel rates" } else { "Links" },
+        if kind == "kernels" {
+            "Kernel rates"
+        } else {
+            "Links"
+        },
         own.name,
         own.like
     );

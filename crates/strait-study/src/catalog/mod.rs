@@ -300,10 +300,7 @@ impl Catalog {
                 }
             }
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hexadecimal(hash.finalize().as_slice())
     }
 
     fn of_kind(&self, kind: &str) -> Result<&BTreeMap<String, String>, CatalogError> {
@@ -318,6 +315,31 @@ impl Catalog {
     fn document(&self, kind: &str, id: &str) -> Result<Document<'_>, CatalogError> {
         Document::read(format!("catalog/{kind}/{id}.toml"), self.text(kind, id)?)
     }
+}
+
+/// A profile or other entry in a file outside the catalogue, in its format, with the number of its
+/// facts; `id` is filled in.
+///
+/// # Errors
+///
+/// Any [`CatalogError`] of contents; they name `file`.
+pub fn load_text<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    id: &str,
+) -> Result<(T, usize), CatalogError> {
+    let document = Document::read(file.to_owned(), text)?;
+    let facts = document.facts.len();
+    Ok((document.into_value(id)?, facts))
+}
+
+/// SHA-256 of a text in hexadecimal.
+pub fn sha256(text: &str) -> String {
+    hexadecimal(Sha256::digest(text.as_bytes()).as_slice())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The candidate most like `word`, if it is near enough to be a slip of it.
