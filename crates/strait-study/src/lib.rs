@@ -8,6 +8,7 @@
 //! | room | what |
 //! |---|---|
 //! | [`catalog`] | facts with sources: hardware, prices, software |
+//! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`verdict`] | claims and expectations, judged |
@@ -19,6 +20,7 @@
 
 pub mod answer;
 pub mod artifact;
+pub mod calibrate;
 pub mod catalog;
 pub mod figures;
 pub mod models;

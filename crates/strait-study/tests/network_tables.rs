@@ -1,6 +1,6 @@
 //! Collectives simulated on shared links against measured tables.
 //!
-//! In: the multi-node all-reduces of `data/collectives.csv` from 1 GiB on (public sweeps, each row
+//! In: the multi-node all-reduces of `catalog/measurements/collectives.csv` from 1 GiB on (public sweeps, each row
 //! with its source), and DeepEP's published bandwidths. Out: residuals, held to bounds. Alone on
 //! its links a transfer takes its closed form; the point of this table is that the links, routes
 //! and costs of whole clusters say the same.
@@ -83,7 +83,10 @@ fn collective(cluster: &Cluster, profile: &LinkProfile, kind: CollectiveKind, by
 #[test]
 fn measured_all_reduces_over_nodes() {
     let mut offs = Vec::new();
-    for line in include_str!("data/collectives.csv").lines().skip(1) {
+    for line in include_str!("../../../catalog/measurements/collectives.csv")
+        .lines()
+        .skip(1)
+    {
         let f: Vec<&str> = line.split(',').collect();
         let number = |i: usize| f[i].parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
         let (domain, ranks, bytes) = (number(6) as u32, number(11) as u32, number(13));

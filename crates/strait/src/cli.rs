@@ -69,6 +69,12 @@ pub enum Command {
   strait validate --figures out
   strait validate --rows mine.csv --json")]
     Validate(ValidateArgs),
+    /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
+    /// to your own
+    #[command(after_help = "Examples:
+  strait calibrate --profile hopper
+  strait calibrate --kernels mine.csv --accelerator h100-sxm --like hopper --name mine --out dir")]
+    Calibrate(CalibrateArgs),
     /// Measure how fast Strait is on this machine (under 20 s)
     #[command(after_help = "Examples:
   strait bench
@@ -228,6 +234,51 @@ pub struct TraceArgs {
     pub force: bool,
 }
 
+/// Which profiles to fit to what.
+#[derive(Args, Clone, Debug)]
+pub struct CalibrateArgs {
+    /// Only what concerns this profile of the catalogue, such as `hopper`
+    #[arg(long, value_name = "ID", conflicts_with = "own")]
+    pub profile: Option<String>,
+    /// Your own table of products, attention cores or memory-bound kernels, in the columns of
+    /// `catalog/measurements` (repeatable)
+    #[arg(long, value_name = "CSV", group = "own", requires_all = ["like", "accelerator", "name"], help_heading = "Your machine")]
+    pub kernels: Vec<PathBuf>,
+    /// Your own table of collectives or expert exchanges (repeatable)
+    #[arg(long, value_name = "CSV", group = "own", requires_all = ["like", "accelerator", "name"], help_heading = "Your machine")]
+    pub collectives: Vec<PathBuf>,
+    /// The profile that yours is begun from, and keeps where your tables say nothing
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "own",
+        help_heading = "Your machine"
+    )]
+    pub like: Option<String>,
+    /// Accelerator of the catalogue that was measured
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "own",
+        help_heading = "Your machine"
+    )]
+    pub accelerator: Option<String>,
+    /// Id of your profiles
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "own",
+        help_heading = "Your machine"
+    )]
+    pub name: Option<String>,
+    /// Day of the measurements [default: when the newest table was last changed]
+    #[arg(long, value_name = "DATE", requires = "own", value_parser = date, help_heading = "Your machine")]
+    pub date: Option<String>,
+    /// Write the profiles to `kernels` and `links` in this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+}
+
 /// Which schema.
 #[derive(Args, Clone, Debug)]
 pub struct SchemaArgs {
@@ -273,6 +324,16 @@ pub enum CatalogCommand {
 pub struct CompletionsArgs {
     /// Shell
     pub shell: clap_complete::Shell,
+}
+
+/// A date as the catalogue writes it.
+fn date(text: &str) -> Result<String, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let sound = |c: char| c.is_ascii_digit() || c == '-';
+    match digits == 4 && text.len() <= 10 && text.chars().all(sound) {
+        true => Ok(text.to_owned()),
+        false => Err("write a day, a month or a year, as in 2026-11-28".to_owned()),
+    }
 }
 
 /// Refuses a `--set` that can't be one; whether path and value exist is the scenario's matter.

@@ -23,7 +23,10 @@ use std::sync::OnceLock;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalog");
 
-/// The largest file that is read; the biggest of ours is a hundredth of it.
+/// The folder of measured tables: no kind of entry, since they calculate nothing by themselves.
+const MEASUREMENTS: &str = "measurements";
+
+/// The largest file that is read; the biggest of ours is a tenth of it.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// What can go wrong between an id and its value.
@@ -143,14 +146,23 @@ pub struct Catalog {
     kinds: BTreeMap<String, BTreeMap<String, String>>,
     /// Of all texts, once asked for.
     digest: OnceLock<String>,
+    /// Files of [`MEASUREMENTS`] by name.
+    measurements: BTreeMap<String, String>,
 }
 
 impl Catalog {
     /// The catalogue compiled into the program.
     pub fn embedded() -> Catalog {
         let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut measurements = BTreeMap::new();
         for folder in EMBEDDED.dirs() {
             for file in folder.files() {
+                if folder.path() == Path::new(MEASUREMENTS) {
+                    if let (Some(name), Some(text)) = (name_of(file.path()), file.contents_utf8()) {
+                        measurements.insert(name, text.to_owned());
+                    }
+                    continue;
+                }
                 if let (Some(kind), Some(id), Some(text)) = (
                     name_of(folder.path()),
                     id_of(file.path()),
@@ -163,6 +175,7 @@ impl Catalog {
         Catalog {
             kinds,
             digest: OnceLock::new(),
+            measurements,
         }
     }
 
@@ -173,11 +186,18 @@ impl Catalog {
     /// [`CatalogError::Read`] and [`CatalogError::NotText`].
     pub fn from_dir(root: &Path) -> Result<Catalog, CatalogError> {
         let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut measurements = BTreeMap::new();
         for folder in entries(root)? {
             let Some(kind) = folder.is_dir().then(|| name_of(&folder)).flatten() else {
                 continue;
             };
             for file in entries(&folder)? {
+                if kind == MEASUREMENTS {
+                    if let Some(name) = name_of(&file) {
+                        measurements.insert(name, read(&file)?);
+                    }
+                    continue;
+                }
                 if let Some(id) = id_of(&file) {
                     kinds
                         .entry(kind.clone())
@@ -189,7 +209,13 @@ impl Catalog {
         Ok(Catalog {
             kinds,
             digest: OnceLock::new(),
+            measurements,
         })
+    }
+
+    /// A measured table, or the plan of their calibration, by file name.
+    pub fn measurements(&self, name: &str) -> Option<&str> {
+        self.measurements.get(name).map(String::as_str)
     }
 
     /// All kinds, sorted.
@@ -283,10 +309,7 @@ impl Catalog {
                 }
             }
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hexadecimal(hash.finalize().as_slice())
     }
 
     fn of_kind(&self, kind: &str) -> Result<&BTreeMap<String, String>, CatalogError> {
@@ -301,6 +324,31 @@ impl Catalog {
     fn document(&self, kind: &str, id: &str) -> Result<Document<'_>, CatalogError> {
         Document::read(format!("catalog/{kind}/{id}.toml"), self.text(kind, id)?)
     }
+}
+
+/// A profile or other entry in a file outside the catalogue, in its format, with the number of its
+/// facts; `id` is filled in.
+///
+/// # Errors
+///
+/// Any [`CatalogError`] of contents; they name `file`.
+pub fn load_text<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    id: &str,
+) -> Result<(T, usize), CatalogError> {
+    let document = Document::read(file.to_owned(), text)?;
+    let facts = document.facts.len();
+    Ok((document.into_value(id)?, facts))
+}
+
+/// SHA-256 of a text in hexadecimal.
+pub fn sha256(text: &str) -> String {
+    hexadecimal(Sha256::digest(text.as_bytes()).as_slice())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The candidate most like `word`, if it is near enough to be a slip of it.

@@ -4,12 +4,14 @@
 //! origins. Never makes an entry up.
 
 use super::diagnostic::Diagnostic;
-use super::read::Reader;
+use super::files;
+use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
 use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
+use std::path::Path;
 use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
 use strait_training::links::LinkProfile;
@@ -277,30 +279,45 @@ pub(super) fn model(
     }
 }
 
-/// The kernel and link calibrations of an accelerator.
+/// The kernel and link calibrations: those that the cluster names, or the accelerator's.
 pub(super) fn calibrations(
     catalog: &Catalog,
+    scope: &Scope<'_>,
     accelerator: &Accelerator,
     reader: &mut Reader,
 ) -> Option<(KernelProfile, LinkProfile)> {
-    let kernels = profile(
-        catalog,
-        "kernels",
-        &accelerator.kernels,
-        accelerator,
-        reader,
-    );
-    let links = profile(catalog, "links", &accelerator.links, accelerator, reader);
+    let kernels = profile(catalog, scope, "kernels", accelerator, reader);
+    let links = profile(catalog, scope, "links", accelerator, reader);
     kernels.zip(links)
 }
 
 fn profile<T: serde::de::DeserializeOwned>(
     catalog: &Catalog,
+    scope: &Scope<'_>,
     kind: &str,
-    id: &str,
     accelerator: &Accelerator,
     reader: &mut Reader,
 ) -> Option<T> {
+    if let Some((named, node)) = reader.text(scope, kind) {
+        return match named.ends_with(".toml") {
+            true => profile_file(&named, node?, kind, reader),
+            false => match catalog.load(kind, &named) {
+                Ok(profile) => Some(profile),
+                Err(error) => {
+                    refuse(catalog, kind, &named, node, &error, reader);
+                    None
+                }
+            },
+        };
+    }
+    if scope.node(kind).is_some() {
+        // It was of the wrong type, and that has been said.
+        return None;
+    }
+    let id = match kind {
+        "kernels" => &accelerator.kernels,
+        _ => &accelerator.links,
+    };
     match catalog.load(kind, id) {
         Ok(profile) => {
             reader.fact(
@@ -321,6 +338,50 @@ fn profile<T: serde::de::DeserializeOwned>(
                     ),
                 )
                 .help("choose an accelerator that has one: strait catalog list accelerators"),
+            );
+            None
+        }
+    }
+}
+
+/// A profile in a file of the catalogue's format, its path relative to the file that names it.
+fn profile_file<T: serde::de::DeserializeOwned>(
+    path: &str,
+    node: &Node,
+    kind: &str,
+    reader: &mut Reader,
+) -> Option<T> {
+    let folder = Path::new(&node.place.source.name).parent();
+    let full = folder.unwrap_or(Path::new("")).join(path);
+    let text = match files::read_text(&full) {
+        Ok(text) => text,
+        Err(d) => {
+            reader.fail(d.at(&node.place, "named here"));
+            return None;
+        }
+    };
+    let id = full
+        .file_stem()
+        .map_or("own".into(), |s| s.to_string_lossy());
+    match crate::catalog::load_text(&full.display().to_string(), &text, &id) {
+        Ok((profile, facts)) => {
+            // The profile's contents are inputs of the answer: its digest stands for them.
+            reader.fact(
+                format!("cluster.{kind}.file"),
+                format!("{facts} facts, SHA-256 {}", crate::catalog::sha256(&text)),
+                &full.display().to_string(),
+                format!("calibration {kind}/{id}"),
+            );
+            Some(profile)
+        }
+        Err(error) => {
+            reader.fail(
+                Diagnostic::error(
+                    "scenario::profile",
+                    format!("the {kind} profile can't be used: {error}"),
+                )
+                .at(&node.place, "named here")
+                .help("strait calibrate writes files of this form"),
             );
             None
         }

@@ -77,7 +77,12 @@ pub(super) fn case(
         &training,
         reader,
     );
-    let calibrations = lookup::calibrations(catalog, &cluster.accelerator, reader);
+    let calibrations = lookup::calibrations(
+        catalog,
+        &section(&root, "cluster", &keys::CLUSTER),
+        &cluster.accelerator,
+        reader,
+    );
     let economics = economics?;
     let (kernels, links) = calibrations?;
     let engine = disturbances::engine(&section(&root, "engine", &keys::ENGINE), reader);

@@ -4,6 +4,7 @@
 //! list of steps; none computes.
 
 mod bench;
+mod calibrate;
 mod catalog;
 mod check;
 mod compare;
@@ -30,6 +31,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Schema(args) => schema::schema(&args, terminal),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
+        Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
         Command::Completions(args) => completions::completions(&args, terminal),

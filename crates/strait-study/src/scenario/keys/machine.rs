@@ -197,6 +197,20 @@ pub const CLUSTER: Section = Section {
             "the network that this accelerator usually comes with",
             "Network of the catalogue that joins the servers.",
         ),
+        with(
+            "kernels",
+            Kind::Path,
+            "",
+            "the kernel calibration of the accelerator's architecture",
+            "Kernel calibration: an id of the catalogue such as hopper, or the path of a TOML file as `strait calibrate` writes it, relative to this file and ending in .toml.",
+        ),
+        with(
+            "links",
+            Kind::Path,
+            "",
+            "the link calibration of the accelerator's generation",
+            "Link calibration: an id of the catalogue, or the path of a TOML file, likewise.",
+        ),
         key(
             "nvlink_bandwidth",
             quantity(Dimension::Bandwidth, 1e6, 1e14),
