@@ -26,5 +26,6 @@ pub mod figures;
 pub mod models;
 pub mod scenario;
 pub mod trace;
+pub mod uncertainty;
 pub mod validate;
 pub mod verdict;

@@ -4,6 +4,7 @@
 //! to scripts, and its JSON Schema. Never leaves out a key: what is unknown is `null`.
 
 use super::{Answer, CaseAnswer};
+use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,6 +63,8 @@ pub struct CaseDocument {
 pub struct StepDocument {
     /// From its start to its end on the last rank, in seconds.
     pub time_s: f64,
+    /// What the prediction is worth: an interval that holds the true value four times in five.
+    pub interval_s: IntervalDocument,
     /// Tokens of the batch.
     pub tokens: u64,
     /// Tokens per second and accelerator.
@@ -78,6 +81,15 @@ pub struct StepDocument {
     /// Compute time by class of kernel, mean over ranks, largest first. Contained in the windows
     /// of `breakdown_s`.
     pub kernels_s: Vec<KernelDocument>,
+}
+
+/// An 80 % interval, in seconds.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct IntervalDocument {
+    /// Low end.
+    pub low: f64,
+    /// High end.
+    pub high: f64,
 }
 
 /// A figure in the two conventions of counting attention.
@@ -319,6 +331,7 @@ impl From<&CaseAnswer> for CaseDocument {
         let memory = &step.memory;
         let part = |part: Part| seconds(part.time(&case.outcome));
         let rate = step.tokens.as_f64() / seconds(step.time) / f64::from(case.setting.ranks);
+        let interval = uncertainty::interval(&case.setting.subject, step);
         CaseDocument {
             name: case.setting.name.clone(),
             model: case.setting.model.clone(),
@@ -327,6 +340,10 @@ impl From<&CaseAnswer> for CaseDocument {
             layout: case.setting.layout(),
             step: StepDocument {
                 time_s: seconds(step.time),
+                interval_s: IntervalDocument {
+                    low: seconds(interval.low),
+                    high: seconds(interval.high),
+                },
                 tokens: step.tokens.get(),
                 tokens_per_s_per_gpu: rate.is_finite().then_some(rate),
                 tflops_per_gpu: Conventions {

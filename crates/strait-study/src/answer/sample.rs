@@ -61,6 +61,10 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
             phase("context 32K", 60_000_000_000, 32_768, false),
         ],
         rent: PricePerHour::new(2.0),
+        subject: crate::uncertainty::Subject {
+            profile: "hopper".to_owned(),
+            moe: true,
+        },
         values: Vec::new(),
     };
     let gpu_hours = [2_667_000.0, 57_000.0];

@@ -3,6 +3,7 @@
 //! In: a resolved [`Case`]. Out: a [`Setting`], small enough to be made up in a test.
 //! Never holds calibrations or anything else that only a simulation needs.
 
+use crate::uncertainty::Subject;
 use strait_training::case::{Case, Parallelism, Phase, Precision};
 use strait_training::case::{Recompute, ScheduleKind, Zero};
 use strait_units::{FlopRate, PricePerHour};
@@ -28,6 +29,8 @@ pub struct Setting {
     pub phases: Vec<Phase>,
     /// Rent of one accelerator.
     pub rent: PricePerHour,
+    /// What the uncertainty of a prediction depends on.
+    pub subject: Subject,
     /// Every resolved value of the scenario; empty where the case comes from no file.
     pub values: Vec<Value>,
 }
@@ -69,6 +72,7 @@ impl From<&Case> for Setting {
             parallelism: parallelism.clone(),
             phases: case.training.phases.clone(),
             rent: case.economics.rent,
+            subject: Subject::from(case),
             values: Vec::new(),
         }
     }

@@ -75,7 +75,7 @@ pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<R
     let rows = &siblings::filled(rows);
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<Outcome>>> = rows.iter().map(|_| Mutex::new(None)).collect();
+    let slots: Vec<Mutex<Option<Vec<Outcome>>>> = rows.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -83,9 +83,9 @@ pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<R
             if effort.cancel.load(Ordering::Relaxed) {
                 break;
             }
-            let outcome = one(row, facts, catalog, effort.cancel);
+            let found = one(row, facts, catalog, effort.cancel);
             if let Ok(mut slot) = slots[index].lock() {
-                *slot = Some(outcome);
+                *slot = Some(found);
             }
             (effort.progress)(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
@@ -101,7 +101,7 @@ pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<R
     });
     let mut outcomes = Vec::with_capacity(rows.len());
     for slot in slots {
-        outcomes.push(slot.into_inner().ok().flatten()?);
+        outcomes.extend(slot.into_inner().ok().flatten()?);
     }
     if effort.cancel.load(Ordering::Relaxed) {
         return None;
@@ -109,18 +109,20 @@ pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<R
     Some(Report::new(outcomes))
 }
 
-/// Everything about one row.
-fn one(row: &Row, facts: &Facts, catalog: &Catalog, cancel: &AtomicBool) -> Outcome {
+/// Everything about one row: its metric, and the memory that its notes print beside it.
+fn one(row: &Row, facts: &Facts, catalog: &Catalog, cancel: &AtomicBool) -> Vec<Outcome> {
     match predicted(row, facts, catalog, cancel) {
-        Ok(predicted) => Outcome::Predicted(Box::new(predicted)),
-        Err(reason) => Outcome::Refused(Refused {
+        Ok(list) => (list.into_iter())
+            .map(|predicted| Outcome::Predicted(Box::new(predicted)))
+            .collect(),
+        Err(reason) => vec![Outcome::Refused(Refused {
             id: match row.id() {
                 "" => format!("line {}", row.line),
                 id => id.to_owned(),
             },
             source: row.get("source").to_owned(),
             reason,
-        }),
+        })],
     }
 }
 
@@ -129,7 +131,7 @@ fn predicted(
     facts: &Facts,
     catalog: &Catalog,
     cancel: &AtomicBool,
-) -> Result<Predicted, String> {
+) -> Result<Vec<Predicted>, String> {
     let drafted = draft::draft(row, facts, catalog)?;
     let metric = Metric::of(row.get("metric"))?;
     let measured = measure::value(row)?;
@@ -143,7 +145,19 @@ fn predicted(
     };
     let prediction = predict::predict(row, drafted, catalog, control)?;
     let scale = Scale::new(&prediction.case, row, metric, convention);
-    Ok(Predicted::new(row, metric, measured, &scale, &prediction))
+    let mut found = Vec::new();
+    if metric == Metric::ActivationMemory {
+        found.push(Predicted::of_memory(row, "activations", measured, &prediction));
+    } else {
+        found.push(Predicted::new(row, metric, measured, &scale, &prediction));
+    }
+    // Allocated and reserved memory of the fullest rank, where they are printed.
+    for (key, what) in [("real_alloc_gib", "allocated"), ("real_reserved_gib", "reserved")] {
+        if let Some(printed) = row.noted(key).and_then(words::figure) {
+            found.push(Predicted::of_memory(row, what, printed, &prediction));
+        }
+    }
+    Ok(found)
 }
 
 /// The scenario that stands for a row, with every choice made.

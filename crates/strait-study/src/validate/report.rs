@@ -7,7 +7,10 @@ use super::measure::{Metric, Scale, hardware_flops};
 use super::predict::Prediction;
 use super::rows::Row;
 use super::statistics::{Summary, best_constant, constant_errors, mean, quantile, summary};
+use crate::uncertainty::{self, Interval, Subject};
 use serde::Serialize;
+use strait_training::memory::FRAMEWORK;
+use strait_units::Ratio;
 
 /// A row with its prediction.
 #[derive(Clone, Debug, Serialize)]
@@ -110,12 +113,14 @@ impl Predicted {
     /// Joins a row and its prediction.
     pub fn new(
         row: &Row,
-        metric: Metric,
+        _metric: Metric,
         measured: f64,
         scale: &Scale,
         prediction: &Prediction,
     ) -> Predicted {
         let predicted = scale.of(prediction.step.time);
+        let worth = interval(prediction);
+        let ends = [scale.of(worth.low), scale.of(worth.high)];
         let case = &prediction.case;
         let peaks = case.cluster.accelerator.peaks;
         let bf16 = peaks.bf16.or(peaks.fp16).map_or(f64::NAN, |p| p.get());
@@ -128,8 +133,8 @@ impl Predicted {
             measured,
             predicted,
             error: predicted / measured - 1.0,
-            low: predicted,
-            high: predicted,
+            low: ends[0].min(ends[1]),
+            high: ends[0].max(ends[1]),
             assumptions: prediction.draft.assumed.clone(),
             accelerator: case.cluster.accelerator.id.clone(),
             source: row.get("source").to_owned(),
@@ -139,11 +144,66 @@ impl Predicted {
             predicted_s: prediction.step.time.seconds(),
             ideal_s: hardware_flops(case) / bf16,
         }
-        .checked(metric)
     }
 
-    fn checked(self, _metric: Metric) -> Predicted {
-        self
+    /// A row of memory: allocated by the fullest rank, reserved by its allocator, or its activations.
+    pub fn of_memory(row: &Row, what: &str, measured: f64, prediction: &Prediction) -> Predicted {
+        let memory = &prediction.step.memory;
+        let bytes: f64 = match what {
+            "activations" => (memory.parts.iter())
+                .filter(|part| part.name.starts_with("activations"))
+                .map(|part| part.bytes.as_f64())
+                .sum(),
+            _ => memory.peak.as_f64() - FRAMEWORK.as_f64(),
+        };
+        let predicted = bytes / GIB;
+        let factor = libm::exp(1.2816 * MEMORY_DEVIATION);
+        let case = &prediction.case;
+        Predicted {
+            id: format!("{}:{what}", row.id()),
+            family: format!("{} memory, {what}", prediction.draft.family),
+            grade: grade(row),
+            class: if prediction.draft.moe { "moe" } else { "dense" },
+            metric: format!("{what}_memory_gib"),
+            measured,
+            predicted,
+            error: predicted / measured - 1.0,
+            low: predicted / factor,
+            high: predicted * factor,
+            assumptions: prediction.draft.assumed.clone(),
+            accelerator: case.cluster.accelerator.id.clone(),
+            source: row.get("source").to_owned(),
+            model: row.get("model").to_owned(),
+            gpus: u64::from(case.cluster.nodes) * u64::from(case.cluster.node.accelerators),
+            measured_s: f64::NAN,
+            predicted_s: f64::NAN,
+            ideal_s: f64::NAN,
+        }
+    }
+}
+
+/// Bytes of a GiB.
+const GIB: f64 = 1_073_741_824.0;
+
+/// Relative standard deviation of predicted memory: what allocators round and libraries keep.
+const MEMORY_DEVIATION: f64 = 0.06;
+
+/// The prediction's own interval, stretched by what other allowed settings would have given: a
+/// uniform spread over their range, on the side where they lie.
+fn interval(prediction: &Prediction) -> Interval {
+    let time = prediction.step.time;
+    let own = uncertainty::deviation(&Subject::from(&prediction.case), &prediction.step).get();
+    let ratios = (prediction.alternatives.iter())
+        .map(|(_, other)| libm::log(other.seconds() / time.seconds()));
+    let (mut below, mut above) = (0.0_f64, 0.0_f64);
+    for ratio in ratios {
+        below = below.min(ratio);
+        above = above.max(ratio);
+    }
+    let side = |range: f64| Ratio::new((own * own + range * range / 3.0).sqrt());
+    Interval {
+        low: Interval::around(time, side(below)).low,
+        high: Interval::around(time, side(above)).high,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::answer::format::{
 };
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::{bar, render};
+use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
 use std::fmt::Write;
 use strait_units::Time;
@@ -55,6 +56,14 @@ fn step(out: &mut String, case: &CaseAnswer, style: TextStyle) {
             unit.print(time),
             scaled(s.tokens.as_f64())
         ),
+    );
+    let worth = uncertainty::interval(&case.setting.subject, s);
+    let _ = writeln!(
+        out,
+        "  {} to {} with a probability of {} (docs/accuracy.md)",
+        unit.print(seconds(worth.low)),
+        unit.print(seconds(worth.high)),
+        percent(uncertainty::COVERAGE),
     );
     let mut rows = Vec::new();
     for part in Part::ALL {
