@@ -441,7 +441,16 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     match row.get("sp").to_lowercase().as_str() {
         "yes" | "true" | "on" => draft.put("parallelism.sequence", tensor > 1),
         "no" | "false" | "off" => draft.put("parallelism.sequence", false),
-        _ => {}
+        _ => {
+            // Sequence parallelism came in 2022, and where it was used it is named.
+            let early = row.get("year").parse().is_ok_and(|year: u32| year <= 2022);
+            let named = ["recompute", "notes"]
+                .iter()
+                .any(|column| row.says(column, "sequence-parallel") || row.says(column, "SP +"));
+            if early {
+                draft.put("parallelism.sequence", named);
+            }
+        }
     }
     if let Some(stage) = words::zero(row.get("zero")) {
         draft.set.entry("parallelism.zero".into()).or_insert(Value::Integer(0));
@@ -605,6 +614,9 @@ fn noted(draft: &mut Draft, row: &Row) {
             _ => "all-to-all",
         };
         draft.put("software.dispatcher", word);
+    } else if draft.moe && !draft.set.contains_key("software.dispatcher") {
+        draft.put("software.dispatcher", "all-to-all");
+        draft.assume("plain all-to-all: no dispatcher is named, and servers are of eight");
     }
     if row.says("notes", "EP all-to-all overlapped") {
         draft.put("software.expert_overlap", true);
