@@ -10,7 +10,7 @@ pub(crate) mod format;
 #[cfg(test)]
 pub(crate) mod sample;
 mod setting;
-mod table;
+pub(crate) mod table;
 pub mod text;
 
 pub use compare::Comparison;

@@ -15,15 +15,20 @@
 //! | [`measure`] | metrics to step times and back; conventions of FLOPs |
 //! | [`statistics`] | errors in brief, and the constant to beat |
 //! | [`report`] | the report |
+//! | [`text`], [`page`] | the report for a terminal, and as a page of the book |
+//! | [`gate`] | what has become worse |
 
 pub mod draft;
 pub mod facts;
+pub mod gate;
 pub mod measure;
+pub mod page;
 pub mod predict;
 pub mod report;
 pub mod rows;
 pub mod siblings;
 pub mod statistics;
+pub mod text;
 pub mod words;
 
 pub use report::{Family, Predicted, Refused, Report};

@@ -294,6 +294,22 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Reasons of refusal with the rows that they hold for, the commonest first.
+    pub fn reasons(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for row in &self.refused {
+            match reasons.iter_mut().find(|(reason, _)| *reason == row.reason) {
+                Some((_, ids)) => ids.push(&row.id),
+                None => reasons.push((&row.reason, vec![&row.id])),
+            }
+        }
+        // Stable: of equals, in the order of the table.
+        reasons.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
+        reasons
+    }
+}
+
 /// Sets of rows that are asked about.
 fn groups(rows: &[&Predicted]) -> Vec<Family> {
     let measured_chip = |row: &Predicted| {
@@ -324,4 +340,61 @@ fn groups(rows: &[&Predicted]) -> Vec<Family> {
             (!of.is_empty()).then(|| Family::of(name, &of))
         })
         .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A report of one row a family, with the errors given.
+    pub(in crate::validate) fn report(errors: &[(&str, f64)]) -> Report {
+        let rows = errors.iter().map(|(family, error)| {
+            Outcome::Predicted(Box::new(Predicted {
+                id: format!("{family}-1"),
+                family: (*family).to_owned(),
+                grade: "A".into(),
+                class: "dense",
+                metric: "iteration_time_s".into(),
+                measured: 10.0,
+                predicted: 10.0 * (1.0 + error),
+                error: *error,
+                low: 8.0,
+                high: 12.0,
+                assumptions: Vec::new(),
+                accelerator: "h100-sxm".into(),
+                source: "a table".into(),
+                model: "a model".into(),
+                gpus: 8,
+                measured_s: 10.0,
+                predicted_s: 10.0 * (1.0 + error),
+                ideal_s: 4.0,
+            }))
+        });
+        Report::new(rows.collect())
+    }
+
+    #[test]
+    fn families_hold_their_rows_and_the_best_constant() {
+        let report = report(&[("a", 0.1), ("a", -0.3), ("b", 0.05)]);
+        let a = &report.families[0];
+        assert_eq!((a.family.as_str(), a.rows), ("a", 2));
+        assert!((a.mean - 0.2).abs() < 1e-12 && (a.bias + 0.1).abs() < 1e-12);
+        // Both rows have the same job and the same measurement: a constant is exact.
+        assert!((a.constant - 0.4).abs() < 1e-12 && a.constant_mean.abs() < 1e-12);
+        assert_eq!(report.overall.rows, 3);
+        assert_eq!(report.overall.coverage, 1.0);
+    }
+
+    #[test]
+    fn memory_counts_apart() {
+        let report = report(&[("x", 0.1), ("x memory, allocated", 0.9)]);
+        assert_eq!((report.overall.rows, report.rows.len()), (1, 2));
+    }
+
+    #[test]
+    fn a_report_of_nothing_is_no_panic() {
+        let report = Report::new(Vec::new());
+        assert_eq!(report.overall.rows, 0);
+        assert!(serde_json::to_string(&report).is_ok());
+    }
 }

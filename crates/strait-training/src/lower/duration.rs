@@ -230,7 +230,8 @@ impl<'a> Durations<'a> {
             node_limit,
             group: self.expert,
             beside_compute: beside,
-            fresh_handle: exchange.fresh,
+            // A captured iteration never asks the host for counts: they stay on the device.
+            fresh_handle: exchange.fresh && self.case.software.graphs != Graphs::Full,
         }
     }
 

@@ -6,10 +6,13 @@
 use crate::cli::ValidateArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, complain};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use strait_study::artifact;
 use strait_study::catalog::Catalog;
-use strait_study::validate::{self, Effort, Report, Row, rows};
+use strait_study::validate::gate::Golden;
+use strait_study::validate::{self, Effort, Report, Row, page, rows, text};
 
 /// Predicts every row and reports.
 pub fn validate(
@@ -29,25 +32,71 @@ pub fn validate(
     if terminal.json() {
         terminal.object(&report)?;
     } else {
-        terminal.result(&plain(&report))?;
+        terminal.result(&text::text(&report, terminal.style()))?;
     }
-    Ok(ExitStatus::Done)
+    if let Some(path) = &args.page {
+        let single = single_node(args, &catalog, terminal, cancel)?;
+        write(path, &page::page(&report, &single, &catalog), terminal)?;
+    }
+    if let (Some(path), Some(reason)) = (&args.write_gate, &args.reason) {
+        write(path, &Golden::of(&report, reason).text(), terminal)?;
+    }
+    match &args.gate {
+        Some(path) => gate(path, &report, terminal),
+        None => Ok(ExitStatus::Done),
+    }
 }
 
-fn plain(report: &Report) -> String {
-    let mut out = String::new();
-    for f in report.families.iter().chain(&report.groups).chain([&report.overall]) {
-        out += &format!(
-            "{:<48} {:>4} mean {:>6.1} median {:>6.1} p90 {:>6.1} bias {:>+6.1} | const {:>5.1} {:>5.1} {:>5.1} cover {:>4.0}\n",
-            f.family, f.rows, 100.0*f.mean, 100.0*f.median, 100.0*f.p90, 100.0*f.bias, 100.0*f.constant_mean, 100.0*f.constant_median, 100.0*f.constant_p90, 100.0*f.coverage
-        );
+/// Compares with the errors of a golden file.
+fn gate(path: &Path, report: &Report, terminal: &Terminal) -> Result<ExitStatus, Failure> {
+    let name = path.display().to_string();
+    let golden = Golden::read(&name, &crate::source::table(path)?).map_err(|error| {
+        Failure::Input(format!(
+            "error: {error}\n  help: `strait validate --write-gate {name} --reason TEXT` writes one"
+        ))
+    })?;
+    let worse = golden.worse(report);
+    for line in &worse {
+        complain(&format!("{} {line}", Terminal::error("error[gate]:")));
     }
-    let mut reasons: Vec<(String, usize)> = Vec::new();
-    for r in &report.refused {
-        match reasons.iter_mut().find(|x| x.0 == r.reason) { Some(x) => x.1 += 1, None => reasons.push((r.reason.clone(), 1)) }
+    if worse.is_empty() {
+        terminal.remark(&format!("no family is worse than in {name}"));
+        return Ok(ExitStatus::Done);
     }
-    for (reason, n) in reasons { out += &format!("refused {n}: {reason}\n"); }
-    out
+    complain(&format!(
+        "  help: mend it, or write the file anew: strait validate --write-gate {name} --reason TEXT"
+    ));
+    Ok(ExitStatus::CheckFailed)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, text: &str, terminal: &Terminal) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return Err(Failure::Input(format!(
+            "error: {} names no file\n  help: give the name of a file to write",
+            path.display()
+        )));
+    };
+    artifact::write_all(folder, &[(name.to_owned(), text.to_owned())], &|| true)?;
+    terminal.remark(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+/// The single-node rows, for the page.
+fn single_node(
+    args: &ValidateArgs,
+    catalog: &Catalog,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<Report, Failure> {
+    let (name, text) = validate::SINGLE_NODE;
+    let rows = rows::read_single_node(name, text)
+        .map_err(|error| Failure::Unexpected(error.to_string()))?;
+    predicted(&rows, args, catalog, terminal, cancel)
 }
 
 fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {

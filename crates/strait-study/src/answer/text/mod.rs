@@ -58,7 +58,7 @@ impl TextStyle {
     }
 
     /// A section's heading: its name in bold, then a remark.
-    fn heading(self, out: &mut String, name: &str, remark: &str) {
+    pub(crate) fn heading(self, out: &mut String, name: &str, remark: &str) {
         let gap = if remark.is_empty() { "" } else { "   " };
         let _ = writeln!(out, "\n{}{gap}{remark}", self.bold(name));
     }
