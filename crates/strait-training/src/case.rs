@@ -305,6 +305,15 @@ pub enum Dispatcher {
     Deduplicated,
 }
 
+/// How the loss keeps its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Copied to FP32; the exponentials are kept for the backward pass.
+    Fp32,
+    /// 16-bit logits turn into their gradient where they lie.
+    InPlace,
+}
+
 /// CUDA graphs or their like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphs {
@@ -337,6 +346,11 @@ pub struct Software {
     pub parameter_overlap: bool,
     /// Pipeline transfers are asynchronous.
     pub pipeline_overlap: bool,
+    /// How the loss keeps its logits.
+    pub loss: Loss,
+    /// The library keeps a 16-bit tensor of the shape of each weight matrix, to hand out as its
+    /// gradient where the real one was added up in place.
+    pub gradient_placeholders: bool,
     /// CUDA graphs.
     pub graphs: Graphs,
     /// Host time to launch one operation.

@@ -337,6 +337,8 @@ pub(super) struct SoftwareFacts {
     pub gradient_overlap: Fact<bool>,
     pub parameter_overlap: Fact<bool>,
     pub pipeline_overlap: Fact<bool>,
+    pub loss: Fact<String>,
+    pub gradient_placeholders: Fact<bool>,
     pub cuda_graphs: Fact<String>,
     pub host_time_per_op: Fact<Time>,
 }
@@ -352,6 +354,8 @@ struct SoftwareFile {
     gradient_overlap: bool,
     parameter_overlap: bool,
     pipeline_overlap: bool,
+    loss: String,
+    gradient_placeholders: bool,
     cuda_graphs: String,
     host_time_per_op: Time,
 }
@@ -388,6 +392,8 @@ pub(super) fn software(
         gradient_overlap: flag("gradient_overlap", file.gradient_overlap),
         parameter_overlap: flag("parameter_overlap", file.parameter_overlap),
         pipeline_overlap: flag("pipeline_overlap", file.pipeline_overlap),
+        loss: text("loss", file.loss),
+        gradient_placeholders: flag("gradient_placeholders", file.gradient_placeholders),
         cuda_graphs: text("cuda_graphs", file.cuda_graphs),
         host_time_per_op: Fact {
             value: file.host_time_per_op,

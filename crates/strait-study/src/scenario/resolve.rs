@@ -12,9 +12,9 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
-    Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
-    StateBytes, TensorOverlap, Training, Zero,
+    AttentionKernel, Balance, Case, Dispatcher, Economics, Fusion, Graphs, Loss, Noise,
+    Parallelism, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind,
+    Software, StateBytes, TensorOverlap, Training, Zero,
 };
 use strait_training::hardware::Cluster;
 use strait_training::model::Model;
@@ -728,6 +728,10 @@ fn software(
         "deduplicated" => Dispatcher::Deduplicated,
         _ => Dispatcher::AllToAll,
     };
+    let loss = match pick("loss", &facts.loss.value, &facts.loss.source) {
+        "in-place" => Loss::InPlace,
+        _ => Loss::Fp32,
+    };
     let graphs = match pick(
         "cuda_graphs",
         &facts.cuda_graphs.value,
@@ -753,6 +757,7 @@ fn software(
     let gradient_overlap = flag("gradient_overlap", &facts.gradient_overlap);
     let parameter_overlap = flag("parameter_overlap", &facts.parameter_overlap);
     let pipeline_overlap = flag("pipeline_overlap", &facts.pipeline_overlap);
+    let gradient_placeholders = flag("gradient_placeholders", &facts.gradient_placeholders);
     let host_time_per_op = match reader.number(scope, "host_time_per_op") {
         Some(v) => Time::from_seconds(v),
         None => {
@@ -775,6 +780,8 @@ fn software(
         gradient_overlap,
         parameter_overlap,
         pipeline_overlap,
+        loss,
+        gradient_placeholders,
         graphs,
         host_time_per_op,
     })

@@ -133,6 +133,18 @@ pub const DISPATCHERS: &[Choice] = &[
     ),
 ];
 
+/// How the loss keeps its logits.
+pub const LOSSES: &[Choice] = &[
+    word(
+        "fp32",
+        "copied to FP32, exponentials kept for the backward pass",
+    ),
+    word(
+        "in-place",
+        "16-bit logits turn into their gradient where they lie (Transformer Engine)",
+    ),
+];
+
 /// CUDA graphs.
 pub const GRAPHS: &[Choice] = &[
     word("none", "the host launches every kernel"),

@@ -11,6 +11,7 @@
 
 use super::{Class, Hidden, Op, Pass, Segment, Work};
 use crate::kernels::{Gemm, MatrixType, MemoryClass, Pass as GemmPass};
+use std::collections::BTreeSet;
 use strait_units::Bytes;
 
 /// The pass with frozen weights and an adapter of `rank` on every linear layer.
@@ -80,7 +81,7 @@ fn adapt(mut op: Op, rank: u64, list: &mut Vec<Op>) {
     };
     let outputs = base.m as f64 * base.n as f64 * f64::from(base.groups);
     // Routers are frozen, and have no adapter.
-    let router = op.name == "gate" || op.name.starts_with("gate ");
+    let router = is_router(&op);
     let narrow = Gemm { n: rank, ..base };
     let wide = Gemm { k: rank, ..base };
     let names = match base.pass {
@@ -107,6 +108,23 @@ fn adapt(mut op: Op, rank: u64, list: &mut Vec<Op>) {
             routed,
         });
     }
+}
+
+/// Shapes of the weight matrices that a pass has gradients of, each once: those of experts are the
+/// same. Routers are left out, which library layers do not hold.
+pub fn matrices(pass: &Pass) -> BTreeSet<(u64, u64)> {
+    let segments = pass.forward.iter().chain(&pass.backward);
+    let ops = segments.flat_map(|segment: &Segment| segment.ops.iter().chain(&segment.filler));
+    ops.filter(|op| !is_router(op))
+        .filter_map(|op| match &op.work {
+            Work::Gemm(gemm) if gemm.pass == GemmPass::WeightGradient => Some((gemm.m, gemm.n)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn is_router(op: &Op) -> bool {
+    op.name == "gate" || op.name.starts_with("gate ")
 }
 
 /// Weights that a pass trains on a rank, dense and in experts: what its weight gradients are of.

@@ -20,6 +20,8 @@ fn software() -> Software {
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
+        loss: crate::case::Loss::Fp32,
+        gradient_placeholders: false,
         graphs: Graphs::Full,
         host_time_per_op: Time::ZERO,
     }

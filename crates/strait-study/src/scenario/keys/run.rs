@@ -289,6 +289,16 @@ pub const SOFTWARE: Section = Section {
             "Pipeline transfers are asynchronous.",
         ),
         key(
+            "loss",
+            Kind::Choice(LOSSES),
+            "How the loss keeps its logits: a matter of memory.",
+        ),
+        key(
+            "gradient_placeholders",
+            Kind::Bool,
+            "The library keeps a 16-bit tensor of the shape of each weight matrix, handed out as its gradient (Transformer Engine since 2.3): a matter of memory.",
+        ),
+        key(
             "cuda_graphs",
             Kind::Choice(GRAPHS),
             "CUDA graphs or their like.",
