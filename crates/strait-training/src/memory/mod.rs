@@ -209,8 +209,12 @@ fn adapters(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) ->
         layout.sequence_length,
     );
     let mut held = Weights::default();
+    let mut known = [None; 2];
     for index in layers(setting.model, stages) {
-        let (linear, experts) = trained(&layer_pass(&shape, index, false));
+        // Matrices of a layer depend on whether it has experts, and on nothing else.
+        let kind = usize::from(weights::experts_of(setting.model, index).is_some());
+        let (linear, experts) =
+            *known[kind].get_or_insert_with(|| trained(&layer_pass(&shape, index, false)));
         held.linear += linear;
         held.experts += experts;
     }

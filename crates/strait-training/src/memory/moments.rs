@@ -120,8 +120,13 @@ pub(super) fn placeholders(
         layout.sequence_length,
     );
     let mut shapes = BTreeSet::new();
+    let mut seen = [false; 2];
     for index in layers(setting.model, stages) {
-        shapes.extend(matrices(&layer_pass(&shape, index, false)));
+        // Matrices of a layer depend on whether it has experts, and on nothing else.
+        let kind = usize::from(weights::experts_of(setting.model, index).is_some());
+        if !std::mem::replace(&mut seen[kind], true) {
+            shapes.extend(matrices(&layer_pass(&shape, index, false)));
+        }
     }
     if stages.iter().any(|stage| stage.mtp) {
         shapes.extend(matrices(&mtp_entry_pass(&shape)));
