@@ -181,6 +181,14 @@ fn adapters_spare_weight_gradients_and_their_memory() {
     for name in ["gradients", "master", "moments"] {
         assert!(part(&small, name) < 0.2 * part(&full, name), "{name}");
     }
+    // Fewer adapters, less time and less kept.
+    let [attention, qkv] =
+        ["attention", "qkv"].map(|layers| lora(&[("training.lora_layers", layers)]));
+    assert!(qkv.time < attention.time && attention.time < small.time);
+    assert!(part(&qkv, "adapters") < part(&attention, "adapters"));
+    assert!(part(&attention, "activations") < part(&small, "activations"));
+    let text = fault(BASE, &[("training.lora_layers", "qkv")]);
+    assert!(text.contains("lora_layers is given"), "{text}");
     assert!(part(&large, "adapters") == 16.0 * part(&small, "adapters"));
     assert_eq!(part(&full, "adapters"), 0.0);
     // Counted by the model, not by what is trained.

@@ -192,25 +192,42 @@ pub struct Phase {
     pub parallelism: Option<Parallelism>,
 }
 
+/// Linear layers that have adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterLayers {
+    /// All but routers.
+    All,
+    /// Projections of attention.
+    Attention,
+    /// Projections to queries, keys and values.
+    Qkv,
+}
+
+/// Low-rank adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adapters {
+    /// Inner width.
+    pub rank: u32,
+    /// Where they are.
+    pub layers: AdapterLayers,
+}
+
 /// Which weights are trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// All.
     #[default]
     Full,
-    /// Low-rank adapters beside every linear layer; the model's own weights are frozen.
-    Lora {
-        /// Inner width of an adapter.
-        rank: u32,
-    },
+    /// Low-rank adapters beside linear layers; the model's own weights are frozen.
+    Lora(Adapters),
 }
 
 impl Method {
-    /// Inner width of adapters, where the model's own weights are frozen.
-    pub fn adapters(self) -> Option<u64> {
+    /// Adapters, where the model's own weights are frozen.
+    pub fn adapters(self) -> Option<Adapters> {
         match self {
             Method::Full => None,
-            Method::Lora { rank } => Some(u64::from(rank)),
+            Method::Lora(adapters) => Some(adapters),
         }
     }
 }

@@ -87,6 +87,13 @@ pub const METHODS: &[Choice] = &[
     ),
 ];
 
+/// Where adapters are.
+pub const ADAPTED: &[Choice] = &[
+    word("all", "every linear layer but routers"),
+    word("attention", "the projections of attention"),
+    word("qkv", "the projections to queries, keys and values"),
+];
+
 /// Spread of routed load.
 pub const BALANCES: &[Choice] = &[
     word("forced", "exactly equal"),

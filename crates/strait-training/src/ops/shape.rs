@@ -5,8 +5,8 @@
 
 use super::list::Linear;
 use crate::case::{
-    AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision, PrecisionRecipe,
-    Recompute, RecomputePart, Software, TensorOverlap,
+    Adapters, AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision,
+    PrecisionRecipe, Recompute, RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::MatrixType;
 use crate::model::Model;
@@ -41,8 +41,8 @@ pub struct Shape<'a> {
     pub software: Software,
     /// Recomputed parts.
     pub recompute: Recompute,
-    /// Inner width of adapters, where the model's own weights are frozen.
-    pub adapters: Option<u64>,
+    /// Adapters, where the model's own weights are frozen.
+    pub adapters: Option<Adapters>,
 }
 
 impl<'a> Shape<'a> {

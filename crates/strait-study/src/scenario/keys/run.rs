@@ -96,6 +96,13 @@ pub const TRAINING: Section = Section {
             "between the 8 and 32 of common recipes; read where method is lora",
             "Inner width of the adapters.",
         ),
+        with(
+            "lora_layers",
+            Kind::Choice(ADAPTED),
+            "all",
+            "the default of Megatron-Bridge; its performance recipes have qkv; read where method is lora",
+            "Linear layers that have adapters.",
+        ),
         key(
             "phase",
             Kind::Tables(&PHASE),
