@@ -181,6 +181,14 @@ fn adapters_spare_weight_gradients_and_their_memory() {
     for name in ["gradients", "master", "moments"] {
         assert!(part(&small, name) < 0.2 * part(&full, name), "{name}");
     }
+    // Fewer adapters, less time and less kept.
+    let [attention, qkv] =
+        ["attention", "qkv"].map(|layers| lora(&[("training.lora_layers", layers)]));
+    assert!(qkv.time < attention.time && attention.time < small.time);
+    assert!(part(&qkv, "adapters") < part(&attention, "adapters"));
+    assert!(part(&attention, "activations") < part(&small, "activations"));
+    let text = fault(BASE, &[("training.lora_layers", "qkv")]);
+    assert!(text.contains("lora_layers is given"), "{text}");
     assert!(part(&large, "adapters") == 16.0 * part(&small, "adapters"));
     assert_eq!(part(&full, "adapters"), 0.0);
     // Counted by the model, not by what is trained.
@@ -241,4 +249,104 @@ fn offload_frees_memory_and_shows_what_compute_cannot_hide() {
         ],
     );
     assert!(text.contains("set cluster.host_bandwidth"), "{text}");
+}
+
+/// On a slow network what is sent decides, so that it can be counted.
+fn slow_network(more: &[(&str, &str)]) -> StepOutcome {
+    let set: Vec<_> = [
+        ("parallelism.tensor", "1"),
+        ("cluster.nic_bandwidth", "8 Gb/s"),
+        ("software.gradient_overlap", "false"),
+        ("software.parameter_overlap", "false"),
+    ]
+    .into_iter()
+    .chain(more.iter().copied())
+    .collect();
+    step(BASE, &set)
+}
+
+#[test]
+fn full_shards_are_reduced_after_every_micro_batch() {
+    let of = |zero, batch| {
+        let set = [("parallelism.zero", zero), ("training.global_batch", batch)];
+        slow_network(&set).time.seconds()
+    };
+    // Sixteen ranks: one micro-batch, then four.
+    for zero in ["0", "1", "2"] {
+        let ratio = of(zero, "64") / of(zero, "16");
+        assert!(ratio < 1.5, "zero {zero}: {ratio}");
+    }
+    let ratio = of("3", "64") / of("3", "16");
+    assert!((3.5..4.1).contains(&ratio), "{ratio}");
+    // Two gathers and a reduction of 16-bit and 32-bit parameters against one of each.
+    let ratio = of("3", "16") / of("2", "16");
+    assert!((1.2..1.4).contains(&ratio), "{ratio}");
+    // Shards of one node spare the network the gathers.
+    let hybrid = [
+        ("parallelism.zero", "3"),
+        ("parallelism.zero_group", "8"),
+        ("training.global_batch", "16"),
+    ];
+    assert!(slow_network(&hybrid).time.seconds() < 0.7 * of("3", "16"));
+    let full = [("parallelism.zero", "3"), ("training.global_batch", "16")];
+    let (hybrid, full) = (slow_network(&hybrid), slow_network(&full));
+    let ratio = part(&hybrid, "moments") / part(&full, "moments");
+    assert!((ratio - 2.0).abs() < 1e-9, "{ratio}");
+}
+
+#[test]
+fn types_of_gradients_and_weights_move_what_is_sent() {
+    let of = |more: &[(&str, &str)]| slow_network(more);
+    let data = |step: &StepOutcome| step.exposed.data.seconds();
+    let plain = of(&[]);
+    let narrow = of(&[("precision.gradient", "bf16")]);
+    // 4 and 2 bytes a parameter reduced and gathered; then 2 and 2; then 4 and 1.
+    let ratio = data(&narrow) / data(&plain);
+    assert!((ratio - 4.0 / 6.0).abs() < 0.02, "{ratio}");
+    let ratio = data(&of(&[
+        ("precision.recipe", "mxfp8"),
+        ("precision.weight", "fp8"),
+    ])) / data(&plain);
+    assert!((ratio - 5.0 / 6.0).abs() < 0.02, "{ratio}");
+    let gradients = |step: &StepOutcome| {
+        part(step, "gradients") - part(step, "logits") - part(step, "placeholders")
+    };
+    assert_eq!(gradients(&plain), 2.0 * gradients(&narrow));
+    // Adding to a narrower gradient is less traffic: weight-gradient products are no slower.
+    let products = |step: &StepOutcome| -> f64 {
+        let kernels = step.kernels.iter();
+        kernels
+            .filter(|(name, _)| name.contains("weight-gradient"))
+            .map(|(_, time)| time.seconds())
+            .sum()
+    };
+    assert!(products(&narrow) < products(&plain));
+}
+
+#[test]
+fn memory_follows_what_the_software_keeps() {
+    let of = |loss, placeholders| {
+        let set = [
+            ("software.loss", loss),
+            ("software.gradient_placeholders", placeholders),
+            ("parallelism.recompute", "full"),
+            ("parallelism.micro_batch", "4"),
+        ];
+        step(BASE, &set)
+    };
+    let (plain, lean) = (of("fp32", "false"), of("in-place", "false"));
+    assert_eq!(plain.time, lean.time);
+    // Six bytes a logit against two.
+    let ratio = part(&plain, "logits") / part(&lean, "logits");
+    assert!((ratio - 3.0).abs() < 1e-9, "{ratio}");
+    // A tensor of each shape: qkv, output, gate and up, down, split by two; and the head's own.
+    let kept = of("in-place", "true");
+    let shapes = 4_096.0 * (6_144.0 + 4_096.0 + 28_672.0 + 14_336.0) / 2.0;
+    assert_eq!(part(&kept, "placeholders"), 2.0 * shapes);
+    let head = part(&kept, "of the head") - part(&lean, "of the head");
+    assert_eq!(head, 2.0 * 4_096.0 * 128_256.0 / 2.0);
+    let outside = kept.memory.peak.as_f64() - kept.memory.allocated.as_f64();
+    assert_eq!(outside, part(&kept, "CUDA context"));
+    let text = fault(BASE, &[("software.loss", "bf16")]);
+    assert!(text.contains("values: fp32, in-place"), "{text}");
 }

@@ -195,6 +195,26 @@ pub struct Phase {
     pub parallelism: Option<Parallelism>,
 }
 
+/// Linear layers that have adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterLayers {
+    /// All but routers.
+    All,
+    /// Projections of attention.
+    Attention,
+    /// Projections to queries, keys and values.
+    Qkv,
+}
+
+/// Low-rank adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adapters {
+    /// Inner width.
+    pub rank: u32,
+    /// Where they are.
+    pub layers: AdapterLayers,
+}
+
 /// Which weights are trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
@@ -202,42 +222,15 @@ pub enum Method {
     #[default]
     Full,
     /// Low-rank adapters beside linear layers; the model's own weights are frozen.
-    Lora {
-        /// Inner width of an adapter.
-        rank: u32,
-        /// Which layers have one.
-        layers: AdapterLayers,
-    },
-}
-
-/// Which linear layers have adapters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AdapterLayers {
-    /// Every one of attention, feed-forward network and experts.
-    #[default]
-    All,
-    /// The projections of queries, keys and values alone.
-    QueryKeyValue,
-}
-
-/// Adapters beside frozen weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adapters {
-    /// Inner width.
-    pub rank: u64,
-    /// Which layers have one.
-    pub layers: AdapterLayers,
+    Lora(Adapters),
 }
 
 impl Method {
-    /// The adapters, where the model's own weights are frozen.
+    /// Adapters, where the model's own weights are frozen.
     pub fn adapters(self) -> Option<Adapters> {
         match self {
             Method::Full => None,
-            Method::Lora { rank, layers } => Some(Adapters {
-                rank: u64::from(rank),
-                layers,
-            }),
+            Method::Lora(adapters) => Some(adapters),
         }
     }
 }
@@ -345,6 +338,15 @@ pub enum Dispatcher {
     Deduplicated,
 }
 
+/// How the loss keeps its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Copied to FP32; the exponentials are kept for the backward pass.
+    Fp32,
+    /// 16-bit logits turn into their gradient where they lie.
+    InPlace,
+}
+
 /// CUDA graphs or their like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphs {
@@ -382,6 +384,11 @@ pub struct Software {
     pub pipeline_scatter: bool,
     /// Router, token counts and row maps run in a few fused kernels.
     pub router_fusion: bool,
+    /// How the loss keeps its logits.
+    pub loss: Loss,
+    /// The library keeps a 16-bit tensor of the shape of each weight matrix, to hand out as its
+    /// gradient where the real one was added up in place.
+    pub gradient_placeholders: bool,
     /// CUDA graphs.
     pub graphs: Graphs,
     /// Host time to launch one operation.

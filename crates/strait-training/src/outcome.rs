@@ -96,6 +96,9 @@ pub struct MemoryPart {
 pub struct Memory {
     /// Peak.
     pub peak: Bytes,
+    /// What of it the framework's allocator hands out: all but context, communicators and
+    /// libraries. This is what `torch.cuda.max_memory_allocated` reports.
+    pub allocated: Bytes,
     /// Capacity of the accelerator.
     pub capacity: Bytes,
     /// Pipeline rank that is fullest.

@@ -149,6 +149,8 @@ pub struct KernelDocument {
 pub struct MemoryDocument {
     /// Peak, in GB.
     pub peak_gb: f64,
+    /// What of it the framework's allocator hands out, without context and communicators, in GB.
+    pub allocated_gb: f64,
     /// Capacity of the accelerator, in GB.
     pub capacity_gb: f64,
     /// The peak is within the capacity.
@@ -379,6 +381,7 @@ impl From<&CaseAnswer> for CaseDocument {
             },
             memory: MemoryDocument {
                 peak_gb: memory.peak.as_f64() / 1e9,
+                allocated_gb: memory.allocated.as_f64() / 1e9,
                 capacity_gb: memory.capacity.as_f64() / 1e9,
                 fits: memory.fits(),
                 pipeline_rank: memory.pipeline_rank,

@@ -102,6 +102,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
             ],
             memory: Memory {
                 peak: Bytes::new(71_200_000_000),
+                allocated: Bytes::new(67_200_000_000),
                 capacity: Bytes::new(80_000_000_000),
                 pipeline_rank: 0,
                 parts: vec![

@@ -400,6 +400,8 @@ pub(super) struct SoftwareFacts {
     pub pipeline_overlap: Fact<bool>,
     pub pipeline_scatter: Fact<bool>,
     pub router_fusion: Fact<bool>,
+    pub loss: Fact<String>,
+    pub gradient_placeholders: Fact<bool>,
     pub cuda_graphs: Fact<String>,
     pub host_time_per_op: Fact<Time>,
 }
@@ -417,6 +419,8 @@ struct SoftwareFile {
     pipeline_overlap: bool,
     pipeline_scatter: bool,
     router_fusion: bool,
+    loss: String,
+    gradient_placeholders: bool,
     cuda_graphs: String,
     host_time_per_op: Time,
 }
@@ -455,6 +459,8 @@ pub(super) fn software(
         pipeline_overlap: flag("pipeline_overlap", file.pipeline_overlap),
         pipeline_scatter: flag("pipeline_scatter", file.pipeline_scatter),
         router_fusion: flag("router_fusion", file.router_fusion),
+        loss: text("loss", file.loss),
+        gradient_placeholders: flag("gradient_placeholders", file.gradient_placeholders),
         cuda_graphs: text("cuda_graphs", file.cuda_graphs),
         host_time_per_op: Fact {
             value: file.host_time_per_op,

@@ -8,7 +8,7 @@ use super::keys;
 use super::read::{Reader, Scope};
 use super::resolve::parallelism;
 use super::tree::{Node, Table};
-use strait_training::case::{AdapterLayers, Method, Parallelism, Phase, Training};
+use strait_training::case::{AdapterLayers, Adapters, Method, Parallelism, Phase, Training};
 use strait_units::Tokens;
 
 /// The most tokens that the key table accepts.
@@ -17,21 +17,26 @@ const MOST_TOKENS: u64 = 1_000_000_000_000_000_000;
 /// Which weights are trained.
 fn method(scope: &Scope<'_>, reader: &mut Reader) -> Method {
     let rank = reader.count(scope, "lora_rank").unwrap_or(1);
+    let layers = match reader.word(scope, "lora_layers") {
+        Some("attention") => AdapterLayers::Attention,
+        Some("qkv") => AdapterLayers::Qkv,
+        _ => AdapterLayers::All,
+    };
     if reader.word(scope, "method") == Some("lora") {
-        let layers = match reader.word(scope, "lora_layers") {
-            Some("qkv") => AdapterLayers::QueryKeyValue,
-            _ => AdapterLayers::All,
-        };
-        return Method::Lora { rank, layers };
+        return Method::Lora(Adapters { rank, layers });
     }
-    if scope.node("lora_rank").is_some() {
-        let d = Diagnostic::error(
-            "scenario::rank-without-adapters",
-            "lora_rank is given, but no adapters are trained",
-        )
-        .help("set training.method = \"lora\", or leave lora_rank out");
-        let d = reader.label(d, &scope.path("lora_rank"), &scope.place, "");
-        reader.fail(d);
+    for key in ["lora_rank", "lora_layers"] {
+        if scope.node(key).is_some() {
+            let d = Diagnostic::error(
+                "scenario::setting-without-adapters",
+                format!("{key} is given, but no adapters are trained"),
+            )
+            .help(format!(
+                "set training.method = \"lora\", or leave {key} out"
+            ));
+            let d = reader.label(d, &scope.path(key), &scope.place, "");
+            reader.fail(d);
+        }
     }
     Method::Full
 }

@@ -12,9 +12,9 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Noise, Parallelism,
-    Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind, Software,
-    StateBytes, TensorOverlap, Training, Zero,
+    AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Loss, Noise,
+    Parallelism, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind,
+    Software, StateBytes, TensorOverlap, Training, Zero,
 };
 use strait_training::hardware::Cluster;
 use strait_training::model::Model;
@@ -754,6 +754,10 @@ fn software(
         "deduplicated" => Dispatcher::Deduplicated,
         _ => Dispatcher::AllToAll,
     };
+    let loss = match pick("loss", &facts.loss.value, &facts.loss.source) {
+        "in-place" => Loss::InPlace,
+        _ => Loss::Fp32,
+    };
     let graphs = match pick(
         "cuda_graphs",
         &facts.cuda_graphs.value,
@@ -781,6 +785,7 @@ fn software(
     let pipeline_overlap = flag("pipeline_overlap", &facts.pipeline_overlap);
     let pipeline_scatter = flag("pipeline_scatter", &facts.pipeline_scatter);
     let router_fusion = flag("router_fusion", &facts.router_fusion);
+    let gradient_placeholders = flag("gradient_placeholders", &facts.gradient_placeholders);
     let host_time_per_op = match reader.number(scope, "host_time_per_op") {
         Some(v) => Time::from_seconds(v),
         None => {
@@ -805,6 +810,8 @@ fn software(
         pipeline_overlap,
         pipeline_scatter,
         router_fusion,
+        loss,
+        gradient_placeholders,
         graphs,
         host_time_per_op,
     })

@@ -100,10 +100,11 @@ pub const METHODS: &[Choice] = &[
     ),
 ];
 
-/// Which linear layers have adapters.
-pub const ADAPTER_LAYERS: &[Choice] = &[
-    word("all", "every one of attention, feed-forward network and experts"),
-    word("qkv", "the projections of queries, keys and values alone"),
+/// Where adapters are.
+pub const ADAPTED: &[Choice] = &[
+    word("all", "every linear layer but routers"),
+    word("attention", "the projections of attention"),
+    word("qkv", "the projections to queries, keys and values"),
 ];
 
 /// Spread of routed load.
@@ -149,6 +150,18 @@ pub const DISPATCHERS: &[Choice] = &[
     word(
         "deduplicated",
         "one copy per node and rank, with NVLink forwarding (DeepEP)",
+    ),
+];
+
+/// How the loss keeps its logits.
+pub const LOSSES: &[Choice] = &[
+    word(
+        "fp32",
+        "copied to FP32, exponentials kept for the backward pass",
+    ),
+    word(
+        "in-place",
+        "16-bit logits turn into their gradient where they lie (Transformer Engine)",
     ),
 ];
 

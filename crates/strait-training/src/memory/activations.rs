@@ -9,7 +9,7 @@
 //! trained with dropout, whose masks take a byte. Later code keeps no masks.
 
 use super::Setting;
-use crate::case::{AttentionKernel, Method, Precision, Recompute, RecomputePart};
+use crate::case::{AdapterLayers, AttentionKernel, Precision, Recompute, RecomputePart};
 use crate::layout::Layout;
 use crate::model::{Activation, Attention, Experts};
 
@@ -72,12 +72,14 @@ fn linear_input(precision: Precision) -> f64 {
     }
 }
 
-/// Bytes of a saved input of a linear layer: a frozen one saves none, its adapter keeps the same
-/// tensor in 16 bits. (What adapters keep between A and B, `rank` wide, is left out.)
-fn saved_input(setting: Setting<'_>) -> f64 {
-    match setting.method {
-        Method::Full => linear_input(setting.precision.recipe),
-        Method::Lora { .. } => HALF,
+/// Bytes of a saved input of the linear layers in attention, or of those in feed-forward networks:
+/// frozen ones save none, their adapters keep the same tensor in 16 bits. (What adapters keep between
+/// A and B, `rank` wide, is left out.)
+fn saved_input(setting: Setting<'_>, feed_forward: bool) -> f64 {
+    match setting.method.adapters() {
+        None => linear_input(setting.precision.recipe),
+        Some(adapters) if feed_forward && adapters.layers != AdapterLayers::All => 0.0,
+        Some(_) => HALF,
     }
 }
 
@@ -115,14 +117,16 @@ pub(super) fn layer(
     }
     let parts = parts(recompute);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
-    let input = saved_input(setting);
+    let input = saved_input(setting, true);
     let unfused = setting.software.attention == AttentionKernel::Unfused;
     let mask = if unfused { 1.0 } else { 0.0 };
     let norm_output = kept(RecomputePart::Norm, input * hidden * along);
+    let attention_input = saved_input(setting, false);
+    let attention_input = kept(RecomputePart::Norm, attention_input * hidden * along);
 
     let mut keeps = Kept {
         residual: 2.0 * (HALF + mask) * hidden * along,
-        attention: norm_output + attention(setting, layout, tokens, along, parts),
+        attention: attention_input + attention(setting, layout, tokens, along, parts),
         ..Kept::default()
     };
     match moe {
@@ -178,7 +182,7 @@ fn inner_network(setting: Setting<'_>, parts: &[RecomputePart], elements: f64) -
     let after = if recomputed {
         0.0
     } else {
-        saved_input(setting)
+        saved_input(setting, true)
     };
     (gates * before + after) * elements
 }
@@ -194,7 +198,7 @@ fn attention(
     let model = setting.model;
     let tensor = f64::from(layout.tensor);
     let precision = setting.precision.recipe;
-    let input = saved_input(setting);
+    let input = saved_input(setting, false);
     let kept = |part: RecomputePart, bytes: f64| if parts.contains(&part) { 0.0 } else { bytes };
     let (heads, projections, output_width) = match model.attention {
         Attention::Grouped {
@@ -233,6 +237,8 @@ fn attention(
         }
     };
     let output = match precision {
+        // Adapters read the attention's own output.
+        _ if setting.method.adapters().is_some() => HALF,
         Precision::Fp16 | Precision::Bf16 => HALF,
         // One copy serves the attention and the projection behind it.
         Precision::Fp8Block => E5M6,

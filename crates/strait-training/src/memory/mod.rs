@@ -4,18 +4,20 @@
 //! rank and all its parts, in words. Never refuses a case that doesn't fit: that is an answer.
 //!
 //! Modelled: weights and their FP8 copies, gradients, optimizer states, activations of every
-//! micro-batch in flight, logits, pipeline buffers, temporaries. Not modelled: fragmentation of
-//! the allocator (reserved over allocated was 3 to 9 % in the runs of the tests), and routed
-//! load above its mean.
+//! micro-batch in flight, logits, pipeline buffers, temporaries, and gradient placeholders of
+//! libraries. Temporaries of the output head and of a layer are not there at once, except where a
+//! forward chunk runs beside a backward one. Not modelled: fragmentation of the allocator (reserved
+//! over allocated was 3 to 9 % in the runs of the tests), and routed load above its mean.
 
 mod activations;
+mod moments;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 use crate::case::{Method, Parallelism, Precision, PrecisionRecipe, Recompute, Software, Zero};
 use crate::layout::{Layout, StageContents};
-use crate::model::{Activation, Model};
+use crate::model::Model;
 use crate::ops::{Shape, layer_pass, mtp_entry_pass, trained};
 use crate::outcome::{Memory, MemoryPart};
 use crate::schedule::Held;
@@ -74,14 +76,13 @@ pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
         "activations: on their way to the host",
         on_their_way(setting, layout, &stages),
     ));
-    let logits = logits(setting, layout, rank, &stages);
-    parts.push(("logits and their gradients", logits));
     parts.push((
-        "temporaries of one layer",
-        workspace(setting, layout, &stages),
+        "placeholders of gradients",
+        moments::placeholders(setting, layout, &stages),
     ));
+    parts.extend(moments::fuller(setting, layout, rank, &stages));
     parts.push(("pipeline buffers", pipeline_buffers(setting, layout)));
-    parts.push(("CUDA context, communicators, libraries", FRAMEWORK.as_f64()));
+    parts.push((OUTSIDE, FRAMEWORK.as_f64()));
 
     let mut parts: Vec<MemoryPart> = parts
         .into_iter()
@@ -92,13 +93,18 @@ pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
         .filter(|part| part.bytes > Bytes::ZERO)
         .collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+    let peak: Bytes = parts.iter().map(|part| part.bytes).sum();
     Memory {
-        peak: parts.iter().map(|part| part.bytes).sum(),
+        peak,
+        allocated: Bytes::new(peak.get().saturating_sub(FRAMEWORK.get())),
         capacity: setting.capacity,
         pipeline_rank: rank,
         parts,
     }
 }
+
+/// What the allocator does not hand out.
+const OUTSIDE: &str = "CUDA context, communicators, libraries";
 
 type Named = (&'static str, f64);
 
@@ -203,8 +209,12 @@ fn adapters(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) ->
         layout.sequence_length,
     );
     let mut held = Weights::default();
+    let mut known = [None; 2];
     for index in layers(setting.model, stages) {
-        let (linear, experts) = trained(&layer_pass(&shape, index, false));
+        // Matrices of a layer depend on whether it has experts, and on nothing else.
+        let kind = usize::from(weights::experts_of(setting.model, index).is_some());
+        let (linear, experts) =
+            *known[kind].get_or_insert_with(|| trained(&layer_pass(&shape, index, false)));
         held.linear += linear;
         held.experts += experts;
     }
@@ -370,66 +380,6 @@ fn activations_in_flight(
         ("activations: feed-forward", total.feed_forward),
         ("activations: routed experts", total.experts),
     ]
-}
-
-/// Logits of the head and of each prediction module: 4 B kept for the backward of every
-/// micro-batch in flight, and 2 B for the one being worked on (its 16-bit logits or their
-/// gradient).
-fn logits(setting: Setting<'_>, layout: &Layout, rank: u32, stages: &[&StageContents]) -> f64 {
-    let live = layout.schedule.in_flight(rank);
-    let kept: f64 = stages
-        .iter()
-        .zip(&live)
-        .filter(|(stage, _)| stage.head)
-        .map(|(stage, live)| {
-            let modules = if stage.mtp { setting.model.mtp } else { 0 };
-            4.0 * f64::from(1 + modules) * f64::from(live.input)
-        })
-        .sum();
-    if kept == 0.0 {
-        return 0.0;
-    }
-    let tokens = layout.tokens_per_micro_batch() as f64;
-    (kept + 2.0) * tokens * f64::from(layout.vocabulary_rows(setting.model))
-}
-
-/// Temporaries of the layer under way: what is being recomputed, gradients of its widest
-/// tensors, and the gathered input under sequence parallelism.
-fn workspace(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> f64 {
-    let model = setting.model;
-    let hidden = f64::from(model.hidden);
-    let tokens = layout.tokens_per_micro_batch() as f64;
-    let tensor = f64::from(layout.tensor);
-    let gates = match model.activation {
-        Activation::Gated => 2.0,
-        Activation::Plain => 1.0,
-    };
-    let recompute = &setting.parallelism.recompute;
-    let limit = setting.parallelism.recompute_layers.unwrap_or(u32::MAX);
-    stages
-        .iter()
-        .flat_map(|stage| (0..).zip(layers(model, std::slice::from_ref(stage))))
-        .map(|(nth, index): (u32, u32)| {
-            let moe = weights::experts_of(model, index);
-            let precision = of_layer(setting, index);
-            let setting = setting.with(&precision);
-            let recomputed = if nth < limit {
-                let none = activations::layer(setting, layout, &Recompute::None, moe).all();
-                none - activations::layer(setting, layout, recompute, moe).all()
-            } else {
-                0.0
-            };
-            // 16-bit gradients of the output, and of what lies between the projections.
-            let (rows, width) = match moe {
-                None => (tokens, f64::from(model.ffn) / tensor),
-                Some(experts) => (
-                    tokens / tensor * f64::from(experts.top_k) * f64::from(layout.expert_tensor),
-                    f64::from(experts.width) / f64::from(layout.expert_tensor),
-                ),
-            };
-            recomputed + 2.0 * rows * (hidden + (gates + 1.0) * width) + 2.0 * tokens * hidden
-        })
-        .fold(0.0, f64::max)
 }
 
 /// What is on its way between stages: a message each way, in both passes.

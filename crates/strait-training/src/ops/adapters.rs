@@ -1,8 +1,8 @@
 //! Frozen weights and their low-rank adapters (LoRA, arXiv 2106.09685).
 //!
 //! In: a finished [`Pass`] of full training. Out: the same with base weights frozen: products of
-//! weight gradients and the casts that only they need are gone, and every linear layer W has
-//! B·A beside it, A of `rank` x inputs, B of outputs x `rank`. Never says what is kept or reduced.
+//! weight gradients and the casts that only they need are gone, and linear layers W have
+//! B·A beside them, A of `rank` x inputs, B of outputs x `rank`. Never says what is kept or reduced.
 //!
 //! Counted simply: adapters run in BF16 by kernels of their own, each output is added by one more;
 //! tensor ranks hold a whole A of their inputs and a B of their outputs; dropout before A is off, as
@@ -12,9 +12,10 @@
 use super::{Class, Hidden, Op, Pass, Segment, Work};
 use crate::case::{AdapterLayers, Adapters};
 use crate::kernels::{Gemm, MatrixType, MemoryClass, Pass as GemmPass};
+use std::collections::BTreeSet;
 use strait_units::Bytes;
 
-/// The pass with frozen weights and adapters on its linear layers.
+/// The pass with frozen weights and adapters.
 pub(super) fn adapted(mut pass: Pass, adapters: Adapters) -> Pass {
     for segment in pass.forward.iter_mut().chain(&mut pass.backward) {
         for ops in [&mut segment.ops, &mut segment.filler] {
@@ -62,15 +63,8 @@ fn bare(op: &mut Op) {
     }
 }
 
-/// The products of queries, keys and values: one of grouped attention, up to four of latent attention.
-fn of_queries(name: &str) -> bool {
-    ["qkv projection", "q_a", "q_b", "kv_a", "kv_b"]
-        .iter()
-        .any(|product| name.starts_with(product))
-}
-
 fn adapt(mut op: Op, adapters: Adapters, list: &mut Vec<Op>) {
-    let rank = adapters.rank;
+    let rank = u64::from(adapters.rank);
     bare(&mut op);
     let Work::Gemm(base) = op.work else {
         if !of_weights(&op) {
@@ -88,15 +82,12 @@ fn adapt(mut op: Op, adapters: Adapters, list: &mut Vec<Op>) {
         routed: op.routed,
     };
     let outputs = base.m as f64 * base.n as f64 * f64::from(base.groups);
-    // Routers are frozen, and have no adapter.
-    let bare = op.name == "gate"
-        || op.name.starts_with("gate ")
-        || (adapters.layers == AdapterLayers::QueryKeyValue && !of_queries(op.name));
+    let has = has_adapter(&op, adapters.layers);
     let narrow = Gemm { n: rank, ..base };
     let wide = Gemm { k: rank, ..base };
     let names = match base.pass {
         GemmPass::WeightGradient => {
-            if !bare {
+            if has {
                 list.push(like("adapter B wgrad", narrow));
                 list.push(like("adapter A wgrad", Gemm { m: rank, ..base }));
             }
@@ -106,7 +97,7 @@ fn adapt(mut op: Op, adapters: Adapters, list: &mut Vec<Op>) {
         GemmPass::InputGradient => ["adapter B dgrad", "adapter A dgrad", "add adapter dgrad"],
     };
     let routed = op.routed;
-    let adapters = (!bare).then(|| [like(names[0], narrow), like(names[1], wide)]);
+    let adapters = has.then(|| [like(names[0], narrow), like(names[1], wide)]);
     list.push(op);
     if let Some(adapters) = adapters {
         list.extend(adapters);
@@ -118,6 +109,42 @@ fn adapt(mut op: Op, adapters: Adapters, list: &mut Vec<Op>) {
             routed,
         });
     }
+}
+
+/// Shapes of the weight matrices that a pass has gradients of, each once: those of experts are the
+/// same. Routers are left out, which library layers do not hold.
+pub fn matrices(pass: &Pass) -> BTreeSet<(u64, u64)> {
+    let segments = pass.forward.iter().chain(&pass.backward);
+    let ops = segments.flat_map(|segment: &Segment| segment.ops.iter().chain(&segment.filler));
+    ops.filter(|op| !is_router(op))
+        .filter_map(|op| match &op.work {
+            Work::Gemm(gemm) if gemm.pass == GemmPass::WeightGradient => Some((gemm.m, gemm.n)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The linear layer that a product belongs to has an adapter. Routers have none.
+fn has_adapter(op: &Op, layers: AdapterLayers) -> bool {
+    let of = |names: &[&str]| {
+        let base = |name: &&str| {
+            op.name
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        names.iter().any(|name| base(&name))
+    };
+    // Names of `attention`: those of grouped and those of latent attention.
+    let qkv = || of(&["qkv projection", "q_a", "q_b", "kv_a", "kv_b"]);
+    match layers {
+        AdapterLayers::All => !is_router(op),
+        AdapterLayers::Attention => qkv() || of(&["output projection", "o"]),
+        AdapterLayers::Qkv => qkv(),
+    }
+}
+
+fn is_router(op: &Op) -> bool {
+    op.name == "gate" || op.name.starts_with("gate ")
 }
 
 /// Weights that a pass trains on a rank, dense and in experts: what its weight gradients are of.

@@ -244,7 +244,7 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
     list.gemm("mtp projection wgrad", projection.weight_gradient());
     let pass = single(forward, backward, list.take(), shape.model.layers);
     match shape.adapters {
-        Some(rank) => adapted(pass, rank),
+        Some(adapters) => adapted(pass, adapters),
         None => pass,
     }
 }

@@ -20,7 +20,7 @@ pub fn layer_pass(shape: &Shape<'_>, layer: u32, recompute: bool) -> Pass {
         None => dense_layer(&shape, layer, recompute),
     };
     match shape.adapters {
-        Some(rank) => adapted(pass, rank),
+        Some(adapters) => adapted(pass, adapters),
         None => pass,
     }
 }

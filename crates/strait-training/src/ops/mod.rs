@@ -22,7 +22,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use adapters::trained;
+pub use adapters::{matrices, trained};
 pub use ends::{arrival_pass, embedding_pass, head_pass, mtp_entry_pass};
 pub use layer::layer_pass;
 pub use optimizer::{OptimizerWork, optimizer_ops};

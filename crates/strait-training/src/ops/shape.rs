@@ -5,8 +5,8 @@
 
 use super::list::Linear;
 use crate::case::{
-    Adapters, AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision, PrecisionRecipe,
-    Recompute, RecomputePart, Software, TensorOverlap,
+    Adapters, AttentionKernel, Case, Dispatcher, Fusion, Method, Parallelism, Precision,
+    PrecisionRecipe, Recompute, RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::MatrixType;
 use crate::model::Model;

@@ -2,20 +2,13 @@
 
 use super::*;
 use crate::case::{
-    AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute, RecomputePart, Software,
-    TensorOverlap,
+    AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute,
+    RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::Pass as GemmPass;
 use crate::layout::fixtures::{deepseek_v3, gpt, llama};
 use crate::model::{Activation, Attention, Experts, Model, Window};
 use strait_units::Time;
-
-fn adapters(rank: u64) -> Adapters {
-    Adapters {
-        rank,
-        layers: AdapterLayers::All,
-    }
-}
 
 fn software() -> Software {
     Software {
@@ -29,6 +22,8 @@ fn software() -> Software {
         pipeline_overlap: true,
         pipeline_scatter: true,
         router_fusion: false,
+        loss: crate::case::Loss::Fp32,
+        gradient_placeholders: false,
         graphs: Graphs::Full,
         host_time_per_op: Time::ZERO,
     }
@@ -467,7 +462,10 @@ fn adapters_replace_weight_gradients() {
                 .sum()
         };
         let lora = |rank| Shape {
-            adapters: Some(adapters(rank)),
+            adapters: Some(Adapters {
+                rank,
+                layers: AdapterLayers::All,
+            }),
             ..full.clone()
         };
         // The base runs forward and back as before, and nothing is left of its weight gradients.
@@ -491,12 +489,38 @@ fn adapters_replace_weight_gradients() {
     }
     // r (inputs + outputs) of each matrix: qkv, output, gate and up together, down.
     let lora = Shape {
-        adapters: Some(adapters(16)),
+        adapters: Some(Adapters {
+            rank: 16,
+            layers: AdapterLayers::All,
+        }),
         ..shape(&dense, 4_096, Precision::Bf16)
     };
     let (weights, _) = trained(&layer_pass(&lora, 0, false));
     let sum = (4_096 + 6_144) + (4_096 + 4_096) + (4_096 + 28_672) + (14_336 + 4_096);
     assert_eq!(weights, 16.0 * f64::from(sum));
+    let on = |layers, model, precision| {
+        let adapters = Some(Adapters { rank: 16, layers });
+        let lora = Shape {
+            adapters,
+            ..shape(model, 4_096, precision)
+        };
+        trained(&layer_pass(&lora, 0, false)).0 / 16.0
+    };
+    let bf16 = Precision::Bf16;
+    let attention = f64::from(4_096 + 6_144 + 4_096 + 4_096);
+    assert_eq!(on(AdapterLayers::Attention, &dense, bf16), attention);
+    assert_eq!(
+        on(AdapterLayers::Qkv, &dense, bf16),
+        f64::from(4_096 + 6_144)
+    );
+    // Latent attention: q_a, q_b, kv_a, kv_b (arXiv 2412.19437, section 4.2), and the output.
+    let latent = (7_168 + 1_536) + (1_536 + 24_576) + (7_168 + 576) + (512 + 32_768);
+    let v3_on = |layers| on(layers, &v3, Precision::Fp8Block);
+    assert_eq!(v3_on(AdapterLayers::Qkv), f64::from(latent));
+    assert_eq!(
+        v3_on(AdapterLayers::Attention),
+        f64::from(latent + 16_384 + 7_168)
+    );
     assert_eq!(trained(&head_pass(&lora)), (0.0, 0.0));
     assert!(
         embedding_pass(&lora)

@@ -98,10 +98,10 @@ pub const TRAINING: Section = Section {
         ),
         with(
             "lora_layers",
-            Kind::Choice(ADAPTER_LAYERS),
+            Kind::Choice(ADAPTED),
             "all",
-            "the widest choice; read where method is lora",
-            "Which linear layers have adapters.",
+            "the default of Megatron-Bridge; its performance recipes have qkv; read where method is lora",
+            "Linear layers that have adapters.",
         ),
         key(
             "phase",
@@ -311,6 +311,16 @@ pub const SOFTWARE: Section = Section {
             "router_fusion",
             Kind::Bool,
             "Router, token counts and row maps run in a few fused kernels.",
+        ),
+        key(
+            "loss",
+            Kind::Choice(LOSSES),
+            "How the loss keeps its logits: a matter of memory.",
+        ),
+        key(
+            "gradient_placeholders",
+            Kind::Bool,
+            "The library keeps a 16-bit tensor of the shape of each weight matrix, handed out as its gradient (Transformer Engine since 2.3): a matter of memory.",
         ),
         key(
             "cuda_graphs",
