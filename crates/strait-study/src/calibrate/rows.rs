@@ -4,7 +4,7 @@
 //! [`Row`]s. Never predicts a time.
 
 use super::csv::{self, Cells};
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use super::{CalibrateError, Family};
 use crate::catalog::Catalog;
 use std::collections::BTreeMap;
@@ -86,6 +86,22 @@ impl Row {
                 Some(((core.qk_dim + core.v_dim) / 2).to_string())
             }
             ("domains", Case::Collective { group, .. }) => Some(group.domains.to_string()),
+            ("through", Case::Collective { kind, group, .. }) => Some(
+                match (kind, group.domains, self.cluster.node.in_network_reduction) {
+                    (CollectiveKind::AllToAll, 1, _) => "pairs",
+                    (CollectiveKind::AllToAll, ..) => "pairs-over-nics",
+                    (CollectiveKind::AllReduce, 1, true) => "switch",
+                    (_, 1, _) => "ring",
+                    _ => "nics",
+                }
+                .to_owned(),
+            ),
+            ("through", Case::Exchange(e)) => {
+                Some(if e.group.domains == 1 { "one-node" } else { "nodes" }.to_owned())
+            }
+            ("transport", Case::Collective { .. }) => {
+                machine::transport_name(self.cluster.fabric.transport).map(str::to_owned)
+            }
             ("pass", Case::Gemm { gemm, .. }) => Some(
                 match gemm.pass {
                     Pass::Forward => "forward",

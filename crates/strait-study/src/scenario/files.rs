@@ -176,7 +176,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Diagnostic> {
             if let Some(near) = neighbour(path) {
                 d = d.help(format!("did you mean {near}?"));
             }
-            d.help("paths are relative to the current folder; those in `extends` and `hf_config` to their file")
+            d.help("paths are relative to the current folder; those in a scenario to their file")
         }
         _ => unreadable(path, &error),
     })?;
