@@ -260,3 +260,34 @@ fn what_is_wrong_is_said_with_line_and_remedy() {
         Err(CalibrateError::Name(_))
     ));
 }
+
+#[test]
+fn a_scenario_takes_a_profile_from_a_file() {
+    use strait_study::scenario;
+    let root = tempfile::tempdir().unwrap();
+    let done = own("mine", &[("mine.csv", products())]).unwrap();
+    for (path, text) in &done.files {
+        let place = root.path().join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text).unwrap();
+    }
+    let base = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../scenarios/tutorial/first-step.toml"
+    );
+    let file = root.path().join("s.toml");
+    let load = |kernels: &str| {
+        let text = format!("extends = \"{base}\"\n[cluster]\nkernels = \"{kernels}\"\n");
+        std::fs::write(&file, text).unwrap();
+        scenario::load(&file, &Catalog::embedded(), &scenario::Overrides::default())
+    };
+    let loaded = load("kernels/mine.toml").unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(loaded.cases[0].case.kernels.id, "mine");
+    let named = load("blackwell").unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(named.cases[0].case.kernels.id, "blackwell");
+    assert!(load("blackwel").is_err());
+    assert!(load("kernels/none.toml").is_err());
+    std::fs::write(root.path().join("kernels/mine.toml"), "name = \"x\"\n").unwrap();
+    let error = format!("{:?}", load("kernels/mine.toml").map(|_| ()).unwrap_err());
+    assert!(error.contains("scenario::profile"), "{error}");
+}

@@ -169,10 +169,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let name = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            let mut d = Diagnostic::error(
-                "scenario::missing-file",
-                format!("there is no file {name}"),
-            );
+            let mut d =
+                Diagnostic::error("scenario::missing-file", format!("there is no file {name}"));
             if let Some(near) = neighbour(path) {
                 d = d.help(format!("did you mean {near}?"));
             }
