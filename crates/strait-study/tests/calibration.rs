@@ -236,6 +236,10 @@ fn what_is_wrong_is_said_with_line_and_remedy() {
             "mine.csv:2: the catalogue has no \"h10\"",
         ),
         (
+            "operand,m,n,k,measured_us,accelerator\nbf16,1,1,1,3,a100-sxm-80\n",
+            "mine.csv:2: the row is of the profile ampere",
+        ),
+        (
             "operand,m,n,k,measured_us,role\nbf16,1,1,1,3,held-out\n",
             "no parameter can be fitted",
         ),

@@ -161,7 +161,16 @@ pub(super) fn read(
                         accelerators[id].clone()
                     }
                 };
-                let profile = own.map_or_else(|| chip.kernels.clone(), |own| own.like.clone());
+                let profile = match own {
+                    None => chip.kernels.clone(),
+                    Some(own) => {
+                        let expected = &own.cluster.accelerator.kernels;
+                        if chip.kernels != *expected {
+                            return Err(other_profile(&cells, &chip.kernels, expected));
+                        }
+                        own.like.clone()
+                    }
+                };
                 (Machine::bench(chip), profile)
             }
             Family::Collective | Family::Exchange => {
@@ -170,7 +179,12 @@ pub(super) fn read(
                     None => Machine::stated(&cells)?,
                 };
                 let profile = match own {
-                    Some(own) => own.like.clone(),
+                    Some(own) => match cells.get("profile") {
+                        Some(other) if other != own.like => {
+                            return Err(other_profile(&cells, other, &own.like));
+                        }
+                        _ => own.like.clone(),
+                    },
                     None => cells.text("profile")?.to_owned(),
                 };
                 (cluster, profile)
@@ -203,6 +217,14 @@ pub(super) fn read(
         });
     }
     Ok(rows)
+}
+
+fn other_profile(cells: &Cells, of: &str, expected: &str) -> CalibrateError {
+    cells.wrong(
+        format!("the row is of the profile {of}, not {expected}"),
+        "put machines of other profiles into tables of their own, or give the row the role \
+         \"not used: why\"",
+    )
 }
 
 /// Sweeps of collectives are told apart by machine, ranks and size: their errors differ.
