@@ -236,6 +236,10 @@ fn what_is_wrong_is_said_with_line_and_remedy() {
             "mine.csv:2: the catalogue has no \"h10\"",
         ),
         (
+            "operand,m,n,k,measured_us,accelerator\nbf16,1,1,1,3,a100-sxm-80\n",
+            "mine.csv:2: the row is of the profile ampere",
+        ),
+        (
             "operand,m,n,k,measured_us,role\nbf16,1,1,1,3,held-out\n",
             "no parameter can be fitted",
         ),
@@ -259,4 +263,35 @@ fn what_is_wrong_is_said_with_line_and_remedy() {
         own("../x", &[("t", products())]),
         Err(CalibrateError::Name(_))
     ));
+}
+
+#[test]
+fn a_scenario_takes_a_profile_from_a_file() {
+    use strait_study::scenario;
+    let root = tempfile::tempdir().unwrap();
+    let done = own("mine", &[("mine.csv", products())]).unwrap();
+    for (path, text) in &done.files {
+        let place = root.path().join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text).unwrap();
+    }
+    let base = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../scenarios/tutorial/first-step.toml"
+    );
+    let file = root.path().join("s.toml");
+    let load = |kernels: &str| {
+        let text = format!("extends = \"{base}\"\n[cluster]\nkernels = \"{kernels}\"\n");
+        std::fs::write(&file, text).unwrap();
+        scenario::load(&file, &Catalog::embedded(), &scenario::Overrides::default())
+    };
+    let loaded = load("kernels/mine.toml").unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(loaded.cases[0].case.kernels.id, "mine");
+    let named = load("blackwell").unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(named.cases[0].case.kernels.id, "blackwell");
+    assert!(load("blackwel").is_err());
+    assert!(load("kernels/none.toml").is_err());
+    std::fs::write(root.path().join("kernels/mine.toml"), "name = \"x\"\n").unwrap();
+    let error = format!("{:?}", load("kernels/mine.toml").map(|_| ()).unwrap_err());
+    assert!(error.contains("scenario::profile"), "{error}");
 }

@@ -1124,7 +1124,7 @@ global_batch = 128
     1 | extends = "bse.toml"
       |           ^^^^^^^^^^ extended here
       = help: did you mean base.toml?
-      = help: paths are relative to the current folder; those in `extends` and `hf_config` to their file
+      = help: paths are relative to the current folder; those in a scenario to their file
     "#);
 }
 
@@ -1235,7 +1235,7 @@ global_batch = 128
       |
     2 | hf_config = "config.json"
       |             ^^^^^^^^^^^^^ named here
-      = help: paths are relative to the current folder; those in `extends` and `hf_config` to their file
+      = help: paths are relative to the current folder; those in a scenario to their file
     "#);
 }
 

@@ -20,7 +20,7 @@ fn no_such_file() {
     insta::assert_snapshot!(refused(&folder.path().join("h80.toml"), folder.path()), @r"
     error[scenario::missing-file]: there is no file h80.toml
       = help: did you mean h800.toml?
-      = help: paths are relative to the current folder; those in `extends` and `hf_config` to their file
+      = help: paths are relative to the current folder; those in a scenario to their file
     ");
 }
 

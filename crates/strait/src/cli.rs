@@ -239,6 +239,7 @@ pub struct TraceArgs {
 
 /// Which profiles to fit to what.
 #[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("own").multiple(true))]
 pub struct CalibrateArgs {
     /// Only what concerns this profile of the catalogue, such as `hopper`
     #[arg(long, value_name = "ID", conflicts_with = "own")]

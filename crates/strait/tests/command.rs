@@ -287,3 +287,49 @@ fn the_catalogue_answers_and_suggests() {
     assert!(stderr(&output).contains("h800-sxm"), "{}", stderr(&output));
     assert_eq!(status(&strait(&["catalog", "list", "no-such-kind"])), 3);
 }
+
+#[test]
+fn calibration_says_what_is_wrong_and_writes_whole_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let output = strait(&["calibrate", "--quiet"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert_eq!(status(&strait(&["calibrate", "--profile", "hoper"])), 3);
+    assert_eq!(status(&strait(&["calibrate", "--kernels", "x.csv"])), 2);
+    let own = |table: &str, out: &str| {
+        strait(&[
+            "calibrate",
+            "--kernels",
+            table,
+            "--like",
+            "hopper",
+            "--accelerator",
+            "h100-sxm",
+            "--name",
+            "mine",
+            "--out",
+            out,
+            "--json",
+        ])
+    };
+    let good = at("good.csv");
+    std::fs::write(
+        &good,
+        "operand,m,n,k,measured_us\nbf16,8192,8192,8192,1690\n",
+    )
+    .unwrap();
+    let output = own(&good, &at("out"));
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["files"].as_array().unwrap().len(), 2, "{object}");
+    assert!(folder.path().join("out/kernels/mine.toml").is_file());
+    assert!(folder.path().join("out/links/mine.toml").is_file());
+    // A file where a folder should be.
+    assert_eq!(status(&own(&good, &good)), 75);
+    let bad = at("bad.csv");
+    std::fs::write(&bad, "operand,m,n,k,measured_us\nbf16,8192,8192,8192,-1\n").unwrap();
+    let output = own(&bad, &at("out"));
+    assert_eq!(status(&output), 3);
+    assert!(stderr(&output).contains("bad.csv:2"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+}

@@ -4,7 +4,8 @@
 //! a form of its own.
 
 use super::CalibrateError;
-use super::rows::{Case, Row};
+use super::cases::Case;
+use super::rows::Row;
 use std::collections::BTreeMap;
 use strait_training::case::{AttentionKernel, Fusion, Graphs};
 use strait_training::kernels::profile::MemoryScale;

@@ -29,6 +29,12 @@ const TRANSPORTS: [(&str, Transport); 7] = [
     ("proprietary", Transport::Proprietary),
 ];
 
+/// A transport as tables and profiles name it.
+pub(super) fn transport_name(transport: Transport) -> Option<&'static str> {
+    let found = TRANSPORTS.iter().find(|(_, of)| *of == transport);
+    found.map(|(name, _)| *name)
+}
+
 impl Machine {
     /// An accelerator of the catalogue with its usual node and fabric.
     pub(super) fn usual(

@@ -7,7 +7,7 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | `csv`, `rows`, `machine` | tables as measurements |
+//! | `csv`, `rows`, `cases`, `machine` | tables as measurements |
 //! | `plan` | which parameters are fitted to which rows |
 //! | `forward` | what the simulator says, by the code that runs are simulated with |
 //! | `search`, `fit`, `slot` | the parameters closest to the rows |
@@ -15,7 +15,9 @@
 //! | `write` | profile files |
 //! | `report` | what people and programs read |
 
+mod cases;
 mod csv;
+mod error;
 mod fit;
 mod forward;
 mod machine;
@@ -27,11 +29,12 @@ mod search;
 mod slot;
 mod write;
 
+pub use error::CalibrateError;
 pub use fit::FitResult;
 pub use report::{Document, text};
 pub use residual::TableResidual;
 
-use crate::catalog::{Catalog, CatalogError, Entry};
+use crate::catalog::{Catalog, Entry};
 use forward::Profiles;
 use machine::Machine;
 use plan::Plan;
@@ -118,50 +121,6 @@ impl Family {
             None
         }
     }
-}
-
-/// Why there is no calibration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CalibrateError {
-    /// A table, or a row of it, is wrong.
-    #[error("{file}:{line}: {problem}\n  = help: {help}")]
-    Table {
-        /// File.
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-        /// What to do about it.
-        help: String,
-    },
-    /// A name that is none of those known.
-    #[error("there is no {what} \"{name}\"\n  = help: it is one of {}", known.join(", "))]
-    Unknown {
-        /// What was named.
-        what: &'static str,
-        /// Name.
-        name: String,
-        /// All there are.
-        known: Vec<String>,
-    },
-    /// A name that cannot be an id.
-    #[error(
-        "\"{0}\" is no name for a machine\n  = help: use small letters, digits and hyphens, as in my-cluster"
-    )]
-    Name(String),
-    /// The tables hold nothing that a parameter can be fitted to.
-    #[error(
-        "no parameter can be fitted to these tables\n  = help: give at least one row of a kernel or collective that the profile knows, with the role fit"
-    )]
-    Nothing,
-    /// The plan does not fit the profiles: a fault of the catalogue.
-    #[error("the calibration's plan is wrong: {0}")]
-    Plan(String),
-    /// An entry of the catalogue is not usable.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
 }
 
 /// A fitted parameter beside the catalogue's.
@@ -335,8 +294,7 @@ pub fn own(catalog: &Catalog, own: &Own) -> Result<Calibration, CalibrateError> 
     let machine = Machine::usual(catalog, &own.accelerator, &own.like)?;
     let mut rows: Vec<Row> = Vec::new();
     for (file, text) in &own.tables {
-        let header = (text.lines()).find(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        let Some(family) = Family::of_header(header.unwrap_or_default()) else {
+        let Some(family) = family(text) else {
             return Err(CalibrateError::Table {
                 file: file.clone(),
                 line: 1,
@@ -375,6 +333,13 @@ pub fn own(catalog: &Catalog, own: &Own) -> Result<Calibration, CalibrateError> 
     done.carried
         .retain(|c| c.profile == kernels || c.profile == links);
     Ok(done)
+}
+
+/// The family of a table by its header.
+fn family(text: &str) -> Option<Family> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let header = (text.lines()).find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
+    Family::of_header(header)
 }
 
 fn plan(catalog: &Catalog) -> Result<Plan, CalibrateError> {

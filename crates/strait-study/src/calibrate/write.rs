@@ -72,14 +72,17 @@ pub(super) fn own(
     fits: &[(Fit, FitResult)],
     own: &Own,
 ) -> Result<Vec<(String, String)>, CalibrateError> {
-    let names: Vec<&str> = own.tables.iter().map(|(name, _)| name.as_str()).collect();
-    let source = format!(
-        "own measurements of {}: {}",
-        own.accelerator,
-        names.join(", ")
-    );
     let mut files = Vec::new();
     for kind in ["kernels", "links"] {
+        let names: Vec<&str> = (own.tables.iter())
+            .filter(|(_, text)| super::family(text).is_some_and(|family| family.kind() == kind))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let names = match names.is_empty() {
+            true => "none of this kind".to_owned(),
+            false => names.join(", "),
+        };
+        let source = format!("own measurements of {}: {names}", own.accelerator);
         let profile = format!("{kind}/{}", own.like);
         let entry = &entries[&profile];
         let mut changes = Vec::new();

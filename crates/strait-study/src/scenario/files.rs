@@ -199,14 +199,12 @@ pub(super) fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let name = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            let mut d = Diagnostic::error(
-                "scenario::missing-file",
-                format!("there is no file {name}"),
-            );
+            let mut d =
+                Diagnostic::error("scenario::missing-file", format!("there is no file {name}"));
             if let Some(near) = neighbour(path) {
                 d = d.help(format!("did you mean {near}?"));
             }
-            d.help("paths are relative to the current folder; those in `extends` and `hf_config` to their file")
+            d.help("paths are relative to the current folder; those in a scenario to their file")
         }
         _ => unreadable(path, &error),
     })?;
