@@ -140,6 +140,9 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
                 experts: experts.routed,
             },
         );
+        // Of the trace's 45 small kernels of this phase ten are not the router's (`attention`),
+        // whose list with fine-grained FP8 holds them all.
+        list.small("small kernels router", if fine { 0 } else { 35 });
     }
     if fine {
         shape.cast_input(&mut list, "cast x to mlp", tokens * hf);
@@ -267,6 +270,9 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     }
     let before_backward = list.take();
 
+    // Likewise 40 of the trace's 52 backward.
+    let unfused = !fine && !shape.software.router_fusion;
+    list.small("small kernels router backward", if unfused { 40 } else { 0 });
     list.small("small kernels mlp(B)", 5);
     if let Some((shared_up, shared_down)) = shared {
         if shape.tensor > 1 {
