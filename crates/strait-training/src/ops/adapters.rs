@@ -127,12 +127,10 @@ pub fn matrices(pass: &Pass) -> BTreeSet<(u64, u64)> {
 /// The linear layer that a product belongs to has an adapter. Routers have none.
 fn has_adapter(op: &Op, layers: AdapterLayers) -> bool {
     let of = |names: &[&str]| {
-        let base = |name: &&str| {
-            op.name
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-        };
-        names.iter().any(|name| base(&name))
+        names.iter().any(|name| {
+            let rest = op.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })
     };
     // Names of `attention`: those of grouped and those of latent attention.
     let qkv = || of(&["qkv projection", "q_a", "q_b", "kv_a", "kv_b"]);
