@@ -114,6 +114,7 @@ fn profile() -> KernelProfile {
         clock: ClockFacts {
             training: Ratio::new(0.9),
             sustained: BTreeMap::new(),
+            power_exponent: Ratio::new(0.5),
         },
         launch: LaunchFacts {
             gap: Time::from_micros(2.0),

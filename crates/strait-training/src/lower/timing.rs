@@ -479,7 +479,15 @@ mod tests {
             ],
             seed,
             jitter,
-            chips: StepTiming::chip_factors(seed, 24, Ratio::new(0.02)),
+            chips: super::super::chips::factors(
+                seed,
+                24,
+                crate::case::Noise {
+                    jitter: Ratio::new(0.0),
+                    chip_spread: Ratio::new(0.02),
+                    chips: crate::case::ChipSpread::Sampled,
+                },
+            ),
             spread: LoadSpread {
                 cv,
                 persistence: 0.3,

@@ -471,8 +471,8 @@ fn adapters_replace_weight_gradients() {
         // The base runs forward and back as before, and nothing is left of its weight gradients.
         for pass in [GemmPass::Forward, GemmPass::InputGradient] {
             let all = of_gemms(&lora(16), pass, "");
-            let added = of_gemms(&lora(16), pass, "adapter");
-            assert_eq!(all - added, of_gemms(&full, pass, ""), "{}", model.name);
+            let adapters = of_gemms(&lora(16), pass, "adapter");
+            assert_eq!(all - adapters, of_gemms(&full, pass, ""), "{}", model.name);
             assert!(adapters > 0.0 && adapters < 0.1 * all);
         }
         let weights = of_gemms(&lora(16), GemmPass::WeightGradient, "");
