@@ -49,6 +49,8 @@ struct Free {
     /// Where the search begins, in the unit.
     start: f64,
     digits: usize,
+    /// Largest value in the base unit: no product is faster than the peak.
+    most: f64,
     /// The catalogue's text.
     catalogue: String,
 }
@@ -110,7 +112,12 @@ pub(super) fn run(
             break;
         }
         match free_of(fit, parameter, entries, profiles)? {
-            Some(found) => free.push(found),
+            Some(mut found) => {
+                if by_rows {
+                    found.most = peak(profiles, &fit.profile, &found.key);
+                }
+                free.push(found);
+            }
             // A profile of another architecture need not have the parameter.
             None if by_rows => continue,
             None => {
@@ -139,7 +146,7 @@ pub(super) fn run(
     let found = search::least(&start, |values| {
         for (free, value) in free.iter().zip(values) {
             if let Some(mut slot) = slot_of(&mut trial, &fit.profile, &free.key) {
-                slot.set(value * free.scale);
+                slot.set((value * free.scale).min(free.most));
             }
         }
         loss(fit.loss, &chosen, &trial)
@@ -151,6 +158,7 @@ pub(super) fn run(
     }
     let mut parameters = Vec::new();
     for (free, value) in free.iter().zip(found).take(kept) {
+        let value = value.min(free.most / free.scale);
         let number = search::significant(value, free.digits);
         let text = match free.unit.as_str() {
             "" => number,
@@ -218,6 +226,21 @@ fn also(fit: &Fit) -> impl Iterator<Item = String> {
     fit.also.iter().map(move |id| format!("{kind}/{id}"))
 }
 
+/// The reference's peak for rates and bounds of products; infinite for all else.
+fn peak(profiles: &Profiles, profile: &str, key: &str) -> f64 {
+    let id = profile.split_once('/').map_or("", |(_, id)| id);
+    let Some(kernels) = profiles.kernels.get(id).filter(|_| is_kernels(profile)) else {
+        return f64::INFINITY;
+    };
+    let rate = key.ends_with(".rate") || key.ends_with(".power_bound");
+    let of = match (rate, key.strip_prefix("tensor.")) {
+        (true, Some(key)) if key.starts_with("bf16") => Some(kernels.reference.bf16),
+        (true, Some(_)) => kernels.reference.fp8,
+        _ => None,
+    };
+    of.map_or(f64::INFINITY, |peak| peak.get())
+}
+
 fn free_of(
     fit: &Fit,
     parameter: &super::plan::Parameter,
@@ -255,6 +278,7 @@ fn free_of(
             scale,
             start: from / scale,
             digits: parameter.digits,
+            most: f64::INFINITY,
             catalogue,
         })),
         // At zero the term is switched off: there is nothing to begin from.
