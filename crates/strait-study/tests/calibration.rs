@@ -295,3 +295,29 @@ fn a_scenario_takes_a_profile_from_a_file() {
     let error = format!("{:?}", load("kernels/mine.toml").map(|_| ()).unwrap_err());
     assert!(error.contains("scenario::profile"), "{error}");
 }
+
+/// What intervals take from the calibration is what the calibration says: the root mean square bias
+/// of the tables of each kind that no fit has seen, to three digits.
+#[test]
+fn uncertainties_are_those_of_held_out_tables() {
+    use strait_study::calibrate::Family;
+    let catalog = Catalog::embedded();
+    let residuals = strait_study::calibrate::residuals(&catalog).expect("the shipped tables");
+    let entry = catalog.show("uncertainty", "default").expect("the catalogue's own");
+    for (key, family) in [
+        ("kernels.gemm", Family::Gemm),
+        ("kernels.attention", Family::Attention),
+        ("links.collective", Family::Collective),
+        ("links.exchange", Family::Exchange),
+    ] {
+        let squares: Vec<f64> = (residuals.iter())
+            .filter(|table| table.held_out && table.family == family)
+            .map(|table| table.bias.get() * table.bias.get())
+            .collect();
+        let mean = squares.iter().sum::<f64>() / squares.len() as f64;
+        let found = format!("{:.3}", mean.sqrt());
+        let stated = &entry.fact(key).expect("a fact").value;
+        let stated: f64 = stated.parse().expect("a number");
+        assert_eq!(found, format!("{stated:.3}"), "{key}");
+    }
+}

@@ -54,7 +54,10 @@ impl Golden {
             median: rounded(family.median),
             p90: rounded(family.p90),
         };
-        let all = [&report.overall].into_iter().chain(&report.families);
+        let all = [&report.overall]
+            .into_iter()
+            .chain(&report.families)
+            .chain(&report.memory.families);
         Golden {
             reason: reason.to_owned(),
             refused: report.refused.len(),

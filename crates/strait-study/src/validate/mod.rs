@@ -152,7 +152,7 @@ fn predicted(
     let scale = Scale::new(&prediction.case, row, metric, convention);
     let mut found = Vec::new();
     if metric == Metric::ActivationMemory {
-        found.push(Predicted::of_memory(row, "activations", measured, &prediction));
+        found.push(Predicted::of_memory(row, report::ACTIVATIONS, measured, &prediction));
     } else {
         found.push(Predicted::new(row, metric, measured, &scale, &prediction));
     }

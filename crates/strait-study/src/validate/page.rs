@@ -25,7 +25,8 @@ pub fn page(report: &Report, single: &Report, catalog: &Catalog) -> String {
     families(&mut out, &together);
     out += part("together");
     out += "## By family\n\n";
-    families(&mut out, &report.families.iter().collect::<Vec<_>>());
+    let all = report.families.iter().chain(&report.memory.families);
+    families(&mut out, &all.collect::<Vec<_>>());
     out += part("families");
     out += "## Apart\n\n";
     out += part("apart");

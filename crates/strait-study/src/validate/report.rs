@@ -45,6 +45,9 @@ pub struct Predicted {
     pub model: String,
     /// Accelerators.
     pub gpus: u64,
+    /// Printed in the notes of a row, beside its metric.
+    #[serde(skip)]
+    pub beside: bool,
     /// Measured step, seconds.
     #[serde(skip)]
     pub measured_s: f64,
@@ -107,6 +110,17 @@ pub struct Report {
     pub rows: Vec<Predicted>,
     /// Rows without prediction.
     pub refused: Vec<Refused>,
+    /// Memory that rows print in their notes, beside their metric.
+    pub memory: Beside,
+}
+
+/// Figures that rows print beside their metric.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Beside {
+    /// Families.
+    pub families: Vec<Family>,
+    /// Figures, with the row's id and what they are of.
+    pub rows: Vec<Predicted>,
 }
 
 impl Predicted {
@@ -140,6 +154,7 @@ impl Predicted {
             source: row.get("source").to_owned(),
             model: row.get("model").to_owned(),
             gpus: u64::from(case.cluster.nodes) * u64::from(case.cluster.node.accelerators),
+            beside: false,
             measured_s: scale.time(measured).seconds(),
             predicted_s: prediction.step.time.seconds(),
             ideal_s: hardware_flops(case) / bf16,
@@ -150,7 +165,7 @@ impl Predicted {
     pub fn of_memory(row: &Row, what: &str, measured: f64, prediction: &Prediction) -> Predicted {
         let memory = &prediction.step.memory;
         let bytes: f64 = match what {
-            "activations" => (memory.parts.iter())
+            ACTIVATIONS => (memory.parts.iter())
                 .filter(|part| part.name.starts_with("activations"))
                 .map(|part| part.bytes.as_f64())
                 .sum(),
@@ -160,7 +175,10 @@ impl Predicted {
         let factor = libm::exp(1.2816 * MEMORY_DEVIATION);
         let case = &prediction.case;
         Predicted {
-            id: format!("{}:{what}", row.id()),
+            id: match what {
+                ACTIVATIONS => row.id().to_owned(),
+                _ => format!("{}:{what}", row.id()),
+            },
             family: format!("{} memory, {what}", prediction.draft.family),
             grade: grade(row),
             class: if prediction.draft.moe { "moe" } else { "dense" },
@@ -175,12 +193,16 @@ impl Predicted {
             source: row.get("source").to_owned(),
             model: row.get("model").to_owned(),
             gpus: u64::from(case.cluster.nodes) * u64::from(case.cluster.node.accelerators),
+            beside: what != ACTIVATIONS,
             measured_s: f64::NAN,
             predicted_s: f64::NAN,
             ideal_s: f64::NAN,
         }
     }
 }
+
+/// The metric of rows that print activations.
+pub(super) const ACTIVATIONS: &str = "activations";
 
 /// Bytes of a GiB.
 const GIB: f64 = 1_073_741_824.0;
@@ -268,19 +290,9 @@ impl Report {
                 Outcome::Refused(row) => refused.push(row),
             }
         }
-        let mut names: Vec<&str> = Vec::new();
-        for row in &rows {
-            if !names.contains(&row.family.as_str()) {
-                names.push(&row.family);
-            }
-        }
-        let families = names
-            .iter()
-            .map(|name| {
-                let of: Vec<&Predicted> = rows.iter().filter(|r| r.family == *name).collect();
-                Family::of(name, &of)
-            })
-            .collect();
+        let (beside, rows): (Vec<Predicted>, Vec<Predicted>) =
+            rows.into_iter().partition(|row: &Predicted| row.beside);
+        let families = families(&rows);
         let counted: Vec<&Predicted> = rows.iter().filter(|r| !apart(&r.family)).collect();
         let overall = Family::of("overall", &counted);
         let groups = groups(&counted);
@@ -290,8 +302,27 @@ impl Report {
             groups,
             rows,
             refused,
+            memory: Beside {
+                families: self::families(&beside),
+                rows: beside,
+            },
         }
     }
+}
+
+/// Families in the order of their first rows.
+fn families(rows: &[Predicted]) -> Vec<Family> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.family.as_str()) {
+            names.push(&row.family);
+        }
+    }
+    let of = |name: &&str| {
+        let of: Vec<&Predicted> = rows.iter().filter(|r| r.family == *name).collect();
+        Family::of(name, &of)
+    };
+    names.iter().map(of).collect()
 }
 
 impl Report {
@@ -361,6 +392,7 @@ pub(super) mod tests {
                 low: 8.0,
                 high: 12.0,
                 assumptions: Vec::new(),
+                beside: false,
                 accelerator: "h100-sxm".into(),
                 source: "a table".into(),
                 model: "a model".into(),

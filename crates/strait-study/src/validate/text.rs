@@ -23,11 +23,13 @@ pub fn text(report: &Report, style: TextStyle) -> String {
     }
     if !report.families.is_empty() {
         style.heading(&mut out, "Families", "by publication, accelerator and precision");
-        out.push_str(&families(&report.families.iter().collect::<Vec<_>>()));
+        let all = report.families.iter().chain(&report.memory.families);
+        out.push_str(&families(&all.collect::<Vec<_>>()));
     }
     if style.detail == Detail::Full {
         style.heading(&mut out, "Rows", "measured, predicted with its 80 % interval, error");
-        out.push_str(&rows(&report.rows));
+        let all: Vec<&Predicted> = report.rows.iter().chain(&report.memory.rows).collect();
+        out.push_str(&rows(&all));
     }
     refused(&mut out, report, style);
     out
@@ -93,7 +95,7 @@ fn families(list: &[&Family]) -> String {
     render(&table, &aligns, 2)
 }
 
-fn rows(list: &[Predicted]) -> String {
+fn rows(list: &[&Predicted]) -> String {
     let mut out = String::new();
     let mut family = "";
     let longest = list.iter().map(|row| width(&row.id)).max().unwrap_or(0);
