@@ -240,8 +240,19 @@ impl Method {
 pub struct Training {
     /// Which weights are trained.
     pub method: Method,
+    /// Tokens of the documents that are packed into a sequence and don't see each other; `None`:
+    /// every token sees all before it in its sequence.
+    pub document: Option<u32>,
     /// The phases in order; at least one. The one with most tokens is the main phase.
     pub phases: Vec<Phase>,
+}
+
+impl Training {
+    /// Tokens that the last token of a document sees, itself included, in sequences of this length.
+    pub fn seen(&self, sequence_length: u32) -> u32 {
+        self.document
+            .map_or(sequence_length, |tokens| tokens.min(sequence_length))
+    }
 }
 
 /// How routed load is spread over experts.

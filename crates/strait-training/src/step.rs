@@ -255,7 +255,8 @@ fn read(
     kernels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
 
     let tokens = u64::from(input.global_batch) * u64::from(input.sequence_length);
-    let flops = case.model.flops_per_token(input.sequence_length, false);
+    let seen = case.training.seen(input.sequence_length);
+    let flops = case.model.flops_per_token(seen, false);
     let per_chip = tokens as f64 / (time.seconds() * f64::from(layout.ranks));
     let peaks = case.cluster.accelerator.peaks;
     let peak = peaks.bf16.or(peaks.fp16).map_or(f64::NAN, |p| p.get());

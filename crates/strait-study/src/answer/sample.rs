@@ -61,6 +61,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
             phase("context 32K", 60_000_000_000, 32_768, false),
         ],
         rent: PricePerHour::new(2.0),
+        document: None,
         subject: crate::uncertainty::Subject {
             profile: "hopper".to_owned(),
             moe: true,

@@ -27,6 +27,8 @@ pub struct Setting {
     pub parallelism: Parallelism,
     /// Phases of the run.
     pub phases: Vec<Phase>,
+    /// Tokens of packed documents, where a token sees no more.
+    pub document: Option<u32>,
     /// Rent of one accelerator.
     pub rent: PricePerHour,
     /// What the uncertainty of a prediction depends on.
@@ -71,6 +73,7 @@ impl From<&Case> for Setting {
             precision: case.precision.recipe,
             parallelism: parallelism.clone(),
             phases: case.training.phases.clone(),
+            document: case.training.document,
             rent: case.economics.rent,
             subject: Subject::from(case),
             values: Vec::new(),

@@ -48,6 +48,7 @@ pub(super) fn training(
     reader: &mut Reader,
 ) -> Option<Training> {
     let method = method(scope, reader);
+    let document = reader.count(scope, "document_length");
     let total = reader.number(scope, "tokens");
     let sequence_length = reader.count(scope, "sequence_length");
     let global_batch = reader.count(scope, "global_batch");
@@ -62,6 +63,7 @@ pub(super) fn training(
         };
         return Some(Training {
             method,
+            document,
             phases: vec![Phase {
                 name: "main".to_owned(),
                 tokens: Tokens::new(tokens as u64),
@@ -199,7 +201,11 @@ pub(super) fn training(
     if !reader.failed {
         settle_tokens(&mut phases, open, total, scope, reader);
     }
-    Some(Training { method, phases })
+    Some(Training {
+        method,
+        document,
+        phases,
+    })
 }
 
 /// Gives the open phase what remains of the total, or compares the sum with it.

@@ -87,8 +87,11 @@ pub enum Convention {
 pub enum MissingRecompute {
     /// Whole layers, as code before FlashAttention did by default.
     Full,
-    /// As much as memory asks for.
+    /// As much as memory asks for, layer by layer.
     Least,
+    /// As much as memory asks for, by parts of all layers first: compilers that are told which
+    /// tensors to keep (XLA) recompute the cheap ones between them.
+    LeastParts,
 }
 
 /// A rule on rows.

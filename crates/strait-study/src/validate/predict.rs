@@ -9,7 +9,7 @@ use super::facts::MissingRecompute;
 use super::rows::Row;
 use crate::catalog::Catalog;
 use crate::scenario::{Overrides, Severity, load_text};
-use strait_training::case::{Case, Parallelism, Recompute};
+use strait_training::case::{Case, Parallelism, Recompute, RecomputePart};
 use strait_training::layout::Layout;
 use strait_training::memory::{self, Setting};
 use strait_training::outcome::{Memory, StepOutcome};
@@ -311,11 +311,20 @@ fn recompute(case: &mut Case, rule: Option<MissingRecompute>) -> bool {
             case.parallelism.recompute = Recompute::Full;
             fits(case)
         }
-        Some(MissingRecompute::Least) => {
+        Some(rule @ (MissingRecompute::Least | MissingRecompute::LeastParts)) => {
             case.parallelism.recompute = Recompute::None;
             case.parallelism.recompute_layers = None;
             if fits(case) {
                 return true;
+            }
+            if rule == MissingRecompute::LeastParts {
+                use RecomputePart::{Activation, Mlp, Norm};
+                for parts in [vec![Norm, Activation], vec![Norm, Activation, Mlp]] {
+                    case.parallelism.recompute = Recompute::Named(parts);
+                    if fits(case) {
+                        return true;
+                    }
+                }
             }
             // Only the share of layers that memory asks for, never all at once.
             case.parallelism.recompute = Recompute::Full;
@@ -352,12 +361,31 @@ fn record_recompute(draft: &mut Draft, parallelism: &Parallelism) {
             draft.set.insert("parallelism.recompute".into(), "full".into());
             "all layers recomputed".to_owned()
         }
+        (Recompute::Named(parts), _) => {
+            let words: Vec<&str> = parts.iter().map(|part| part_word(*part)).collect();
+            let list = words.iter().map(|word| toml::Value::from(*word)).collect();
+            let list = toml::Value::Array(list);
+            draft.set.insert("parallelism.recompute".into(), list);
+            format!("{} recomputed", words.join(", "))
+        }
         _ => {
             draft.set.insert("parallelism.recompute".into(), "none".into());
             "nothing recomputed".to_owned()
         }
     };
     draft.assumed.push(format!("{words}: {rule}"));
+}
+
+/// The word of a part in scenarios.
+fn part_word(part: RecomputePart) -> &'static str {
+    match part {
+        RecomputePart::CoreAttention => "core-attention",
+        RecomputePart::Norm => "norm",
+        RecomputePart::MlaUp => "mla-up",
+        RecomputePart::Activation => "activation",
+        RecomputePart::Mlp => "mlp",
+        RecomputePart::Moe => "moe",
+    }
 }
 
 /// The other way that a run may have recomputed: nothing where layers were taken to be, and for
@@ -373,13 +401,13 @@ fn other_recompute(
             other.parallelism.recompute = Recompute::Selective;
             "attention core alone recomputed"
         }
-        (MissingRecompute::Least, Recompute::Full) => {
+        (_, Recompute::Full | Recompute::Named(_)) => {
             other.parallelism.recompute = Recompute::None;
             other.parallelism.recompute_layers = None;
             "nothing recomputed"
         }
         // That nothing was recomputed where all fits is what every recipe does.
-        (MissingRecompute::Least, _) => return None,
+        (_, _) => return None,
     };
     let outcome = simulate(&other, control).ok()?;
     Some((words.to_owned(), outcome.time))

@@ -30,8 +30,9 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
     // Attention work grows with the length of the sequence, all other work does not.
     let hours = |index: usize| {
         let phase = &setting.phases[index];
-        let main_length = main.map_or(1, |m| setting.phases[m].sequence_length);
-        let longer = f64::from(phase.sequence_length) / f64::from(main_length.max(1));
+        let seen = |length: u32| setting.document.map_or(length, |tokens| tokens.min(length));
+        let main_length = main.map_or(1, |m| seen(setting.phases[m].sequence_length));
+        let longer = f64::from(seen(phase.sequence_length)) / f64::from(main_length.max(1));
         (flops - attention + attention * longer) * phase.tokens.as_f64() / peak / 3600.0
     };
     let sum = |select: &dyn Fn(usize) -> bool| -> Option<f64> {

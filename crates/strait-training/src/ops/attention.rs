@@ -87,12 +87,19 @@ fn cores(list: &mut List, shape: &Shape<'_>, cores: Cores, backward: bool) {
         let (w, s) = (w as f64, shape.sequence as f64);
         ((w - w * w / (2.0 * s)).round() as u64).max(1)
     });
+    // Packed documents are short sequences of their own to fused kernels; separate kernels compute the
+    // whole square and mask it. A ring has nothing to pass on to who holds whole documents.
+    let packed = shape.document < own && shape.software.attention != AttentionKernel::Unfused;
+    let (pieces, own) = match packed {
+        true => (own.div_ceil(shape.document.max(1)), shape.document.max(1)),
+        false => (1, own),
+    };
     let core = AttentionCore {
-        batch: shape.batch as u32,
+        batch: (shape.batch * pieces) as u32,
         heads: heads as u32,
         kv_heads: kv_heads as u32,
         queries: own,
-        keys: seen.unwrap_or(own),
+        keys: seen.map_or(own, |keys| keys.min(own)),
         qk_dim: dims.0,
         v_dim: dims.1,
         causal: window.is_none(),
@@ -108,6 +115,7 @@ fn cores(list: &mut List, shape: &Shape<'_>, cores: Cores, backward: bool) {
         core,
     );
     let steps = match window {
+        _ if packed => 0,
         None => shape.context - 1,
         Some(tokens) => (tokens.div_ceil(own)).min(shape.context - 1),
     };

@@ -43,17 +43,23 @@ pub struct Shape<'a> {
     pub recompute: Recompute,
     /// Adapters, where the model's own weights are frozen.
     pub adapters: Option<Adapters>,
+    /// Tokens of a packed document; of the sequence where none are packed.
+    pub document: u64,
 }
 
 impl<'a> Shape<'a> {
     /// The shape of a case with a given layout and sequence length.
     pub fn new(case: &'a Case, layout: &Parallelism, sequence_length: u32) -> Shape<'a> {
-        Shape::of(
+        let shape = Shape::of(
             (&case.model, &case.precision),
             (&case.software, case.training.method),
             layout,
             sequence_length,
-        )
+        );
+        Shape {
+            document: u64::from(case.training.seen(sequence_length)),
+            ..shape
+        }
     }
 
     /// The same from the parts of a case that it needs.
@@ -78,6 +84,7 @@ impl<'a> Shape<'a> {
             software: *software,
             recompute: layout.recompute.clone(),
             adapters: method.adapters(),
+            document: u64::from(sequence_length),
         }
     }
 

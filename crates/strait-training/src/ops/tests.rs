@@ -45,6 +45,7 @@ fn shape(model: &Model, sequence: u64, precision: Precision) -> Shape<'_> {
         software: software(),
         recompute: Recompute::None,
         adapters: None,
+        document: sequence,
     }
 }
 
@@ -528,4 +529,33 @@ fn adapters_replace_weight_gradients() {
             .iter()
             .all(|s| s.ops.is_empty() && s.filler.is_empty())
     );
+}
+
+/// Packed documents are short sequences to the attention core: as many of them as fit, each causal.
+#[test]
+fn packed_documents_see_themselves_only() {
+    let model = llama(2, 512, 1_024, 8, 8);
+    let whole = shape(&model, 4_096, Precision::Bf16);
+    let packed = Shape {
+        document: 128,
+        ..whole.clone()
+    };
+    let cores = |shape: &Shape<'_>| -> Vec<crate::kernels::AttentionCore> {
+        ops(&[layer_pass(shape, 0, false)])
+            .filter_map(|op| match op.work {
+                Work::Attention(core) => Some(core),
+                _ => None,
+            })
+            .collect()
+    };
+    for (long, short) in cores(&whole).iter().zip(cores(&packed)) {
+        assert_eq!((short.queries, short.keys, short.causal), (128, 128, true));
+        assert_eq!(u64::from(short.batch) * 128, u64::from(long.batch) * 4_096);
+    }
+    // Longer documents than the sequence change nothing.
+    let longer = Shape {
+        document: 9_999,
+        ..whole.clone()
+    };
+    assert_eq!(cores(&longer), cores(&whole));
 }

@@ -104,6 +104,11 @@ pub const TRAINING: Section = Section {
             "Linear layers that have adapters.",
         ),
         key(
+            "document_length",
+            count(1, 1_000_000_000),
+            "Tokens of the documents that are packed into a sequence, where they don't see each other (fine-tuning); else every token sees all before it.",
+        ),
+        key(
             "phase",
             Kind::Tables(&PHASE),
             "Phases of the run in order; without any, the run is one phase.",
