@@ -6,10 +6,13 @@
 use crate::cli::ValidateArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
+use crate::simulation::quoted;
 use crate::terminal::Terminal;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::catalog::Catalog;
 use strait_study::validate::{self, Effort, Report, Row, rows};
+use strait_study::{artifact, figures};
 
 /// Predicts every row and reports.
 pub fn validate(
@@ -20,12 +23,18 @@ pub fn validate(
     if args.columns {
         return columns(terminal);
     }
+    if let Some(folder) = &args.figures {
+        artifact::probe(folder)?;
+    }
     let rows = selected(args)?;
     let catalog = Catalog::embedded();
     if let Some(id) = &args.show {
         return show(&rows, id, &catalog, terminal, cancel);
     }
     let report = predicted(&rows, args, &catalog, terminal, cancel)?;
+    if let Some(folder) = &args.figures {
+        draw(&report, args, folder, terminal, cancel)?;
+    }
     if terminal.json() {
         terminal.object(&report)?;
     } else {
@@ -48,6 +57,45 @@ fn plain(report: &Report) -> String {
     }
     for (reason, n) in reasons { out += &format!("refused {n}: {reason}\n"); }
     out
+}
+
+/// Writes the figures, all or none.
+fn draw(
+    report: &Report,
+    args: &ValidateArgs,
+    folder: &Path,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<(), Failure> {
+    let files = figures::validation(report, &command(args))
+        .map_err(|error| Failure::Unexpected(error.to_string()))?;
+    if files.is_empty() {
+        terminal.remark("no row has a predicted step: nothing to draw");
+        return Ok(());
+    }
+    let keep_going = || !cancel.load(Ordering::Relaxed);
+    if !artifact::write_all(folder, &files, &keep_going)? {
+        return Err(Failure::Interrupted);
+    }
+    for (name, _) in &files {
+        terminal.remark(&format!("wrote {}", folder.join(name).display()));
+    }
+    Ok(())
+}
+
+/// The command that gives the report again, without options that only affect its form.
+fn command(args: &ValidateArgs) -> String {
+    let mut words = vec!["strait".to_owned(), "validate".to_owned()];
+    if let Some(path) = &args.rows {
+        words.extend(["--rows".to_owned(), quoted(&path.display().to_string())]);
+    }
+    if args.single_node {
+        words.push("--single-node".to_owned());
+    }
+    for text in &args.only {
+        words.extend(["--only".to_owned(), quoted(text)]);
+    }
+    words.join(" ")
 }
 
 fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {
