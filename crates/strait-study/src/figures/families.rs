@@ -81,7 +81,7 @@ pub(super) fn draw(report: &Report, source: &str) -> Result<Option<(String, Stri
         subtitle += &format!(
             "; of the {} smaller families, Strait is nearer in {}",
             few.len(),
-            few.iter().filter(|line| line.nearer()).count()
+            number(few.iter().filter(|line| line.nearer()).count())
         );
     }
     if all.len() > MOST {
@@ -149,12 +149,16 @@ fn title(lines: &[&Line<'_>]) -> String {
         ),
         (all, _) => format!(
             "In {} of {all} families of {ENOUGH} or more runs Strait is nearer than the best constant fitted to them",
-            if nearer == 0 {
-                "none".to_owned()
-            } else {
-                nearer.to_string()
-            }
+            number(nearer)
         ),
+    }
+}
+
+fn number(of: usize) -> String {
+    if of == 0 {
+        "none".to_owned()
+    } else {
+        count(of as u64)
     }
 }
 

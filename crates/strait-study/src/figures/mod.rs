@@ -114,7 +114,11 @@ mod tests {
             id: id.to_owned(),
             family: family.to_owned(),
             grade: "A".to_owned(),
-            class: if id.len() % 3 == 0 { "moe" } else { "dense" },
+            class: if id.len().is_multiple_of(3) {
+                "moe"
+            } else {
+                "dense"
+            },
             metric: "iteration_time_s".to_owned(),
             measured: measured_s,
             predicted: predicted_s,
@@ -128,7 +132,7 @@ mod tests {
             gpus: 8,
             measured_s,
             predicted_s,
-            ideal_s: measured_s * 0.4,
+            ideal_s: measured_s * (0.2 + 0.1 * (id.len() % 5) as f64),
         }))
     }
 

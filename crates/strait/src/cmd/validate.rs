@@ -32,13 +32,13 @@ pub fn validate(
         return show(&rows, id, &catalog, terminal, cancel);
     }
     let report = predicted(&rows, args, &catalog, terminal, cancel)?;
-    if let Some(folder) = &args.figures {
-        draw(&report, args, folder, terminal, cancel)?;
-    }
     if terminal.json() {
         terminal.object(&report)?;
     } else {
         terminal.result(&plain(&report))?;
+    }
+    if let Some(folder) = &args.figures {
+        draw(&report, args, folder, terminal, cancel)?;
     }
     Ok(ExitStatus::Done)
 }
