@@ -370,6 +370,18 @@ pub enum Graphs {
     Full,
 }
 
+/// How the gradient of a weight matrix joins the sum over micro-batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accumulation {
+    /// Inside the product of the weight gradient (Megatron-LM's gradient accumulation fusion, 2022).
+    Fused,
+    /// The product is written in 16 bits, then added to the sum by a kernel of its own.
+    Added,
+    /// The product is written in 16 bits, copied to the type of the sum, then added (DeepSpeed's
+    /// optimizer for BF16 with FP32 gradients).
+    Copied,
+}
+
 /// The generation of the training software, as facts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Software {
@@ -384,6 +396,8 @@ pub struct Software {
     /// Expert communication of one micro-batch is overlapped with compute of another
     /// where the schedule pairs them.
     pub expert_overlap: bool,
+    /// How gradients of micro-batches are added up.
+    pub accumulation: Accumulation,
     /// Gradient reduction is hidden under the backward pass.
     pub gradient_overlap: bool,
     /// Parameter gathering is hidden under the forward pass.

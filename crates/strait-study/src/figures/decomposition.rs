@@ -5,7 +5,8 @@
 
 use super::DrawError;
 use super::theme::{
-    Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_on, ticks, width,
+    Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_on, source,
+    ticks, width,
 };
 use crate::answer::format::{fixed, percent, signed_percent};
 use crate::answer::{Answer, CaseAnswer, Comparison};
@@ -64,8 +65,7 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
     let frame = Frame {
         title: title(answer),
         subtitle: "Time of one optimizer step by part, in seconds, mean over ranks".to_owned(),
-        question: &answer.question,
-        digest,
+        source: source(&answer.question, digest),
     };
     let names = naming(answer, longest);
     let height = AXIS

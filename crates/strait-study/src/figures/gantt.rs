@@ -5,7 +5,7 @@
 
 use super::DrawError;
 use super::theme::{
-    Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, fitted, ink_on, ticks, width,
+    Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, fitted, ink_on, source, ticks, width,
 };
 use crate::answer::format::{fixed, listed, percent};
 use crate::answer::{Answer, CaseAnswer};
@@ -86,8 +86,7 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
     let frame = Frame {
         title: title(cases),
         subtitle,
-        question: &answer.question,
-        digest,
+        source: source(&answer.question, digest),
     };
     let panels: f64 = cases
         .iter()

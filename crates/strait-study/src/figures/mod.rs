@@ -1,13 +1,18 @@
 //! Figures: SVG that states its finding, with its data as CSV beside it.
 //!
-//! In: an [`Answer`]. Out: file names and contents. Never writes files, and never draws
-//! anything that the CSV beside it does not hold.
+//! In: an [`Answer`], or a [`Report`] of published runs. Out: file names and contents. Never
+//! writes files, and never draws anything that the CSV beside it does not hold.
 
+mod decades;
 mod decomposition;
+mod families;
 mod gantt;
+mod labels;
+mod parity;
 mod theme;
 
 use crate::answer::Answer;
+use crate::validate::Report;
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -24,23 +29,47 @@ pub struct DrawError {
 /// # Errors
 /// A figure that could not be drawn.
 pub fn draw(answer: &Answer, digest: &str) -> Result<Vec<(String, String)>, DrawError> {
-    let mut files = Vec::new();
-    for (name, figure) in [
+    Ok(files([
         (decomposition::NAME, decomposition::draw(answer, digest)?),
         (gantt::NAME, gantt::draw(answer, digest)?),
-    ] {
+    ]))
+}
+
+/// All figures of a report, as [`draw`] gives them; `reproduce` is the command that gives the
+/// report again.
+///
+/// # Errors
+/// A figure that could not be drawn.
+pub fn validation(report: &Report, reproduce: &str) -> Result<Vec<(String, String)>, DrawError> {
+    let source = format!(
+        "Source: measured runs of the publications named in {}.csv, predicted by Strait {}. \
+         Reproduce: {reproduce}",
+        parity::NAME,
+        env!("CARGO_PKG_VERSION")
+    );
+    Ok(files([
+        (parity::NAME, parity::draw(report, &source)?),
+        (families::NAME, families::draw(report, &source)?),
+    ]))
+}
+
+/// The files of those figures that have data.
+fn files(figures: [(&str, Option<(String, String)>); 2]) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for (name, figure) in figures {
         if let Some((svg, csv)) = figure {
             files.push((format!("{name}.svg"), svg));
             files.push((format!("{name}.csv"), csv));
         }
     }
-    Ok(files)
+    files
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::answer::sample;
+    use crate::validate::{Outcome, Predicted};
 
     fn several(count: usize) -> Answer {
         let mut answer = sample::answer();
@@ -76,6 +105,194 @@ mod tests {
             }
         }
         assert!(open.is_empty(), "{open:?}");
+    }
+
+    /// A run as validation sees it; errors are of the time.
+    fn run(id: &str, family: &str, accelerator: &str, times: (f64, f64)) -> Outcome {
+        let (measured_s, predicted_s) = times;
+        Outcome::Predicted(Box::new(Predicted {
+            id: id.to_owned(),
+            family: family.to_owned(),
+            grade: "A".to_owned(),
+            class: if id.len().is_multiple_of(3) {
+                "moe"
+            } else {
+                "dense"
+            },
+            metric: "iteration_time_s".to_owned(),
+            measured: measured_s,
+            predicted: predicted_s,
+            error: predicted_s / measured_s - 1.0,
+            low: predicted_s * 0.9,
+            high: predicted_s * 1.1,
+            assumptions: Vec::new(),
+            accelerator: accelerator.to_owned(),
+            source: family.to_owned(),
+            model: "m, \"<&>".to_owned(),
+            gpus: 8,
+            measured_s,
+            predicted_s,
+            ideal_s: measured_s * (0.2 + 0.1 * (id.len() % 5) as f64),
+        }))
+    }
+
+    /// Families of hostile names, each of other sizes and errors; some runs have no time.
+    fn published(families: usize) -> Report {
+        let mut outcomes = Vec::new();
+        for family in 0..families {
+            let name = match family % 3 {
+                0 => format!("family {family} <&\"'> \u{1}"),
+                1 => format!("{family} {}", "a name that never ends ".repeat(9)),
+                _ => format!("模型{family}"),
+            };
+            for index in 0..3 + 4 * family {
+                let measured = 0.05 * 1.7_f64.powi((index * 7 % 17) as i32);
+                let off = 1.0 + (index as f64 - 3.0) * 0.06 * (1.0 + family as f64 / 3.0);
+                let chip = ["a100-sxm-80", "h100-sxm", "gb200", "br100", "hygon"][index % 5];
+                let id = format!("{}-{index}<&>", name.chars().take(40).collect::<String>());
+                outcomes.push(run(&id, &name, chip, (measured, measured * off.max(0.01))));
+            }
+            for (measured, predicted) in [(f64::NAN, f64::NAN), (1.0, f64::INFINITY), (0.0, 1.0)] {
+                outcomes.push(run("none", "memory", "h100", (measured, predicted)));
+            }
+        }
+        Report::new(outcomes)
+    }
+
+    /// Boxes of all words, from what the drawing says and their estimated widths.
+    fn words(svg: &str) -> Vec<((f64, f64, f64, f64), String)> {
+        let attribute = |tag: &str, name: &str| {
+            let (_, rest) = tag
+                .split_once(&format!(" {name}=\""))
+                .expect("an attribute");
+            rest.split('"').next().unwrap().to_owned()
+        };
+        (svg.split("<text").skip(1))
+            .map(|piece| {
+                let (tag, rest) = piece.split_once('>').unwrap();
+                let text = rest.split('<').next().unwrap().trim();
+                let text = text
+                    .replace("&lt;", "<")
+                    .replace("&gt;", ">")
+                    .replace("&quot;", "\"")
+                    .replace("&apos;", "'")
+                    .replace("&amp;", "&");
+                let number = |name| attribute(tag, name).parse::<f64>().unwrap() / 8.0;
+                let mut font = theme::Type::new(number("font-size"), theme::colour::INK);
+                font.bold = tag.contains("bold");
+                let (x, y, long) = (number("x"), number("y"), theme::width(&text, font));
+                let left = match attribute(tag, "text-anchor").as_str() {
+                    "start" => x,
+                    "middle" => x - long / 2.0,
+                    _ => x - long,
+                };
+                let half = font.size * 0.5;
+                ((left, y - half, left + long, y + half), text)
+            })
+            .collect()
+    }
+
+    /// No word lies on another or leaves the canvas.
+    fn legible(svg: &str) {
+        let words = words(svg);
+        for (index, (a, text)) in words.iter().enumerate() {
+            assert!(a.0 >= 0.0 && a.2 <= theme::WIDTH + 1.0, "{text} {a:?}");
+            for (b, other) in &words[..index] {
+                let apart = a.0 >= b.2 || b.0 >= a.2 || a.1 >= b.3 || b.1 >= a.3;
+                assert!(apart, "{text} lies on {other}: {a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn figures_of_runs_are_well_formed_with_hostile_names() {
+        for families in [2, 3, 9, 70] {
+            let files = validation(&published(families), "strait validate --rows '<&>'").unwrap();
+            let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(
+                names,
+                [
+                    "parity.svg",
+                    "parity.csv",
+                    "error-by-family.svg",
+                    "error-by-family.csv"
+                ]
+            );
+            for (name, contents) in &files {
+                if let Some(folder) = std::env::var_os("STRAIT_GALLERY") {
+                    let path = std::path::Path::new(&folder).join(format!("{families}-{name}"));
+                    std::fs::write(path, contents).unwrap();
+                }
+                if name.ends_with(".svg") {
+                    well_formed(contents);
+                    legible(contents);
+                }
+            }
+            let again = validation(&published(families), "strait validate --rows '<&>'").unwrap();
+            assert!(files == again, "other bytes");
+        }
+    }
+
+    #[test]
+    fn runs_that_have_no_time_are_no_figure() {
+        let refused = Outcome::Refused(crate::validate::Refused {
+            id: "x".to_owned(),
+            source: "y".to_owned(),
+            reason: "z".to_owned(),
+        });
+        let memory = run("x", "memory", "h100", (f64::NAN, f64::NAN));
+        for outcomes in [vec![], vec![refused], vec![memory]] {
+            assert!(validation(&Report::new(outcomes), "").unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn few_runs_and_far_ones_are_drawn() {
+        let far = [1e-300, 1e-9, 1.0, 1e9, 1e300];
+        for count in 1..=2 {
+            let outcomes = (0..count)
+                .map(|_| run("x", "f", "tpu7x", (1.0, 1.2)))
+                .collect();
+            let files = validation(&Report::new(outcomes), "").unwrap();
+            assert_eq!(files.len(), 2, "too few for a family");
+            assert!(
+                files[0].1.contains("predicted within 20.0\u{a0}%"),
+                "{}",
+                files[0].1
+            );
+            legible(&files[0].1);
+        }
+        for (index, measured) in far.into_iter().enumerate() {
+            let mut outcomes: Vec<_> = far.map(|p| run("far", "f", "b200", (measured, p))).into();
+            outcomes.extend((0..30).map(|n| run("near", "f", "b200", (1.0 + f64::from(n), 2.0))));
+            outcomes.extend(far.map(|p| run("mixed", "g", "h100", (far[index], p))));
+            let files = validation(&Report::new(outcomes), "").unwrap();
+            for (name, contents) in &files {
+                if name.ends_with(".svg") {
+                    well_formed(contents);
+                    legible(contents);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_title_of_runs_is_what_the_report_says() {
+        let report = published(9);
+        let files = validation(&report, "").unwrap();
+        let all = crate::validate::statistics::summary(
+            &(parity::steps(&report)
+                .iter()
+                .map(|row| row.error)
+                .collect::<Vec<_>>()),
+        );
+        assert!(files[0].1.contains(&format!("Half of {} runs", all.rows)));
+        assert!(
+            files[0]
+                .1
+                .contains(&parity::share(all.median).replace(' ', "\u{a0}"))
+        );
+        assert_eq!(files[1].1.lines().count() - 1, all.rows);
     }
 
     #[test]

@@ -188,6 +188,27 @@ impl Canvas<'_> {
         self.area.draw(&shape).map_err(|e| e.to_string())
     }
 
+    /// A filled area between points.
+    pub fn area(&self, points: &[(f64, f64)], fill: RGBColor) -> Drawn {
+        let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
+        let shape = Polygon::new(points, fill.filled());
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
+    /// A filled circle, of some opacity.
+    pub fn dot(&self, (x, y): (f64, f64), radius: f64, fill: RGBColor, opacity: f64) -> Drawn {
+        let style = fill.mix(opacity).filled();
+        let shape = Circle::new((unit(x), unit(y)), unit(radius), style);
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
+    /// The outline of a circle; what lies under it stays visible.
+    pub fn ring(&self, (x, y): (f64, f64), radius: f64, stroke: f64, ink: RGBColor) -> Drawn {
+        let style = ink.stroke_width((stroke * SCALE).round() as u32);
+        let shape = Circle::new((unit(x), unit(y)), unit(radius), style);
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
     /// A line of text with its middle (of the x-height) at `y`.
     pub fn text(&self, x: f64, y: f64, anchor: Anchor, font: Type, text: &str) -> Drawn {
         // XML 1.0 knows no control characters; the library escapes the rest.
@@ -224,15 +245,22 @@ impl Canvas<'_> {
 }
 
 /// The words around a figure.
-pub(super) struct Frame<'a> {
+pub(super) struct Frame {
     /// The finding.
     pub title: String,
     /// Measure and unit.
     pub subtitle: String,
-    /// What was asked.
-    pub question: &'a Question,
-    /// Digest of the answer.
-    pub digest: &'a str,
+    /// Where the data comes from, and the command that gives it again.
+    pub source: String,
+}
+
+/// The source line of a simulation.
+pub(super) fn source(question: &Question, digest: &str) -> String {
+    let digest = digest.get(..12).unwrap_or(digest);
+    format!(
+        "Source: simulation by Strait {}, seed {}, digest {digest}. Reproduce: {}",
+        question.version, question.seed, question.command
+    )
 }
 
 const TITLE: Type = Type::new(19.0, colour::INK).bold();
@@ -254,7 +282,7 @@ fn lines(text: &str, font: Type) -> Vec<String> {
     wrap(text, columns, 0).lines().map(str::to_owned).collect()
 }
 
-impl Frame<'_> {
+impl Frame {
     /// Draws the frame, and what `body` draws between its words. `body` is given the canvas
     /// and the vertical position at which it begins; `height` is how much it needs.
     pub fn draw(
@@ -264,12 +292,7 @@ impl Frame<'_> {
     ) -> Result<String, String> {
         let title = lines(&self.title, TITLE);
         let subtitle = lines(&self.subtitle, SUBTITLE);
-        let digest = self.digest.get(..12).unwrap_or(self.digest);
-        let source = format!(
-            "Source: simulation by Strait {}, seed {}, digest {digest}. Reproduce: {}",
-            self.question.version, self.question.seed, self.question.command
-        );
-        let source = lines(&source, NOTE);
+        let source = lines(&self.source, NOTE);
         let top = MARGIN + 24.0 * title.len() as f64 + 18.0 * subtitle.len() as f64 + 12.0;
         let whole = top + height + 16.0 + 15.0 * source.len() as f64 + MARGIN / 2.0;
         let mut svg = String::new();

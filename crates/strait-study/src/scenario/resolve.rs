@@ -12,7 +12,7 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Loss, Noise,
+    Accumulation, AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Loss, Noise,
     Parallelism, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind,
     Software, StateBytes, TensorOverlap, Training, Zero,
 };
@@ -758,6 +758,15 @@ fn software(
         "in-place" => Loss::InPlace,
         _ => Loss::Fp32,
     };
+    let accumulation = match pick(
+        "gradient_accumulation",
+        &facts.gradient_accumulation.value,
+        &facts.gradient_accumulation.source,
+    ) {
+        "added" => Accumulation::Added,
+        "copied" => Accumulation::Copied,
+        _ => Accumulation::Fused,
+    };
     let graphs = match pick(
         "cuda_graphs",
         &facts.cuda_graphs.value,
@@ -805,6 +814,7 @@ fn software(
         tensor_overlap,
         dispatcher,
         expert_overlap,
+        accumulation,
         gradient_overlap,
         parameter_overlap,
         pipeline_overlap,

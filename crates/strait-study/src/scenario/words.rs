@@ -165,6 +165,16 @@ pub const LOSSES: &[Choice] = &[
     ),
 ];
 
+/// How the gradient of a weight matrix joins the sum over micro-batches.
+pub const ACCUMULATIONS: &[Choice] = &[
+    word("fused", "inside the product of the weight gradient"),
+    word("added", "by a kernel of its own"),
+    word(
+        "copied",
+        "copied to the type of the sum first, then added (DeepSpeed's optimizer for BF16)",
+    ),
+];
+
 /// CUDA graphs.
 pub const GRAPHS: &[Choice] = &[
     word("none", "the host launches every kernel"),

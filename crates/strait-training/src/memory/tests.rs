@@ -38,6 +38,7 @@ fn software(attention: AttentionKernel) -> Software {
         tensor_overlap: TensorOverlap::None,
         dispatcher: Dispatcher::Deduplicated,
         expert_overlap: true,
+        accumulation: crate::case::Accumulation::Fused,
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,

@@ -45,6 +45,7 @@ fn of_weights(op: &Op) -> bool {
     match &op.work {
         Work::Gemm(gemm) => gemm.pass == GemmPass::WeightGradient,
         // Operands of weight gradients, cast along the other axis (`casts`).
+        Work::Memory(..) if op.class == Class::WeightGradient => true,
         Work::Memory(..) => {
             op.class == Class::Cast
                 && (op.name.starts_with("cast+transpose") || op.name.starts_with("dequant"))

@@ -383,8 +383,8 @@ fn grouped(
     );
     let backward = list.take();
 
-    list.gemm("output projection wgrad", out.weight_gradient());
-    list.gemm("qkv projection wgrad", qkv.weight_gradient());
+    list.weight_gradient("output projection wgrad", out);
+    list.weight_gradient("qkv projection wgrad", qkv);
     Half {
         forward,
         backward,
@@ -701,12 +701,12 @@ fn latent(shape: &Shape<'_>, window: Option<u64>) -> Half {
     );
     let backward = list.take();
 
-    list.gemm("o wgrad", out.weight_gradient());
-    list.gemm("kv_b wgrad", kv_up.weight_gradient());
-    list.gemm("q_b wgrad", q_up.weight_gradient());
-    list.gemm("kv_a wgrad", kv_down.weight_gradient());
+    list.weight_gradient("o wgrad", out);
+    list.weight_gradient("kv_b wgrad", kv_up);
+    list.weight_gradient("q_b wgrad", q_up);
+    list.weight_gradient("kv_a wgrad", kv_down);
     if let Some(q_down) = q_down {
-        list.gemm("q_a wgrad", q_down.weight_gradient());
+        list.weight_gradient("q_a wgrad", q_down);
     }
     Half {
         forward,

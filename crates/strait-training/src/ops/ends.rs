@@ -174,7 +174,7 @@ pub fn head_pass(shape: &Shape<'_>) -> Pass {
         6.0 * outer,
     );
     let backward = list.take();
-    list.gemm("head wgrad", head.weight_gradient());
+    list.weight_gradient("head wgrad", head);
     let pass = single(forward, backward, list.take(), shape.model.layers);
     match shape.adapters {
         Some(_) => frozen(pass),
@@ -241,7 +241,7 @@ pub fn mtp_entry_pass(shape: &Shape<'_>) -> Pass {
         4.0 * t * shape.hidden(),
     );
     let backward = list.take();
-    list.gemm("mtp projection wgrad", projection.weight_gradient());
+    list.weight_gradient("mtp projection wgrad", projection);
     let pass = single(forward, backward, list.take(), shape.model.layers);
     match shape.adapters {
         Some(adapters) => adapted(pass, adapters),

@@ -85,6 +85,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
         groups: local as u32,
         operand: shape.operand(),
         gradient_bytes: shape.gradient_bytes,
+        accumulation: shape.software.accumulation,
     };
     let down = Linear {
         input: width,
@@ -450,7 +451,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     let backward = list.take();
 
     if let Some((_, shared_down)) = shared {
-        list.gemm("shared down wgrad", shared_down.weight_gradient());
+        list.weight_gradient("shared down wgrad", shared_down);
     }
     list.routed();
     if fine {
@@ -461,8 +462,8 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
             2.0 * rows * hf,
         );
     }
-    list.gemm("routed down wgrad", down.weight_gradient());
-    list.gemm("routed up wgrad", up.weight_gradient());
+    list.weight_gradient("routed down wgrad", down);
+    list.weight_gradient("routed up wgrad", up);
     if fine {
         list.memory(
             "dequant+transpose x rows",
@@ -473,7 +474,7 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
     }
     list.unrouted();
     if let Some((shared_up, _)) = shared {
-        list.gemm("shared up wgrad", shared_up.weight_gradient());
+        list.weight_gradient("shared up wgrad", shared_up);
     }
     let weight = list.take();
 

@@ -107,8 +107,8 @@ pub(super) fn dense_half(shape: &Shape<'_>, width: u32) -> Half {
     let mut forward = forward;
     post_norm(shape, &mut forward, &mut backward);
 
-    list.gemm("down wgrad", down.weight_gradient());
-    list.gemm("up wgrad", up.weight_gradient());
+    list.weight_gradient("down wgrad", down);
+    list.weight_gradient("up wgrad", up);
     Half {
         forward,
         backward,

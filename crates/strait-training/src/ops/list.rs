@@ -3,9 +3,13 @@
 //! In: shapes and byte counts. Out: `Vec<Op>`. Never decides which kernels a layer has.
 
 use super::{Class, Hidden, Op, Scope, Work};
+use crate::case::Accumulation;
 use crate::kernels::{AttentionCore, FixedKernel, Gemm, MatrixType, MemoryClass, Pass};
 use crate::links::CollectiveKind;
 use strait_units::Bytes;
+
+/// The kernel that adds a micro-batch's gradient to the sum.
+const SUM: &str = "add to gradient";
 
 /// Ops in the order in which they run.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +67,22 @@ impl List {
             _ => Class::GroupedGemm,
         };
         self.push(name, class, Work::Gemm(gemm))
+    }
+
+    /// The product of a layer's weight gradient, and its addition to the sum over micro-batches
+    /// where that is a kernel of its own (of a size that routing does not change).
+    pub fn weight_gradient(&mut self, name: &'static str, layer: Linear) -> &mut List {
+        self.gemm(name, layer.weight_gradient());
+        let bytes = layer.accumulation_bytes();
+        let routed = std::mem::replace(&mut self.routed, false);
+        self.memory(
+            SUM,
+            Class::WeightGradient,
+            MemoryClass::Stream,
+            bytes,
+        );
+        self.routed = routed;
+        self
     }
 
     /// An attention core.
@@ -136,8 +156,10 @@ pub struct Linear {
     pub groups: u32,
     /// Operand type.
     pub operand: MatrixType,
-    /// Bytes of a gradient as accumulated in the weight-gradient product.
+    /// Bytes of an accumulated gradient.
     pub gradient_bytes: f64,
+    /// How a micro-batch's gradient joins the sum.
+    pub accumulation: Accumulation,
 }
 
 impl Linear {
@@ -167,7 +189,8 @@ impl Linear {
         }
     }
 
-    /// dW += dyᵀ x, accumulated in place: each gradient is read and written.
+    /// dW = dyᵀ x. Accumulated in place, each gradient is read and written; else a 16-bit product
+    /// is written, and [`List::weight_gradient`] adds it up.
     pub fn weight_gradient(&self) -> Gemm {
         Gemm {
             m: self.output,
@@ -176,7 +199,23 @@ impl Linear {
             groups: self.groups,
             operand: self.operand,
             pass: Pass::WeightGradient,
-            output_bytes: 2.0 * self.gradient_bytes,
+            output_bytes: match self.accumulation {
+                Accumulation::Fused => 2.0 * self.gradient_bytes,
+                Accumulation::Added | Accumulation::Copied => 2.0,
+            },
         }
+    }
+
+    /// Bytes that a separate sum over micro-batches moves: the product read, the sum read and
+    /// written; and where the types differ and the software copies, the copy written and read in
+    /// place of the product.
+    fn accumulation_bytes(&self) -> f64 {
+        let sum = self.gradient_bytes;
+        let each = match self.accumulation {
+            Accumulation::Fused => 0.0,
+            Accumulation::Copied if sum != 2.0 => 2.0 + sum + 3.0 * sum,
+            Accumulation::Added | Accumulation::Copied => 2.0 + 2.0 * sum,
+        };
+        each * self.input as f64 * self.output as f64 * f64::from(self.groups)
     }
 }

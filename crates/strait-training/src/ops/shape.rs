@@ -158,6 +158,7 @@ impl<'a> Shape<'a> {
             groups: 1,
             operand: self.operand(),
             gradient_bytes: self.gradient_bytes,
+            accumulation: self.software.accumulation,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::case::{
-    AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute,
+    Accumulation, AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute,
     RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::Pass as GemmPass;
@@ -17,6 +17,7 @@ fn software() -> Software {
         tensor_overlap: TensorOverlap::None,
         dispatcher: Dispatcher::Deduplicated,
         expert_overlap: true,
+        accumulation: Accumulation::Fused,
         gradient_overlap: true,
         parameter_overlap: true,
         pipeline_overlap: true,
@@ -406,6 +407,64 @@ fn fillers_are_weight_gradients() {
                 assert!(on_path.clone().all(|op| op.name == "gate wgrad"));
             }
         }
+    }
+}
+
+#[test]
+fn gradients_that_are_added_apart_cost_traffic() {
+    // Experts' parameters as well, whatever their tokens; the router's small matrix is left out.
+    for model in [llama(2, 4_096, 14_336, 32, 8), mixtral()] {
+        let weights: f64 = ops(&[layer_pass(&shape(&model, 4_096, Precision::Bf16), 0, false)])
+            .filter(|op| op.name.ends_with("wgrad") && op.name != "gate wgrad")
+            .map(|op| match op.work {
+                Work::Gemm(gemm) => gemm.m as f64 * gemm.n as f64 * f64::from(gemm.groups),
+                _ => 0.0,
+            })
+            .sum();
+        let moved = |accumulation, gradient_bytes| -> f64 {
+            let shape = Shape {
+                gradient_bytes,
+                software: Software {
+                    accumulation,
+                    ..software()
+                },
+                ..shape(&model, 4_096, Precision::Bf16)
+            };
+            ops(&[layer_pass(&shape, 0, false)])
+                .filter(|op| op.class == Class::WeightGradient)
+                .map(|op| match op.work {
+                    Work::Memory(_, bytes) if !op.routed => bytes.as_f64(),
+                    Work::Gemm(gemm) => {
+                        gemm.output_bytes * gemm.m as f64 * gemm.n as f64 * f64::from(gemm.groups)
+                    }
+                    _ => f64::NAN,
+                })
+                .sum()
+        };
+        let router = |bytes: f64| match &model.experts {
+            Some(experts) => bytes * f64::from(experts.routed) * f64::from(model.hidden),
+            None => 0.0,
+        };
+        let cases = [
+            (Accumulation::Fused, 4.0, 8.0),
+            // 2 written; 2 read, 4 read, 4 written.
+            (Accumulation::Added, 4.0, 12.0),
+            (Accumulation::Added, 2.0, 8.0),
+            // 2 written; 2 read, 4 written; 4 read, 4 read, 4 written.
+            (Accumulation::Copied, 4.0, 20.0),
+            (Accumulation::Copied, 2.0, 8.0),
+        ];
+        for (accumulation, gradient, each) in cases {
+            let found = moved(accumulation, gradient) - router(4.0);
+            assert!((found / (each * weights) - 1.0).abs() < 1e-9, "{found} {each}");
+        }
+        let mut frozen = shape(&model, 4_096, Precision::Bf16);
+        frozen.software.accumulation = Accumulation::Added;
+        frozen.adapters = Some(Adapters {
+            layers: AdapterLayers::Qkv,
+            rank: 16,
+        });
+        assert!(ops(&[layer_pass(&frozen, 0, false)]).all(|op| op.name != "add to gradient"));
     }
 }
 

@@ -6,13 +6,14 @@
 use crate::cli::ValidateArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
+use crate::simulation::quoted;
 use crate::terminal::{Terminal, complain};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use strait_study::artifact;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::catalog::Catalog;
 use strait_study::validate::gate::Golden;
 use strait_study::validate::{self, Effort, Report, Row, page, rows, text};
+use strait_study::{artifact, figures};
 
 /// Predicts every row and reports.
 pub fn validate(
@@ -22,6 +23,9 @@ pub fn validate(
 ) -> Result<ExitStatus, Failure> {
     if args.columns {
         return columns(terminal);
+    }
+    if let Some(folder) = &args.figures {
+        artifact::probe(folder)?;
     }
     let rows = selected(args)?;
     let catalog = Catalog::embedded();
@@ -40,6 +44,9 @@ pub fn validate(
     }
     if let (Some(path), Some(reason)) = (&args.write_gate, &args.reason) {
         write(path, &Golden::of(&report, reason).text(), terminal)?;
+    }
+    if let Some(folder) = &args.figures {
+        draw(&report, args, folder, terminal, cancel)?;
     }
     match &args.gate {
         Some(path) => gate(path, &report, terminal),
@@ -97,6 +104,45 @@ fn single_node(
     let rows = rows::read_single_node(name, text)
         .map_err(|error| Failure::Unexpected(error.to_string()))?;
     predicted(&rows, args, catalog, terminal, cancel)
+}
+
+/// Writes the figures, all or none.
+fn draw(
+    report: &Report,
+    args: &ValidateArgs,
+    folder: &Path,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<(), Failure> {
+    let files = figures::validation(report, &command(args))
+        .map_err(|error| Failure::Unexpected(error.to_string()))?;
+    if files.is_empty() {
+        terminal.remark("no row has a predicted step: nothing to draw");
+        return Ok(());
+    }
+    let keep_going = || !cancel.load(Ordering::Relaxed);
+    if !artifact::write_all(folder, &files, &keep_going)? {
+        return Err(Failure::Interrupted);
+    }
+    for (name, _) in &files {
+        terminal.remark(&format!("wrote {}", folder.join(name).display()));
+    }
+    Ok(())
+}
+
+/// The command that gives the report again, without options that only affect its form.
+fn command(args: &ValidateArgs) -> String {
+    let mut words = vec!["strait".to_owned(), "validate".to_owned()];
+    if let Some(path) = &args.rows {
+        words.extend(["--rows".to_owned(), quoted(&path.display().to_string())]);
+    }
+    if args.single_node {
+        words.push("--single-node".to_owned());
+    }
+    for text in &args.only {
+        words.extend(["--only".to_owned(), quoted(text)]);
+    }
+    words.join(" ")
 }
 
 fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {

@@ -293,6 +293,11 @@ pub const SOFTWARE: Section = Section {
             "Expert communication of one micro-batch runs under compute of another where the schedule pairs them.",
         ),
         key(
+            "gradient_accumulation",
+            Kind::Choice(ACCUMULATIONS),
+            "How the gradient of a weight matrix joins the sum over micro-batches.",
+        ),
+        key(
             "gradient_overlap",
             Kind::Bool,
             "Gradient reduction runs under the backward pass.",
