@@ -101,7 +101,8 @@ fn facts() -> &'static Facts {
 /// Relative standard deviation of a predicted step.
 pub fn deviation(subject: &Subject, step: &StepOutcome) -> Ratio {
     let facts = facts();
-    let known = |table: &BTreeMap<String, Ratio>, key: &str| table.get(key).map_or(0.0, |r| r.get());
+    let known =
+        |table: &BTreeMap<String, Ratio>, key: &str| table.get(key).map_or(0.0, |r| r.get());
     let (mut products, mut attention, mut memory) = (0.0, 0.0, 0.0);
     for (name, time) in &step.kernels {
         let share = match Class::ALL.iter().find(|class| class.name() == name) {
@@ -112,10 +113,15 @@ pub fn deviation(subject: &Subject, step: &StepOutcome) -> Ratio {
         *share += time.seconds();
     }
     let exposed = &step.exposed;
-    let collective = [exposed.tensor, exposed.context, exposed.pipeline, exposed.data]
-        .iter()
-        .map(|time| time.seconds())
-        .sum::<f64>();
+    let collective = [
+        exposed.tensor,
+        exposed.context,
+        exposed.pipeline,
+        exposed.data,
+    ]
+    .iter()
+    .map(|time| time.seconds())
+    .sum::<f64>();
     let exchange = exposed.expert.seconds();
     // Bubbles are made of the same work and grow with it.
     let whole = (products + attention + memory + collective + exchange).max(f64::MIN_POSITIVE);

@@ -303,7 +303,9 @@ fn uncertainties_are_those_of_held_out_tables() {
     use strait_study::calibrate::Family;
     let catalog = Catalog::embedded();
     let residuals = strait_study::calibrate::residuals(&catalog).expect("the shipped tables");
-    let entry = catalog.show("uncertainty", "default").expect("the catalogue's own");
+    let entry = catalog
+        .show("uncertainty", "default")
+        .expect("the catalogue's own");
     for (key, family) in [
         ("kernels.gemm", Family::Gemm),
         ("kernels.attention", Family::Attention),

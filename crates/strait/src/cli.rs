@@ -188,10 +188,21 @@ pub struct ValidateArgs {
     #[arg(long, value_name = "FILE", help_heading = "Check")]
     pub gate: Option<PathBuf>,
     /// Write the families' errors to a file that `--gate` reads
-    #[arg(long, value_name = "FILE", help_heading = "Check", requires = "reason", conflicts_with = "gate")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Check",
+        requires = "reason",
+        conflicts_with = "gate"
+    )]
     pub write_gate: Option<PathBuf>,
     /// Why the errors are what they are now, for the file of `--write-gate`
-    #[arg(long, value_name = "TEXT", help_heading = "Check", requires = "write_gate")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help_heading = "Check",
+        requires = "write_gate"
+    )]
     pub reason: Option<String>,
     /// Threads; never changes an answer [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]

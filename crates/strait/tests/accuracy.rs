@@ -40,8 +40,13 @@ fn the_page_is_what_validation_says() {
     let text = page::page(report(), &predicted(&single, 2), &Catalog::embedded());
     // Beside the book, for those who look there, links point into it.
     let beside = text.replace("](how-to/", "](src/how-to/");
-    let beside = beside.replace("](decisions/", "](src/decisions/").replace("](limits", "](src/limits");
-    for (name, text) in [("docs/src/accuracy.md", &text), ("docs/accuracy.md", &beside)] {
+    let beside = beside
+        .replace("](decisions/", "](src/decisions/")
+        .replace("](limits", "](src/limits");
+    for (name, text) in [
+        ("docs/src/accuracy.md", &text),
+        ("docs/accuracy.md", &beside),
+    ] {
         let path = root().join(name);
         if std::env::var_os("STRAIT_UPDATE_DOCS").is_some() {
             std::fs::write(&path, text).unwrap_or_else(|error| panic!("{name}: {error}"));

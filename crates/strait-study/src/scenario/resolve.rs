@@ -12,9 +12,9 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    Accumulation, AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion, Graphs, Loss, Noise,
-    Parallelism, Precision, PrecisionRecipe, Recompute, RecomputePart, Routing, ScheduleKind,
-    Software, StateBytes, TensorOverlap, Training, Zero,
+    Accumulation, AttentionKernel, Balance, Case, ChipSpread, Dispatcher, Economics, Fusion,
+    Graphs, Loss, Noise, Parallelism, Precision, PrecisionRecipe, Recompute, RecomputePart,
+    Routing, ScheduleKind, Software, StateBytes, TensorOverlap, Training, Zero,
 };
 use strait_training::hardware::Cluster;
 use strait_training::model::Model;

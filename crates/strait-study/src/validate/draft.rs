@@ -137,7 +137,13 @@ impl Draft {
             sections.entry(section).or_default().push((key, value));
         }
         let quoted = |text: &str| Value::String(text.to_owned()).to_string();
-        let title = format!("{}: {} on {} {}", row.id(), row.get("model"), row.get("gpus"), row.get("gpu"));
+        let title = format!(
+            "{}: {} on {} {}",
+            row.id(),
+            row.get("model"),
+            row.get("gpus"),
+            row.get("gpu")
+        );
         let mut out = format!("title = {}\n", quoted(&title));
         let source = format!("{} {}", row.get("source"), row.get("url_or_repo_path"));
         out += &format!("note = {}\n", quoted(source.trim()));
@@ -178,7 +184,9 @@ fn cluster(
         None => says.to_lowercase().replace([' ', '_'], "-"),
     };
     if catalog.accelerator(&id).is_err() {
-        return Err(format!("the catalogue has no accelerator \"{says}\" with the figures that a step needs"));
+        return Err(format!(
+            "the catalogue has no accelerator \"{says}\" with the figures that a step needs"
+        ));
     }
     draft.put("cluster.accelerator", id.as_str());
     let network = row.get("interconnect");
@@ -200,7 +208,9 @@ fn cluster(
     if used != whole {
         draft.count("cluster.per_node", used);
         if used < whole && gpus > used && whole <= 8 {
-            draft.assume(format!("{used} of {whole} accelerators of each server used: {gpus} are not whole servers"));
+            draft.assume(format!(
+                "{used} of {whole} accelerators of each server used: {gpus} are not whole servers"
+            ));
         }
     }
     draft.count("cluster.gpus", gpus);
@@ -209,7 +219,11 @@ fn cluster(
     }
     // A printed rate that the named server does not already stand for.
     if let Some((rate, per_gpu)) = words::network_rate(network) {
-        let each = if per_gpu { rate } else { rate / f64::from(whole.min(8)) };
+        let each = if per_gpu {
+            rate
+        } else {
+            rate / f64::from(whole.min(8))
+        };
         let known = node.nic_bandwidth.get() * 8.0 / 1e9;
         if (each / known - 1.0).abs() > 0.01 {
             draft.put("cluster.nic_bandwidth", format!("{each} Gb/s"));
@@ -237,7 +251,10 @@ fn used_of(gpus: u32, whole: u32) -> u32 {
             .find(|&n| n <= whole && gpus.is_multiple_of(n))
             .unwrap_or(1);
     }
-    (1..=whole).rev().find(|&n| gpus.is_multiple_of(n)).unwrap_or(1)
+    (1..=whole)
+        .rev()
+        .find(|&n| gpus.is_multiple_of(n))
+        .unwrap_or(1)
 }
 
 /// The model: a known one with what the row changes, or its dimensions.
@@ -286,10 +303,14 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         return Ok(());
     }
     let (Some(layers), Some(hidden)) = (fields[0].1, fields[1].1) else {
-        return Err(format!("\"{name}\" is no model of the catalogue, and its dimensions are not printed"));
+        return Err(format!(
+            "\"{name}\" is no model of the catalogue, and its dimensions are not printed"
+        ));
     };
     if latent {
-        return Err(format!("\"{name}\" has latent attention, whose ranks are not printed, and is no model of the catalogue"));
+        return Err(format!(
+            "\"{name}\" has latent attention, whose ranks are not printed, and is no model of the catalogue"
+        ));
     }
     draft.put("model.name", name);
     draft.count("model.layers", layers);
@@ -299,14 +320,21 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         Some(heads) => heads,
         None => {
             let heads = likely_heads(hidden, tensor);
-            draft.assume(format!("{heads} attention heads: not printed, the number that gives a width next to 128"));
+            draft.assume(format!(
+                "{heads} attention heads: not printed, the number that gives a width next to 128"
+            ));
             heads
         }
     };
     draft.count("model.heads", heads);
-    draft.count("model.kv_heads", fields.get(4).and_then(|f| f.1).unwrap_or(heads));
+    draft.count(
+        "model.kv_heads",
+        fields.get(4).and_then(|f| f.1).unwrap_or(heads),
+    );
     if !hidden.is_multiple_of(heads) {
-        return Err(format!("{heads} heads do not divide a hidden width of {hidden}, and no width of a head is printed"));
+        return Err(format!(
+            "{heads} heads do not divide a hidden width of {hidden}, and no width of a head is printed"
+        ));
     }
     let year: u32 = row.get("year").parse().unwrap_or(2024);
     let dense = words::before(ffn, "dense").or_else(|| words::leading(ffn));
@@ -453,7 +481,10 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
         }
     }
     if let Some(stage) = words::zero(row.get("zero")) {
-        draft.set.entry("parallelism.zero".into()).or_insert(Value::Integer(0));
+        draft
+            .set
+            .entry("parallelism.zero".into())
+            .or_insert(Value::Integer(0));
         if !draft.known.set.contains_key("parallelism.zero") {
             draft.count("parallelism.zero", stage);
         }
@@ -489,7 +520,10 @@ fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Ref
         && stages.len().is_multiple_of(pipeline as usize)
     {
         draft.count("parallelism.virtual_stages", stages.len() as u32 / pipeline);
-        let list = stages.into_iter().map(|n| Value::from(i64::from(n))).collect();
+        let list = stages
+            .into_iter()
+            .map(|n| Value::from(i64::from(n)))
+            .collect();
         draft.put("parallelism.stage_layers", Value::Array(list));
         return Ok(());
     }
@@ -502,12 +536,15 @@ fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Ref
         return Ok(());
     }
     // Not printed. The rule of NeMo's and Megatron-Core's recipes from 2023 on: a layer a stage.
-    let layers = draft.number("model.layers").or_else(|| words::leading(row.get("layers")));
-    let interleaves = draft
-        .known
-        .profile
-        .as_deref()
-        .is_some_and(|profile| profile.starts_with("nemo") || profile.starts_with("megatron-2021") || profile.starts_with("megatron-2025") || profile.starts_with("megatron-2026"));
+    let layers = draft
+        .number("model.layers")
+        .or_else(|| words::leading(row.get("layers")));
+    let interleaves = draft.known.profile.as_deref().is_some_and(|profile| {
+        profile.starts_with("nemo")
+            || profile.starts_with("megatron-2021")
+            || profile.starts_with("megatron-2025")
+            || profile.starts_with("megatron-2026")
+    });
     // Embedding and head count as a layer each where that makes the layers divide (BLOOM-176B and
     // Llama 3 405B are laid out so): one layer a stage, the first and the last stage none.
     if row.says("notes", "first/last stage one layer fewer")
@@ -563,14 +600,19 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     let length = match length {
         Some(length) => length,
         None => {
-            let length = if row.get("year").parse().unwrap_or(2024) <= 2023 { 2048 } else { 4096 };
+            let length = if row.get("year").parse().unwrap_or(2024) <= 2023 {
+                2048
+            } else {
+                4096
+            };
             draft.assume(format!("sequences of {length} tokens: not printed"));
             length
         }
     };
     draft.count("training.sequence_length", length);
     let get = |path: &str| draft.number(path).unwrap_or(1);
-    let inner = get("parallelism.tensor") * get("parallelism.pipeline") * get("parallelism.context");
+    let inner =
+        get("parallelism.tensor") * get("parallelism.pipeline") * get("parallelism.context");
     let pipeline = get("parallelism.pipeline");
     let data = gpus / inner;
     let micro = count(row, "micro_batch")?;
@@ -579,20 +621,30 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
         None => {
             draft.open.batch = true;
             let micro = micro.unwrap_or(1);
-            let times = if pipeline > 1 { MICRO_BATCHES_A_RANK * pipeline } else { MICRO_BATCHES_A_RANK };
-            draft.assume(format!("a batch of {times} micro-batches for each pipeline: not printed"));
+            let times = if pipeline > 1 {
+                MICRO_BATCHES_A_RANK * pipeline
+            } else {
+                MICRO_BATCHES_A_RANK
+            };
+            draft.assume(format!(
+                "a batch of {times} micro-batches for each pipeline: not printed"
+            ));
             data * micro * times
         }
     };
     draft.count("training.global_batch", whole);
     if !whole.is_multiple_of(data) {
-        return Err(format!("a batch of {whole} sequences does not divide over {data} data-parallel ranks"));
+        return Err(format!(
+            "a batch of {whole} sequences does not divide over {data} data-parallel ranks"
+        ));
     }
     let each = whole / data;
     match micro {
         Some(micro) if each.is_multiple_of(micro) => draft.count("parallelism.micro_batch", micro),
         Some(micro) => {
-            return Err(format!("{each} sequences of a data-parallel rank are not whole micro-batches of {micro}"));
+            return Err(format!(
+                "{each} sequences of a data-parallel rank are not whole micro-batches of {micro}"
+            ));
         }
         None => {
             draft.open.micro_batch = MICRO_BATCHES
@@ -601,7 +653,10 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
                 .collect();
         }
     }
-    draft.put("training.tokens", format!("{} tokens", u64::from(whole) * u64::from(length) * 100));
+    draft.put(
+        "training.tokens",
+        format!("{} tokens", u64::from(whole) * u64::from(length) * 100),
+    );
     Ok(())
 }
 
@@ -632,7 +687,8 @@ fn noted(draft: &mut Draft, row: &Row) {
             "none"
         };
         draft.put("software.cuda_graphs", word);
-    } else if row.says("source", "Megatron-Bridge") && !row.noted("recipe").unwrap_or("").is_empty() {
+    } else if row.says("source", "Megatron-Bridge") && !row.noted("recipe").unwrap_or("").is_empty()
+    {
         draft.put("software.cuda_graphs", "none");
     }
     if let Some(at) = row.get("notes").find("activation CPU offload ") {
@@ -646,7 +702,10 @@ fn noted(draft: &mut Draft, row: &Row) {
         if schedule.contains("zero-bubble") || schedule.contains("zb") {
             draft.put("parallelism.schedule", "zb-h1");
             draft.count("parallelism.virtual_stages", 1);
-        } else if schedule.contains("v-half") || schedule.contains("v-min") || schedule.contains("zbv") {
+        } else if schedule.contains("v-half")
+            || schedule.contains("v-min")
+            || schedule.contains("zbv")
+        {
             draft.put("parallelism.schedule", "dualpipe-v");
             draft.count("parallelism.virtual_stages", 1);
             draft.assume("a V-shaped schedule, taken as DualPipeV");
@@ -656,7 +715,11 @@ fn noted(draft: &mut Draft, row: &Row) {
 
 /// Name of the family: publication, and where one spans several, chip, precision and kind.
 fn family(draft: &Draft, row: &Row, accelerator: &str) -> String {
-    let chip = accelerator.split('-').next().unwrap_or(accelerator).to_uppercase();
+    let chip = accelerator
+        .split('-')
+        .next()
+        .unwrap_or(accelerator)
+        .to_uppercase();
     let kind = if draft.moe { "MoE" } else { "dense" };
     let low = match draft.set.get("precision.recipe").and_then(Value::as_str) {
         Some("bf16" | "fp16") | None => "BF16",
@@ -666,7 +729,11 @@ fn family(draft: &Draft, row: &Row, accelerator: &str) -> String {
     match draft.known.family.as_deref() {
         Some(name @ ("dgxc" | "Bridge")) => format!("{name} {kind}, {chip} {low}"),
         Some(name @ ("llm-foundry" | "fms-fsdp")) => {
-            let chip = if accelerator == "a100-sxm-40" { "A100-40".to_owned() } else { chip };
+            let chip = if accelerator == "a100-sxm-40" {
+                "A100-40".to_owned()
+            } else {
+                chip
+            };
             format!("{name}, {chip}")
         }
         Some(name @ "MLPerf") => format!("{name}, {chip}"),

@@ -206,7 +206,13 @@ impl Facts {
 
     /// Everything that the rules say of a row.
     pub fn of(&self, row: &Row) -> Known {
-        let year: Option<u32> = row.get("year").chars().take(4).collect::<String>().parse().ok();
+        let year: Option<u32> = row
+            .get("year")
+            .chars()
+            .take(4)
+            .collect::<String>()
+            .parse()
+            .ok();
         let mut known = Known::default();
         for rule in &self.rule {
             let in_time = match year {

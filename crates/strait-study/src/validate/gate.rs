@@ -85,7 +85,11 @@ impl Golden {
              # `strait validate --write-gate FILE --reason TEXT`; `--gate FILE` fails where a median grows by\n\
              # more than half a point, or where fewer rows are predicted.\n\n",
         );
-        out += &format!("reason = {}\nrefused = {}\n", quoted(&self.reason), self.refused);
+        out += &format!(
+            "reason = {}\nrefused = {}\n",
+            quoted(&self.reason),
+            self.refused
+        );
         for entry in &self.family {
             out += &format!(
                 "\n[[family]]\nfamily = {}\nrows = {}\nmedian = {:.4}\np90 = {:.4}\n",
@@ -104,11 +108,17 @@ impl Golden {
         let mut found = Vec::new();
         for old in &self.family {
             let Some(new) = now.family.iter().find(|new| new.family == old.family) else {
-                found.push(format!("{}: none of its {} rows is predicted", old.family, old.rows));
+                found.push(format!(
+                    "{}: none of its {} rows is predicted",
+                    old.family, old.rows
+                ));
                 continue;
             };
             if new.rows < old.rows {
-                found.push(format!("{}: {} rows are predicted, {} were", old.family, new.rows, old.rows));
+                found.push(format!(
+                    "{}: {} rows are predicted, {} were",
+                    old.family, new.rows, old.rows
+                ));
             }
             // Both are rounded: the slack is exact to their last digit.
             if new.median > old.median + SLACK + 1e-9 {
@@ -121,7 +131,10 @@ impl Golden {
             }
         }
         if now.refused > self.refused {
-            found.push(format!("{} rows are refused, {} were", now.refused, self.refused));
+            found.push(format!(
+                "{} rows are refused, {} were",
+                now.refused, self.refused
+            ));
         }
         found
     }
@@ -139,7 +152,11 @@ mod tests {
     #[test]
     fn a_family_may_grow_by_half_a_point_and_no_more() {
         let golden = Golden::of(&report(&[("a", 0.05), ("b", -0.10)]), "first");
-        assert!(golden.worse(&report(&[("a", 0.0549), ("b", -0.10)])).is_empty());
+        assert!(
+            golden
+                .worse(&report(&[("a", 0.0549), ("b", -0.10)]))
+                .is_empty()
+        );
         let worse = golden.worse(&report(&[("a", 0.0551), ("b", 0.10)]));
         assert_eq!(worse.len(), 1, "{worse:?}");
         assert!(worse[0].contains("a: median error 5.51 %"), "{worse:?}");

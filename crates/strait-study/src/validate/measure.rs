@@ -50,7 +50,10 @@ impl Metric {
             "mfu" | "mfu_pct" => Metric::Mfu,
             "activation_memory_gib" => Metric::ActivationMemory,
             "gpu_hours_total" | "gpu_hours" => {
-                return Err("GPU-hours of a whole run, whose interruptions and layouts are not published".into());
+                return Err(
+                    "GPU-hours of a whole run, whose interruptions and layouts are not published"
+                        .into(),
+                );
             }
             word if word.contains("time_to_train") || word.contains("minutes") => {
                 return Err("time to a target loss, which is not simulated".into());
@@ -90,7 +93,10 @@ impl Scale {
         let of_low = row.says("notes", "1979") || row.says("notes", "fp8 peak");
         let peak = match (low && of_low, peaks.fp8) {
             (true, Some(peak)) => peak,
-            _ => peaks.bf16.or(peaks.fp16).unwrap_or(strait_units::FlopRate::new(f64::NAN)),
+            _ => peaks
+                .bf16
+                .or(peaks.fp16)
+                .unwrap_or(strait_units::FlopRate::new(f64::NAN)),
         };
         Scale {
             metric,
@@ -111,9 +117,7 @@ impl Scale {
             Metric::TokensPerGpu => self.tokens / seconds / self.gpus,
             Metric::TokensTotal => self.tokens / seconds,
             Metric::SamplesTotal => self.sequences / seconds,
-            Metric::ModelTflops | Metric::HardwareTflops => {
-                self.flops / seconds / self.gpus / 1e12
-            }
+            Metric::ModelTflops | Metric::HardwareTflops => self.flops / seconds / self.gpus / 1e12,
             Metric::Mfu => 100.0 * self.flops / seconds / self.gpus / self.peak,
             Metric::ActivationMemory => f64::NAN,
         }

@@ -152,12 +152,20 @@ fn predicted(
     let scale = Scale::new(&prediction.case, row, metric, convention);
     let mut found = Vec::new();
     if metric == Metric::ActivationMemory {
-        found.push(Predicted::of_memory(row, report::ACTIVATIONS, measured, &prediction));
+        found.push(Predicted::of_memory(
+            row,
+            report::ACTIVATIONS,
+            measured,
+            &prediction,
+        ));
     } else {
         found.push(Predicted::new(row, metric, measured, &scale, &prediction));
     }
     // Allocated and reserved memory of the fullest rank, where they are printed.
-    for (key, what) in [("real_alloc_gib", "allocated"), ("real_reserved_gib", "reserved")] {
+    for (key, what) in [
+        ("real_alloc_gib", "allocated"),
+        ("real_reserved_gib", "reserved"),
+    ] {
         if let Some(printed) = row.noted(key).and_then(words::figure) {
             found.push(Predicted::of_memory(row, what, printed, &prediction));
         }

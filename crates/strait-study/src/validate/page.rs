@@ -21,7 +21,10 @@ pub fn page(report: &Report, single: &Report, catalog: &Catalog) -> String {
     let _ = writeln!(out, "{}\n", headline(report));
     out += part("introduction");
     out += "## Together\n\n";
-    let together: Vec<&Family> = [&report.overall].into_iter().chain(&report.groups).collect();
+    let together: Vec<&Family> = [&report.overall]
+        .into_iter()
+        .chain(&report.groups)
+        .collect();
     families(&mut out, &together);
     out += part("together");
     out += "## By family\n\n";
@@ -30,10 +33,13 @@ pub fn page(report: &Report, single: &Report, catalog: &Catalog) -> String {
     out += part("families");
     out += "## Apart\n\n";
     out += part("apart");
-    families(&mut out, &[&Family {
-        family: "vTrain single node, A100".to_owned(),
-        ..of_single(single)
-    }]);
+    families(
+        &mut out,
+        &[&Family {
+            family: "vTrain single node, A100".to_owned(),
+            ..of_single(single)
+        }],
+    );
     let _ = writeln!(out, "## The {WORST} worst rows\n");
     worst(&mut out, report);
     out += part("worst");
@@ -50,7 +56,13 @@ pub fn page(report: &Report, single: &Report, catalog: &Catalog) -> String {
             1..=4 => ids.join(", "),
             n => format!("{} and {} more", ids[..3].join(", "), n - 3),
         };
-        let _ = writeln!(out, "| {} | {} | {} |", ids.len(), cell(reason), cell(&shown));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} |",
+            ids.len(),
+            cell(reason),
+            cell(&shown)
+        );
     }
     out.push('\n');
     out += part("seen");
@@ -111,7 +123,11 @@ fn families(out: &mut String, list: &[&Family]) {
 }
 
 fn worst(out: &mut String, report: &Report) {
-    let mut rows: Vec<&Predicted> = report.rows.iter().filter(|r| r.measured_s.is_finite()).collect();
+    let mut rows: Vec<&Predicted> = report
+        .rows
+        .iter()
+        .filter(|r| r.measured_s.is_finite())
+        .collect();
     // Of equals the first of the table: the sort is stable.
     rows.sort_by(|a, b| b.error.abs().total_cmp(&a.error.abs()));
     out.push_str("| row | job | measured | predicted | error |\n|---|---|---:|---:|---:|\n");

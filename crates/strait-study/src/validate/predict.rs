@@ -118,7 +118,10 @@ fn load(row: &Row, draft: &Draft, catalog: &Catalog) -> Result<Case, String> {
                 .iter()
                 .find(|d| d.severity == Severity::Error)
                 .or(faults.first());
-            Err(first.map_or_else(|| "its scenario can't be read".into(), |d| d.message.clone()))
+            Err(first.map_or_else(
+                || "its scenario can't be read".into(),
+                |d| d.message.clone(),
+            ))
         }
     }
 }
@@ -175,7 +178,9 @@ fn lay_out(case: &mut Case, draft: &mut Draft) {
         ] {
             draft.set.insert(path.into(), i64::from(value).into());
         }
-        draft.set.insert("parallelism.sequence".into(), (tensor > 1).into());
+        draft
+            .set
+            .insert("parallelism.sequence".into(), (tensor > 1).into());
         draft.assumed.push(format!(
             "tensor {tensor}, pipeline {pipeline}: not printed, the fewest ranks that fit"
         ));
@@ -213,12 +218,22 @@ impl Choice {
 
     fn record(self, draft: &mut Draft) {
         if let Some(stages) = self.virtual_stages {
-            draft.set.insert("parallelism.virtual_stages".into(), i64::from(stages).into());
-            draft.assumed.push(format!("{stages} virtual stages: not printed, a layer a stage where that works"));
+            draft.set.insert(
+                "parallelism.virtual_stages".into(),
+                i64::from(stages).into(),
+            );
+            draft.assumed.push(format!(
+                "{stages} virtual stages: not printed, a layer a stage where that works"
+            ));
         }
         if let Some(sequences) = self.micro_batch {
-            draft.set.insert("parallelism.micro_batch".into(), i64::from(sequences).into());
-            draft.assumed.push(format!("micro-batch of {sequences}: not printed, the fastest that fits"));
+            draft.set.insert(
+                "parallelism.micro_batch".into(),
+                i64::from(sequences).into(),
+            );
+            draft.assumed.push(format!(
+                "micro-batch of {sequences}: not printed, the fastest that fits"
+            ));
         }
     }
 }
@@ -353,12 +368,19 @@ fn record_recompute(draft: &mut Draft, parallelism: &Parallelism) {
     };
     let words = match (&parallelism.recompute, parallelism.recompute_layers) {
         (Recompute::Full, Some(layers)) => {
-            draft.set.insert("parallelism.recompute".into(), "full".into());
-            draft.set.insert("parallelism.recompute_layers".into(), i64::from(layers).into());
+            draft
+                .set
+                .insert("parallelism.recompute".into(), "full".into());
+            draft.set.insert(
+                "parallelism.recompute_layers".into(),
+                i64::from(layers).into(),
+            );
             format!("{layers} layers of a stage recomputed")
         }
         (Recompute::Full, None) => {
-            draft.set.insert("parallelism.recompute".into(), "full".into());
+            draft
+                .set
+                .insert("parallelism.recompute".into(), "full".into());
             "all layers recomputed".to_owned()
         }
         (Recompute::Named(parts), _) => {
@@ -369,7 +391,9 @@ fn record_recompute(draft: &mut Draft, parallelism: &Parallelism) {
             format!("{} recomputed", words.join(", "))
         }
         _ => {
-            draft.set.insert("parallelism.recompute".into(), "none".into());
+            draft
+                .set
+                .insert("parallelism.recompute".into(), "none".into());
             "nothing recomputed".to_owned()
         }
     };
@@ -417,7 +441,10 @@ fn other_recompute(
 fn other_batches(case: &Case, control: Control<'_>) -> Vec<(String, Time)> {
     let whole = case.training.phases[0].global_batch;
     let mut found = Vec::new();
-    for (batch, words) in [(whole / 2, "half the batch"), (whole * 2, "twice the batch")] {
+    for (batch, words) in [
+        (whole / 2, "half the batch"),
+        (whole * 2, "twice the batch"),
+    ] {
         let mut other = case.clone();
         other.training.phases[0].global_batch = batch;
         if let Ok(outcome) = simulate(&other, control)

@@ -111,15 +111,27 @@ pub const COLUMNS: [(&str, &str); 35] = [
     ("source", "publication"),
     ("url_or_repo_path", "where it is"),
     ("year", "year of the measurement"),
-    ("model", "name; a known one fills in what the row leaves out"),
+    (
+        "model",
+        "name; a known one fills in what the row leaves out",
+    ),
     ("params_total", "parameters; not read"),
     ("params_active", "parameters of one token; not read"),
     ("layers", "transformer layers"),
     ("hidden", "hidden width"),
-    ("ffn_hidden", "inner width; \"18432 dense / 2048 expert\" for both kinds"),
+    (
+        "ffn_hidden",
+        "inner width; \"18432 dense / 2048 expert\" for both kinds",
+    ),
     ("heads", "attention heads"),
-    ("kv_heads", "key/value heads; MLA for latent attention of a known model"),
-    ("experts", "routed experts of a layer; empty for a dense model"),
+    (
+        "kv_heads",
+        "key/value heads; MLA for latent attention of a known model",
+    ),
+    (
+        "experts",
+        "routed experts of a layer; empty for a dense model",
+    ),
     ("topk", "experts of a token"),
     ("seq_len", "tokens of a sequence"),
     ("vocab", "rows of the embedding"),
@@ -256,10 +268,16 @@ pub fn read_single_node(name: &str, text: &str) -> Result<Vec<Row>, TableError> 
             line,
             [
                 same("id"),
-                ("source", "vTrain (MICRO'24) single-node validation data".into()),
+                (
+                    "source",
+                    "vTrain (MICRO'24) single-node validation data".into(),
+                ),
                 ("url_or_repo_path", get("source")),
                 ("year", "2023".into()),
-                ("model", format!("GPT h{} l{}", get("hidden"), get("layers"))),
+                (
+                    "model",
+                    format!("GPT h{} l{}", get("hidden"), get("layers")),
+                ),
                 same("layers"),
                 same("hidden"),
                 ("ffn_hidden", (4 * hidden).to_string()),
@@ -281,7 +299,10 @@ pub fn read_single_node(name: &str, text: &str) -> Result<Vec<Row>, TableError> 
                 ("metric", "iteration_time_s".into()),
                 ("value", seconds),
                 ("unit", "s".into()),
-                ("notes", "grade=B; vocabulary and recompute not in the data".into()),
+                (
+                    "notes",
+                    "grade=B; vocabulary and recompute not in the data".into(),
+                ),
             ],
         ));
     }
@@ -300,7 +321,9 @@ mod tests {
 
     #[test]
     fn a_header_that_lacks_columns_is_refused_with_their_names() {
-        let error = read("x.csv", "id,gpu\na,b\n").map(drop).map_err(|e| e.to_string());
+        let error = read("x.csv", "id,gpu\na,b\n")
+            .map(drop)
+            .map_err(|e| e.to_string());
         let message = error.expect_err("a table without values");
         assert!(message.contains("x.csv:1"), "{message}");
         assert!(message.contains("gpus, metric, value"), "{message}");

@@ -53,7 +53,10 @@ fn fill(row: &Row, table: &[Row]) -> Row {
             filled = filled.with(column, sibling.get(column));
         }
     }
-    filled.borrowing(format!("layout of {}, the same job of this publication: not printed", sibling.id()))
+    filled.borrowing(format!(
+        "layout of {}, the same job of this publication: not printed",
+        sibling.id()
+    ))
 }
 
 #[cfg(test)]
@@ -87,7 +90,11 @@ mod tests {
         assert_eq!(filled[2].get("tp"), "2");
         assert_eq!(filled[2].get("micro_batch"), "7");
         assert_eq!(filled[2].get("value"), "32");
-        assert!(filled[2].borrowed().is_some_and(|words| words.contains("near")));
+        assert!(
+            filled[2]
+                .borrowed()
+                .is_some_and(|words| words.contains("near"))
+        );
         assert_eq!(filled[0], rows[0]);
     }
 }

@@ -90,7 +90,14 @@ mod tests {
     #[test]
     fn the_best_constant_is_no_worse_than_any_other() {
         let (ideal, measured) = ([1.0, 1.0, 1.0, 2.0], [2.0, 2.5, 3.0, 8.0]);
-        let cost = |u: f64| mean(&constant_errors(&ideal, &measured, u).iter().map(|e| e.abs()).collect::<Vec<_>>());
+        let cost = |u: f64| {
+            mean(
+                &constant_errors(&ideal, &measured, u)
+                    .iter()
+                    .map(|e| e.abs())
+                    .collect::<Vec<_>>(),
+            )
+        };
         let best = best_constant(&ideal, &measured);
         for u in (1..100).map(|n| f64::from(n) / 100.0) {
             assert!(cost(best) <= cost(u) + 1e-12, "{u}");

@@ -17,17 +17,32 @@ pub fn text(report: &Report, style: TextStyle) -> String {
         return out;
     }
     if report.overall.rows > 0 {
-        style.heading(&mut out, "Together", "errors in per cent; the constant is the best for these rows");
-        let together: Vec<&Family> = [&report.overall].into_iter().chain(&report.groups).collect();
+        style.heading(
+            &mut out,
+            "Together",
+            "errors in per cent; the constant is the best for these rows",
+        );
+        let together: Vec<&Family> = [&report.overall]
+            .into_iter()
+            .chain(&report.groups)
+            .collect();
         out.push_str(&families(&together));
     }
     if !report.families.is_empty() {
-        style.heading(&mut out, "Families", "by publication, accelerator and precision");
+        style.heading(
+            &mut out,
+            "Families",
+            "by publication, accelerator and precision",
+        );
         let all = report.families.iter().chain(&report.memory.families);
         out.push_str(&families(&all.collect::<Vec<_>>()));
     }
     if style.detail == Detail::Full {
-        style.heading(&mut out, "Rows", "measured, predicted with its 80 % interval, error");
+        style.heading(
+            &mut out,
+            "Rows",
+            "measured, predicted with its 80 % interval, error",
+        );
         let all: Vec<&Predicted> = report.rows.iter().chain(&report.memory.rows).collect();
         out.push_str(&rows(&all));
     }
@@ -71,9 +86,21 @@ fn points(fraction: f64) -> String {
 
 fn families(list: &[&Family]) -> String {
     let mut table = vec![
-        ["", "rows", "median", "mean", "p90", "bias", "constant:", "median", "mean", "p90", "interval holds"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "",
+            "rows",
+            "median",
+            "mean",
+            "p90",
+            "bias",
+            "constant:",
+            "median",
+            "mean",
+            "p90",
+            "interval holds",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for family in list {
         let bias = format!("{:+.1}", 100.0 * family.bias);
@@ -91,7 +118,9 @@ fn families(list: &[&Family]) -> String {
             format!("{:.0} %", 100.0 * family.coverage),
         ]);
     }
-    let aligns = [Left, Right, Right, Right, Right, Right, Right, Right, Right, Right, Right];
+    let aligns = [
+        Left, Right, Right, Right, Right, Right, Right, Right, Right, Right, Right,
+    ];
     render(&table, &aligns, 2)
 }
 
@@ -130,7 +159,11 @@ fn refused(out: &mut String, report: &Report, style: TextStyle) {
     if report.refused.is_empty() {
         return;
     }
-    style.heading(out, "Not predicted", &format!("{} rows, each with its reason", report.refused.len()));
+    style.heading(
+        out,
+        "Not predicted",
+        &format!("{} rows, each with its reason", report.refused.len()),
+    );
     for (reason, ids) in report.reasons() {
         let shown = match (style.detail, ids.len()) {
             (Detail::Full, _) | (_, 1..=3) => ids.join(", "),

@@ -285,7 +285,10 @@ mod tests {
     #[test]
     fn rates_of_networks_are_read() {
         for (text, expected) in [
-            ("NVLink3 in node + 4x100Gb/s Omni-Path per node", (400.0, false)),
+            (
+                "NVLink3 in node + 4x100Gb/s Omni-Path per node",
+                (400.0, false),
+            ),
             ("1600Gb/s RoCE node-node, NVLink3", (1600.0, false)),
             ("NVLink + 400Gb/s per GPU", (400.0, true)),
             ("NVLink4 + 8x400Gb/s NDR IB per node", (3200.0, false)),

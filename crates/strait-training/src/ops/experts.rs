@@ -273,7 +273,10 @@ pub(super) fn moe_half(shape: &Shape<'_>, experts: &Experts) -> MoeHalf {
 
     // Likewise 40 of the trace's 52 backward.
     let unfused = !fine && !shape.software.router_fusion;
-    list.small("small kernels router backward", if unfused { 40 } else { 0 });
+    list.small(
+        "small kernels router backward",
+        if unfused { 40 } else { 0 },
+    );
     list.small("small kernels mlp(B)", 5);
     if let Some((shared_up, shared_down)) = shared {
         if shape.tensor > 1 {

@@ -75,12 +75,7 @@ impl List {
         self.gemm(name, layer.weight_gradient());
         let bytes = layer.accumulation_bytes();
         let routed = std::mem::replace(&mut self.routed, false);
-        self.memory(
-            SUM,
-            Class::WeightGradient,
-            MemoryClass::Stream,
-            bytes,
-        );
+        self.memory(SUM, Class::WeightGradient, MemoryClass::Stream, bytes);
         self.routed = routed;
         self
     }

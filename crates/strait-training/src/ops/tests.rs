@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::case::{
-    Accumulation, AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision, Recompute,
-    RecomputePart, Software, TensorOverlap,
+    Accumulation, AdapterLayers, Adapters, AttentionKernel, Dispatcher, Fusion, Graphs, Precision,
+    Recompute, RecomputePart, Software, TensorOverlap,
 };
 use crate::kernels::Pass as GemmPass;
 use crate::layout::fixtures::{deepseek_v3, gpt, llama};
@@ -456,7 +456,10 @@ fn gradients_that_are_added_apart_cost_traffic() {
         ];
         for (accumulation, gradient, each) in cases {
             let found = moved(accumulation, gradient) - router(4.0);
-            assert!((found / (each * weights) - 1.0).abs() < 1e-9, "{found} {each}");
+            assert!(
+                (found / (each * weights) - 1.0).abs() < 1e-9,
+                "{found} {each}"
+            );
         }
         let mut frozen = shape(&model, 4_096, Precision::Bf16);
         frozen.software.accumulation = Accumulation::Added;

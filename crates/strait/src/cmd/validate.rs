@@ -148,22 +148,30 @@ fn command(args: &ValidateArgs) -> String {
 fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {
     if terminal.json() {
         let list: Vec<_> = (rows::COLUMNS.iter())
-            .map(|(name, meaning)| serde_json::json!({
-                "name": name,
-                "meaning": meaning,
-                "required": rows::REQUIRED.contains(name),
-            }))
+            .map(|(name, meaning)| {
+                serde_json::json!({
+                    "name": name,
+                    "meaning": meaning,
+                    "required": rows::REQUIRED.contains(name),
+                })
+            })
             .collect();
         terminal.object(&list)?;
         return Ok(ExitStatus::Done);
     }
     let text: String = (rows::COLUMNS.iter())
         .map(|(name, meaning)| {
-            let mark = if rows::REQUIRED.contains(name) { "*" } else { " " };
+            let mark = if rows::REQUIRED.contains(name) {
+                "*"
+            } else {
+                " "
+            };
             format!("{mark} {name:<18} {meaning}\n")
         })
         .collect();
-    terminal.result(&format!("{text}\n* required; the others where they are known\n"))?;
+    terminal.result(&format!(
+        "{text}\n* required; the others where they are known\n"
+    ))?;
     Ok(ExitStatus::Done)
 }
 
@@ -195,7 +203,8 @@ fn selected(args: &ValidateArgs) -> Result<Vec<Row>, Failure> {
     let chosen: Vec<Row> = all.into_iter().filter(wanted).collect();
     if chosen.is_empty() {
         return Err(Failure::Input(if args.only.is_empty() {
-            "error: the table has no rows\n  help: each line below the header is one measurement".to_owned()
+            "error: the table has no rows\n  help: each line below the header is one measurement"
+                .to_owned()
         } else {
             format!(
                 "error: no row has an id, source, model or accelerator with \"{}\" in it\n  help: leave --only out to see all rows",
