@@ -126,6 +126,7 @@ mod tests {
             low: predicted_s * 0.9,
             high: predicted_s * 1.1,
             assumptions: Vec::new(),
+            beside: false,
             accelerator: accelerator.to_owned(),
             source: family.to_owned(),
             model: "m, \"<&>".to_owned(),

@@ -78,7 +78,9 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
     if let Some(words) = row.borrowed() {
         draft.assume(words);
     }
-    let gpus = count(row, "gpus")?.ok_or("the number of accelerators is not printed")?;
+    let gpus = words::accelerators(row.get("gpus"))
+        .map_err(|()| unreadable(row, "gpus"))?
+        .ok_or("the number of accelerators is not printed")?;
     let accelerator = cluster(&mut draft, row, facts, catalog, gpus)?;
     model(&mut draft, row, facts, catalog)?;
     layout(&mut draft, row, gpus)?;
@@ -92,15 +94,11 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
     draft.put("noise.chips", "slowest");
     draft.put("economics.rent", "1 USD/h");
     if draft.moe && !draft.set.contains_key("routing.balance") {
-        if row.says("notes", "forced balance") || row.says("notes", "router forced") {
-            draft.put("routing.balance", "forced");
-        } else if row.says("source", "NVIDIA") || row.says("source", "MoE") {
-            draft.put("routing.balance", "forced");
-            draft.assume("router forced to balance, as NVIDIA's benchmarks do");
-        }
+        balance(&mut draft, row);
     }
     // Finetuning of adapters.
-    if row.says("model", "lora") || row.says("notes", "lora") {
+    let method = row.noted("method").unwrap_or("");
+    if words::has_word(row.get("model"), "lora") || words::has_word(method, "lora") {
         draft.put("training.method", "lora");
     }
     draft.family = family(&draft, row, &accelerator);
@@ -161,12 +159,50 @@ impl Draft {
 }
 
 fn count(row: &Row, column: &str) -> Result<Option<u32>, Refusal> {
-    words::count(row.get(column)).map_err(|()| {
-        format!(
-            "{column} is \"{}\", which is no whole number above 0",
+    // "8K" tokens are 8,192; "128K" of anything else are 128,000.
+    let thousand = if column == "seq_len" { 1024 } else { 1000 };
+    if column == "global_batch_seqs" && row.says(column, "token") {
+        return Err(format!(
+            "global_batch_seqs is \"{}\": a count of sequences is needed",
             row.get(column)
-        )
-    })
+        ));
+    }
+    words::count(row.get(column), thousand).map_err(|()| unreadable(row, column))
+}
+
+fn unreadable(row: &Row, column: &str) -> Refusal {
+    let text: String = row.get(column).chars().take(60).collect();
+    format!("{column} is \"{text}\", which is no whole number above 0 (and below 10^9)")
+}
+
+/// Whether routers were forced to balance, by what the row says or its publisher does.
+fn balance(draft: &mut Draft, row: &Row) {
+    let notes = row.get("notes").to_lowercase();
+    let says = |list: &[&str]| list.iter().any(|text| notes.contains(text));
+    let free = [
+        "unforced",
+        "not forced",
+        "no forced",
+        "force_load_balancing=false",
+    ];
+    if says(&free) || words::has_word(&notes, "natural") {
+        draft.put("routing.balance", "measured");
+        draft.assume("a router that is not forced spreads its load as DeepSeek's trace does");
+    } else if says(&[
+        "forced balance",
+        "forced balanc",
+        "router forced",
+        "force_load_balancing",
+    ]) || words::has_word(&notes, "forced")
+    {
+        draft.put("routing.balance", "forced");
+    } else if row.says("source", "NVIDIA")
+        || row.says("source", "Megatron-Core")
+        || row.says("source", "Folding")
+    {
+        draft.put("routing.balance", "forced");
+        draft.assume("router forced to balance, as NVIDIA's benchmarks do");
+    }
 }
 
 /// Accelerator, server, network. Returns the accelerator's id.
@@ -195,8 +231,13 @@ fn cluster(
         Ok((node, fabric)) => (Some(node), Some(fabric)),
         Err(_) => (None, None),
     };
-    let node_id = fact
-        .and_then(|n| n.node.clone())
+    let stated = |key: &str| -> Option<String> {
+        let value = draft.known.set.get(key)?.as_str()?;
+        Some(value.to_owned())
+    };
+    let (stated_node, stated_fabric) = (stated("cluster.node"), stated("cluster.fabric"));
+    let node_id = stated_node
+        .or(fact.and_then(|n| n.node.clone()))
         .or(usual.0)
         .ok_or_else(|| format!("no server of {id} is known"))?;
     let node = catalog
@@ -204,7 +245,8 @@ fn cluster(
         .map_err(|e| format!("server {node_id}: {e}"))?;
     let whole = node.accelerators;
     draft.put("cluster.node", node_id.as_str());
-    let used = used_of(gpus, whole);
+    let tensor = count(row, "tp")?.unwrap_or(1);
+    let used = used_of(gpus, whole, tensor);
     if used != whole {
         draft.count("cluster.per_node", used);
         if used < whole && gpus > used && whole <= 8 {
@@ -214,16 +256,13 @@ fn cluster(
         }
     }
     draft.count("cluster.gpus", gpus);
-    if let Some(fabric) = fact.and_then(|n| n.fabric.clone()).or(usual.1) {
+    let fabric = stated_fabric.or(fact.and_then(|n| n.fabric.clone()));
+    if let Some(fabric) = fabric.or(usual.1) {
         draft.put("cluster.fabric", fabric);
     }
     // A printed rate that the named server does not already stand for.
-    if let Some((rate, per_gpu)) = words::network_rate(network) {
-        let each = if per_gpu {
-            rate
-        } else {
-            rate / f64::from(whole.min(8))
-        };
+    if let Some((rate, of)) = words::network_rate(network) {
+        let each = rate / f64::from(of.unwrap_or(whole.min(8)));
         let known = node.nic_bandwidth.get() * 8.0 / 1e9;
         if (each / known - 1.0).abs() > 0.01 {
             draft.put("cluster.nic_bandwidth", format!("{each} Gb/s"));
@@ -236,25 +275,27 @@ fn cluster(
 
 /// Accelerators used of each server: all, or of a job smaller than a server its own, or of a large
 /// domain (an NVL72 rack) the most that divides the job into whole trays of four.
-fn used_of(gpus: u32, whole: u32) -> u32 {
+/// Groups of `tensor` ranks stay inside a server where any number of them does.
+fn used_of(gpus: u32, whole: u32, tensor: u32) -> u32 {
     if gpus <= whole {
         return gpus;
     }
-    if gpus.is_multiple_of(whole) && whole <= 8 {
+    // A rack of 72 is the exception below.
+    if gpus.is_multiple_of(whole) && (whole <= 8 || whole.is_power_of_two()) {
         return whole;
     }
     if whole > 8 {
         // Groups of 8 and 16 ranks do not fit into 72: jobs use 64 of a rack where they can.
-        let best = [64, 72, 56, 48, 36, 32, 16, 8, 4, 2, 1];
+        let best = [256, 128, 64, 72, 56, 48, 36, 32, 16, 8, 4, 2, 1];
         return best
             .into_iter()
             .find(|&n| n <= whole && gpus.is_multiple_of(n))
             .unwrap_or(1);
     }
-    (1..=whole)
-        .rev()
-        .find(|&n| gpus.is_multiple_of(n))
-        .unwrap_or(1)
+    let fits = |n: &u32| gpus.is_multiple_of(*n);
+    let together = |n: &u32| fits(n) && n.is_multiple_of(tensor.max(1));
+    let counts = || (1..=whole).rev();
+    counts().find(together).or(counts().find(fits)).unwrap_or(1)
 }
 
 /// The model: a known one with what the row changes, or its dimensions.
@@ -270,7 +311,11 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         ("vocabulary", count(row, "vocab")?),
     ];
     let latent = row.get("kv_heads").to_uppercase().contains("MLA");
-    if !latent {
+    // Latent attention has no key heads of its own, whatever a table prints.
+    let known_latent = preset
+        .and_then(|m| catalog.text("models", &m.id).ok())
+        .is_some_and(|text| text.contains("[attention.latent]"));
+    if !latent && !known_latent {
         fields.push(("kv_heads", count(row, "kv_heads")?));
     }
     if let Some(preset) = preset {
@@ -287,9 +332,9 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
                 draft.count(&format!("model.{field}"), value);
             }
         }
-        if !draft.moe
-            && let Some(ffn) = words::leading(ffn)
-        {
+        if draft.moe {
+            changed_experts(draft, row, &preset.id, catalog)?;
+        } else if let Some(ffn) = words::leading(ffn) {
             draft.count("model.ffn", ffn);
         }
         if let Some(layers) = draft.number("model.layers")
@@ -332,24 +377,26 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         fields.get(4).and_then(|f| f.1).unwrap_or(heads),
     );
     if !hidden.is_multiple_of(heads) {
-        return Err(format!(
-            "{heads} heads do not divide a hidden width of {hidden}, and no width of a head is printed"
-        ));
+        draft.count("model.head_dim", 128);
+        draft.assume("heads of width 128: not printed, and they do not divide the hidden width");
     }
-    let year: u32 = row.get("year").parse().unwrap_or(2024);
+    let year = words::year(row.get("year")).unwrap_or(2024);
     let dense = words::before(ffn, "dense").or_else(|| words::leading(ffn));
     let inner = match dense {
         Some(inner) => inner,
         None => {
             draft.assume("inner width of four times the hidden width: not printed");
-            4 * hidden
+            hidden.saturating_mul(4)
         }
     };
     draft.count("model.ffn", inner);
-    let classic = ["gpt", "bloom", "mpt", "opt", "pythia", "megatron", "mt-nlg"]
-        .iter()
-        .any(|word| row.says("model", word) || row.says("source", word))
-        || (year <= 2022 && inner == 4 * hidden);
+    let wide = u64::from(inner) == 4 * u64::from(hidden);
+    let classic = [
+        "gpt", "bloom", "mpt", "pythia", "megatron", "mt-nlg", "opt-",
+    ]
+    .iter()
+    .any(|word| row.says("model", word) && !row.says("model", "gpt-oss"))
+        || (year <= 2022 && wide);
     let squared = row.says("model", "nemotron");
     if classic || squared {
         draft.put("model.activation", "plain");
@@ -363,7 +410,7 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         if !row.says("model", "bloom") && !foundry {
             draft.count("model.learned_positions", length);
         }
-    } else if dense.is_some() && inner == 4 * hidden && experts.is_none() {
+    } else if dense.is_some() && wide && experts.is_none() {
         draft.put("model.activation", "plain");
         draft.assume("one input projection: the inner width is four times the hidden width");
     }
@@ -381,11 +428,64 @@ fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Resu
         let top_k = count(row, "topk")?.ok_or("the number of experts of a token is not printed")?;
         draft.count("model.top_k", top_k);
         let width = words::before(ffn, "expert").or_else(|| words::leading(ffn));
-        draft.count("model.expert_ffn", width.unwrap_or(inner));
-        if let Some(shared) = words::before(ffn, "shared") {
-            draft.count("model.shared_ffn", shared);
+        let width = width.unwrap_or(inner);
+        draft.count("model.expert_ffn", width);
+        let counted = ["experts", "topk", "notes"]
+            .iter()
+            .find_map(|column| words::shared_experts(row.get(column)));
+        let shared = words::before(ffn, "shared").or(counted.and_then(|n| n.checked_mul(width)));
+        match shared {
+            Some(shared) => {
+                draft.count("model.shared_ffn", shared);
+                draft.assume("every layer a mixture of experts: not printed");
+            }
+            None => {
+                draft.assume("every layer a mixture of experts without shared ones: not printed")
+            }
         }
-        draft.assume("every layer a mixture of experts without shared ones: not printed");
+    }
+    Ok(())
+}
+
+/// Experts that a row prints where they are not those of the model that it names: "Mixtral-8x22B-G8T8"
+/// has 64 small ones.
+fn changed_experts(
+    draft: &mut Draft,
+    row: &Row,
+    preset: &str,
+    catalog: &Catalog,
+) -> Result<(), Refusal> {
+    let text = catalog.text("models", preset).map_err(|e| e.to_string())?;
+    let table: toml::Table = text.parse().map_err(|e| format!("{preset}: {e}"))?;
+    let known = |key: &str| -> Option<u32> {
+        let fact = table.get("experts")?.get(key)?;
+        u32::try_from(fact.get("value").unwrap_or(fact).as_integer()?).ok()
+    };
+    let printed = (count(row, "experts")?, count(row, "topk")?);
+    let mut changed = false;
+    for (path, key, value) in [
+        ("model.experts", "routed", printed.0),
+        ("model.top_k", "top_k", printed.1),
+    ] {
+        if let Some(value) = value
+            && known(key).is_some_and(|known| known != value)
+        {
+            draft.count(path, value);
+            changed = true;
+        }
+    }
+    let ffn = row.get("ffn_hidden");
+    let named = words::before(ffn, "expert");
+    // A bare width is an expert's where the experts are not the preset's.
+    let width = named.or(if changed { words::leading(ffn) } else { None });
+    if let Some(width) = width
+        && known("width").is_some_and(|known| known != width)
+    {
+        draft.count("model.expert_ffn", width);
+        changed = true;
+    }
+    if changed {
+        draft.assume(format!("{preset} with the experts that the row prints"));
     }
     Ok(())
 }
@@ -427,9 +527,18 @@ fn likely_heads(hidden: u32, tensor: u32) -> u32 {
 }
 
 fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
+    // Full sharding stands in for both where a row prints neither.
+    let by_rule = draft
+        .known
+        .set
+        .get("parallelism.zero")
+        .and_then(Value::as_integer);
+    let stage = words::zero(row.get("zero")).map(i64::from).or(by_rule);
+    let sharded = stage == Some(3);
     let degree = |column: &str, draft: &mut Draft| -> Result<u32, Refusal> {
         let printed = count(row, column)?;
         match (column, printed) {
+            (_, None) if sharded => {}
             ("tp", None) => draft.open.tensor = vec![1, 2, 4, 8],
             ("pp", None) => draft.open.pipeline = vec![1, 2, 4, 8, 12, 16],
             _ => {}
@@ -444,7 +553,9 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     if grade == "D" && row.get("tp").is_empty() && row.get("pp").is_empty() {
         return Err("its layout is not published".into());
     }
-    let inner = u64::from(tensor) * u64::from(pipeline) * u64::from(context);
+    let inner = u64::from(tensor)
+        .saturating_mul(u64::from(pipeline))
+        .saturating_mul(u64::from(context));
     if !u64::from(gpus).is_multiple_of(inner) {
         return Err(format!(
             "tp {tensor} x pp {pipeline} x cp {context} = {inner} does not divide {gpus} accelerators"
@@ -456,22 +567,19 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     if draft.moe && expert > 1 {
         draft.count("parallelism.expert", expert);
     }
-    let expert_tensor = row
-        .noted("etp")
-        .or_else(|| row.noted("expert_tensor"))
-        .or_else(|| row.noted("expert_tp"))
-        .or_else(|| row.noted("ETP"));
-    if let Some(split) = expert_tensor.and_then(words::leading)
+    if let Some(split) = words::expert_tensor(row.get("notes"))
         && draft.moe
     {
         draft.count("parallelism.expert_tensor", split);
     }
-    match row.get("sp").to_lowercase().as_str() {
-        "yes" | "true" | "on" => draft.put("parallelism.sequence", tensor > 1),
-        "no" | "false" | "off" => draft.put("parallelism.sequence", false),
+    let sequence = row.get("sp").to_lowercase();
+    let sequence = sequence.split(|c: char| !c.is_ascii_alphanumeric()).next();
+    match sequence.unwrap_or("") {
+        "yes" | "true" | "on" | "1" => draft.put("parallelism.sequence", tensor > 1),
+        "no" | "false" | "off" | "0" => draft.put("parallelism.sequence", false),
         _ => {
             // Sequence parallelism came in 2022, and where it was used it is named.
-            let early = row.get("year").parse().is_ok_and(|year: u32| year <= 2022);
+            let early = words::year(row.get("year")).is_some_and(|year| year <= 2022);
             let named = ["recompute", "notes"]
                 .iter()
                 .any(|column| row.says(column, "sequence-parallel") || row.says(column, "SP +"));
@@ -500,6 +608,21 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
         Stated::Layers(layers) => {
             draft.put("parallelism.recompute", "full");
             draft.count("parallelism.recompute_layers", layers);
+        }
+        Stated::Every(each) => {
+            draft.put("parallelism.recompute", "full");
+            let layers = draft
+                .number("model.layers")
+                .or_else(|| words::leading(row.get("layers")));
+            let virtual_stages = draft.number("parallelism.virtual_stages").unwrap_or(1);
+            if let Some(layers) = layers {
+                let stages = u64::from(pipeline) * u64::from(virtual_stages);
+                let stage = (u64::from(layers) / stages.max(1)).max(1);
+                draft.count(
+                    "parallelism.recompute_layers",
+                    (stage as u32).div_ceil(each),
+                );
+            }
         }
         Stated::Core => draft.put("parallelism.recompute", "selective"),
         Stated::Parts(parts) => {
@@ -531,7 +654,8 @@ fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Ref
         draft.count("parallelism.virtual_stages", 1);
         return Ok(());
     }
-    if let Some(stages) = count(row, "vpp")? {
+    let without = ["none", "no", "n/a", "off"].contains(&row.get("vpp").to_lowercase().as_str());
+    if let Some(stages) = count(row, "vpp")?.or(without.then_some(1)) {
         draft.count("parallelism.virtual_stages", stages);
         return Ok(());
     }
@@ -582,7 +706,7 @@ fn precision(draft: &mut Draft, row: &Row) -> Result<(), Refusal> {
     let says = row.get("precision");
     let (recipe, left_open) = match words::precision(says) {
         Some(found) => found,
-        None if says.is_empty() => ("bf16", Some("BF16: precision not printed")),
+        None if words::missing(says) => ("bf16", Some("BF16: precision not printed")),
         None => return Err(format!("the precision \"{says}\" is not known")),
     };
     draft.put("precision.recipe", recipe);
@@ -600,7 +724,7 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
     let length = match length {
         Some(length) => length,
         None => {
-            let length = if row.get("year").parse().unwrap_or(2024) <= 2023 {
+            let length = if words::year(row.get("year")).unwrap_or(2024) <= 2023 {
                 2048
             } else {
                 4096
@@ -610,26 +734,32 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
         }
     };
     draft.count("training.sequence_length", length);
-    let get = |path: &str| draft.number(path).unwrap_or(1);
-    let inner =
-        get("parallelism.tensor") * get("parallelism.pipeline") * get("parallelism.context");
-    let pipeline = get("parallelism.pipeline");
-    let data = gpus / inner;
+    let get = |path: &str| u64::from(draft.number(path).unwrap_or(1));
+    let inner = get("parallelism.tensor")
+        .saturating_mul(get("parallelism.pipeline"))
+        .saturating_mul(get("parallelism.context"));
+    let pipeline = get("parallelism.pipeline") as u32;
+    let data = (u64::from(gpus) / inner.max(1)).max(1) as u32;
     let micro = count(row, "micro_batch")?;
     let whole = match count(row, "global_batch_seqs")? {
         Some(whole) => whole,
         None => {
             draft.open.batch = true;
             let micro = micro.unwrap_or(1);
-            let times = if pipeline > 1 {
-                MICRO_BATCHES_A_RANK * pipeline
+            // Full sharding is used without accumulation: each micro-batch gathers everything.
+            let times = if draft.number("parallelism.zero") == Some(3) && pipeline == 1 {
+                1
+            } else if pipeline > 1 {
+                MICRO_BATCHES_A_RANK.saturating_mul(pipeline)
             } else {
                 MICRO_BATCHES_A_RANK
             };
             draft.assume(format!(
                 "a batch of {times} micro-batches for each pipeline: not printed"
             ));
-            data * micro * times
+            let whole = u64::from(data) * u64::from(micro);
+            u32::try_from(whole.saturating_mul(u64::from(times)))
+                .map_err(|_| "its batch has more than 4 billion sequences".to_owned())?
         }
     };
     draft.count("training.global_batch", whole);
@@ -662,7 +792,11 @@ fn batch(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
 
 /// Facts of a recipe that notes print.
 fn noted(draft: &mut Draft, row: &Row) {
-    if let Some(dispatcher) = row.noted("dispatcher") {
+    let named = ["deepep", "hybridep", "hybrid-ep"]
+        .iter()
+        .any(|word| row.says("notes", word));
+    let dispatcher = row.noted("dispatcher").or(named.then_some("deepep"));
+    if let Some(dispatcher) = dispatcher.filter(|_| draft.moe) {
         let word = match dispatcher.to_lowercase() {
             d if d.contains("deepep") || d.contains("hybrid") => "deduplicated",
             d if d.contains("allgather") || d.contains("all-gather") => "all-gather",
@@ -699,13 +833,19 @@ fn noted(draft: &mut Draft, row: &Row) {
     }
     if let Some(schedule) = row.noted("schedule") {
         let schedule = schedule.to_lowercase();
-        if schedule.contains("zero-bubble") || schedule.contains("zb") {
+        let has = |word: &str| schedule.contains(word);
+        if has("dualpipe") {
+            let word = if has("dualpipe-v") || has("dualpipev") {
+                "dualpipe-v"
+            } else {
+                "dualpipe"
+            };
+            draft.put("parallelism.schedule", word);
+            draft.count("parallelism.virtual_stages", 1);
+        } else if (has("zero-bubble") || has("zb")) && !has("zbv") && !has("zb-v") {
             draft.put("parallelism.schedule", "zb-h1");
             draft.count("parallelism.virtual_stages", 1);
-        } else if schedule.contains("v-half")
-            || schedule.contains("v-min")
-            || schedule.contains("zbv")
-        {
+        } else if has("v-half") || has("v-min") || has("zbv") || has("zb-v") {
             draft.put("parallelism.schedule", "dualpipe-v");
             draft.count("parallelism.virtual_stages", 1);
             draft.assume("a V-shaped schedule, taken as DualPipeV");
@@ -728,7 +868,7 @@ fn family(draft: &Draft, row: &Row, accelerator: &str) -> String {
     };
     match draft.known.family.as_deref() {
         Some(name @ ("dgxc" | "Bridge")) => format!("{name} {kind}, {chip} {low}"),
-        Some(name @ ("llm-foundry" | "fms-fsdp")) => {
+        Some(name @ ("llm-foundry" | "fms-fsdp" | "torchtitan")) => {
             let chip = if accelerator == "a100-sxm-40" {
                 "A100-40".to_owned()
             } else {

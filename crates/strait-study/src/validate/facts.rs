@@ -5,6 +5,7 @@
 //! Never holds a fact of its own and never depends on a measured value.
 
 use super::rows::Row;
+use super::words;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -136,6 +137,12 @@ pub struct Rule {
 pub struct Named {
     /// Texts, whatever their case.
     pub says: Texts,
+    /// Texts that must all be there as well.
+    #[serde(default)]
+    pub all: Vec<String>,
+    /// Texts of which none may be there.
+    #[serde(default)]
+    pub not: Vec<String>,
     /// Id.
     pub id: String,
     /// What of the name it leaves open.
@@ -206,13 +213,7 @@ impl Facts {
 
     /// Everything that the rules say of a row.
     pub fn of(&self, row: &Row) -> Known {
-        let year: Option<u32> = row
-            .get("year")
-            .chars()
-            .take(4)
-            .collect::<String>()
-            .parse()
-            .ok();
+        let year = words::year(row.get("year"));
         let mut known = Known::default();
         for rule in &self.rule {
             let in_time = match year {
@@ -220,7 +221,8 @@ impl Facts {
                     rule.from.is_none_or(|from| year >= from)
                         && rule.until.is_none_or(|until| year <= until)
                 }
-                None => rule.from.is_none(),
+                // Undated rows get the newest generation.
+                None => rule.until.is_none(),
             };
             if !in_time || !rule.when.holds(row) {
                 continue;
@@ -240,21 +242,31 @@ impl Facts {
     }
 }
 
-/// The first entry whose texts are in `text`.
+/// The first entry whose texts are in `text`, however it writes gaps: "Llama 3.1 70B", "llama3.1-70b".
 pub fn named<'a>(list: &'a [Named], text: &str) -> Option<&'a Named> {
-    let text = text.to_lowercase();
-    list.iter()
-        .find(|named| named.says.any(|says| text.contains(&says.to_lowercase())))
+    let bare = |text: &str| text.to_lowercase().replace([' ', '-', '_'], "");
+    let text = bare(text);
+    let has = |word: &str| text.contains(&bare(word));
+    list.iter().find(|named| {
+        named.says.any(has)
+            && named.all.iter().all(|word| has(word))
+            && !named.not.iter().any(|word| has(word))
+    })
 }
 
 impl Network {
     /// It is what the row says of this accelerator.
     pub fn holds(&self, says: &str, accelerator: &str) -> bool {
-        let says = says.to_lowercase();
+        let plain = |text: &str| {
+            text.to_lowercase()
+                .replace(['×', '*'], "x")
+                .replace(" x ", "x")
+        };
+        let says = plain(says);
         accelerator.starts_with(&self.on)
             && self.says.any(|text| match text {
                 "" => says.is_empty(),
-                _ => says.contains(&text.to_lowercase()),
+                _ => says.contains(&plain(text)),
             })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::facts::Convention;
 use super::rows::Row;
-use super::words;
+use super::words::{self, Stated};
 use strait_training::case::{Case, Method, Precision};
 use strait_units::Time;
 
@@ -26,8 +26,12 @@ pub enum Metric {
     ModelTflops,
     /// TFLOPS of one accelerator, recomputation counted.
     HardwareTflops,
+    /// Sequences a second of one accelerator.
+    SamplesPerGpu,
     /// Share of the peak, in per cent.
     Mfu,
+    /// The same, recomputation counted.
+    Hfu,
     /// GiB of activations of a rank.
     ActivationMemory,
 }
@@ -39,15 +43,21 @@ impl Metric {
     ///
     /// Why a step does not answer it.
     pub fn of(word: &str) -> Result<Metric, String> {
+        let lower = word.to_lowercase();
+        let word = lower.as_str();
         Ok(match word {
-            "iteration_time_s" | "step_time_s" => Metric::StepTime,
+            "iteration_time_s" | "step_time_s" | "step_time" | "iteration_time" => Metric::StepTime,
             "iteration_time_ms" | "step_time_ms" => Metric::StepMillis,
-            "tokens_per_s_per_gpu" => Metric::TokensPerGpu,
+            "tokens_per_s_per_gpu" | "tokens_per_s_per_chip" | "tgs" => Metric::TokensPerGpu,
             "tokens_per_s_total" | "tokens_per_s" => Metric::TokensTotal,
-            "samples_per_s" | "samples_per_s_total" => Metric::SamplesTotal,
-            "model_tflops_per_gpu" | "tflops_per_gpu" => Metric::ModelTflops,
-            "hardware_tflops_per_gpu" => Metric::HardwareTflops,
+            "samples_per_s" | "samples_per_s_total" | "sequences_per_s" | "seqs_per_s" => {
+                Metric::SamplesTotal
+            }
+            "samples_per_s_per_gpu" | "sequences_per_s_per_gpu" => Metric::SamplesPerGpu,
+            "model_tflops_per_gpu" | "tflops_per_gpu" | "tflops" => Metric::ModelTflops,
+            "hardware_tflops_per_gpu" | "hfu_tflops_per_gpu" => Metric::HardwareTflops,
             "mfu" | "mfu_pct" => Metric::Mfu,
+            "hfu" | "hfu_pct" => Metric::Hfu,
             "activation_memory_gib" => Metric::ActivationMemory,
             "gpu_hours_total" | "gpu_hours" => {
                 return Err(
@@ -103,7 +113,7 @@ impl Scale {
             tokens,
             sequences,
             gpus: f64::from(case.cluster.nodes) * f64::from(case.cluster.node.accelerators),
-            flops: tokens * flops_per_token(case, convention, metric == Metric::HardwareTflops),
+            flops: tokens * flops_per_token(case, stated(row, metric, convention)),
             peak: peak.get(),
         }
     }
@@ -117,8 +127,9 @@ impl Scale {
             Metric::TokensPerGpu => self.tokens / seconds / self.gpus,
             Metric::TokensTotal => self.tokens / seconds,
             Metric::SamplesTotal => self.sequences / seconds,
+            Metric::SamplesPerGpu => self.sequences / seconds / self.gpus,
             Metric::ModelTflops | Metric::HardwareTflops => self.flops / seconds / self.gpus / 1e12,
-            Metric::Mfu => 100.0 * self.flops / seconds / self.gpus / self.peak,
+            Metric::Mfu | Metric::Hfu => 100.0 * self.flops / seconds / self.gpus / self.peak,
             Metric::ActivationMemory => f64::NAN,
         }
     }
@@ -134,8 +145,39 @@ impl Scale {
     }
 }
 
+/// How a row counts, where its own words differ from its publication's habit.
+fn stated(row: &Row, metric: Metric, convention: Convention) -> Convention {
+    if matches!(metric, Metric::HardwareTflops | Metric::Hfu) {
+        return Convention::Hardware;
+    }
+    // Nothing is recomputed, or the metric is a model's: three passes.
+    let plain = words::recompute(row.get("recompute")) == Stated::None
+        || row.says("metric", "model_tflops")
+        || metric == Metric::Mfu;
+    let convention = match convention {
+        Convention::Hardware if plain => Convention::Full,
+        other => other,
+    };
+    if !matches!(convention, Convention::Full | Convention::Causal) {
+        return convention;
+    }
+    let notes = row.get("notes").to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| notes.contains(word));
+    if says(&["non-causal", "noncausal"]) {
+        Convention::Full
+    } else if says(&[
+        "formula: causal",
+        "convention: causal",
+        "causal attention counted",
+    ]) {
+        Convention::Causal
+    } else {
+        convention
+    }
+}
+
 /// FLOPs of a trained token as a publication counts them.
-fn flops_per_token(case: &Case, convention: Convention, hardware: bool) -> f64 {
+fn flops_per_token(case: &Case, convention: Convention) -> f64 {
     let model = &case.model;
     let length = case.training.seen(case.training.phases[0].sequence_length);
     let mtp = model.mtp > 0;
@@ -152,7 +194,6 @@ fn flops_per_token(case: &Case, convention: Convention, hardware: bool) -> f64 {
     };
     let (causal, full, recomputed) = (causal * passes, full * passes, recomputed * passes);
     match convention {
-        _ if hardware => recomputed,
         Convention::Hardware => recomputed,
         Convention::Causal => causal,
         Convention::Full => full,
@@ -169,9 +210,67 @@ fn flops_per_token(case: &Case, convention: Convention, hardware: bool) -> f64 {
 /// # Errors
 ///
 /// Why it is none.
-pub fn value(row: &Row) -> Result<f64, String> {
-    words::figure(row.get("value"))
-        .ok_or_else(|| format!("its value \"{}\" is no number above 0", row.get("value")))
+pub fn value(row: &Row, metric: Metric) -> Result<f64, String> {
+    let printed = row.get("value");
+    let short: String = printed.chars().take(60).collect();
+    let value = words::figure(printed)
+        .ok_or_else(|| format!("its value \"{short}\" is no number above 0"))?;
+    let value = value * unit(row, metric)?;
+    let share = matches!(metric, Metric::Mfu | Metric::Hfu);
+    if share && !(1.0..=100.0).contains(&value) {
+        return Err(format!(
+            "its value {short} is no share of a peak in per cent (a fraction needs the unit \"fraction\")"
+        ));
+    }
+    if !(1e-9..=1e15).contains(&value) {
+        return Err(format!(
+            "its value {short} is outside of all that was ever measured"
+        ));
+    }
+    Ok(value)
+}
+
+/// What a row's unit multiplies its value by.
+fn unit(row: &Row, metric: Metric) -> Result<f64, String> {
+    let unit = row.get("unit").to_lowercase();
+    let thousands = |name: &str| -> f64 {
+        let k = [
+            format!("k{name}"),
+            format!("k {name}"),
+            format!("thousand {name}"),
+        ];
+        let m = [
+            format!("m{name}"),
+            format!("m {name}"),
+            format!("million {name}"),
+        ];
+        if k.iter().any(|word| unit.starts_with(word)) {
+            1e3
+        } else if m.iter().any(|word| unit.starts_with(word)) {
+            1e6
+        } else {
+            1.0
+        }
+    };
+    if !metric.is_time()
+        && ["/day", "/hour", "/min", "/h"]
+            .iter()
+            .any(|per| unit.contains(per))
+    {
+        return Err(format!(
+            "its unit \"{}\" is not a second's",
+            row.get("unit").chars().take(60).collect::<String>()
+        ));
+    }
+    Ok(match metric {
+        Metric::StepTime if ["ms", "msec", "milliseconds"].contains(&unit.as_str()) => 1e-3,
+        Metric::StepMillis if ["s", "sec", "seconds"].contains(&unit.as_str()) => 1e3,
+        Metric::TokensPerGpu | Metric::TokensTotal => thousands("tok"),
+        Metric::SamplesTotal | Metric::SamplesPerGpu => thousands("s"),
+        Metric::ModelTflops | Metric::HardwareTflops if unit.starts_with("pflop") => 1e3,
+        Metric::Mfu | Metric::Hfu if unit == "fraction" => 100.0,
+        _ => 1.0,
+    })
 }
 
 /// FLOPs that a step executes on one accelerator beside its own choice of precision: the whole

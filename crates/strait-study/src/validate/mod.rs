@@ -139,7 +139,7 @@ fn predicted(
 ) -> Result<Vec<Predicted>, String> {
     let drafted = draft::draft(row, facts, catalog)?;
     let metric = Metric::of(row.get("metric"))?;
-    let measured = measure::value(row)?;
+    let measured = measure::value(row, metric)?;
     let convention = drafted.known.convention.unwrap_or(Convention::Full);
     let control = Control {
         cancel,
