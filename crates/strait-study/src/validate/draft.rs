@@ -5,7 +5,9 @@
 //! Never looks at the measured value, except at the ratio of two printed figures that says
 //! whether multi-token prediction was counted.
 
-use super::facts::{Facts, Known, MissingRecompute, named};
+use super::architecture::model;
+use super::facts::{Facts, Known, MissingRecompute};
+use super::machine::cluster;
 use super::rows::Row;
 use super::words::{self, Stated};
 use crate::catalog::Catalog;
@@ -19,6 +21,8 @@ pub struct Draft {
     pub family: String,
     /// Mixture of experts.
     pub moe: bool,
+    /// Layers, printed or of the model that is named.
+    pub(super) layers: Option<u32>,
     /// What the rules know.
     pub known: Known,
     /// Scenario settings by path.
@@ -52,7 +56,8 @@ const MICRO_BATCHES: [u32; 5] = [1, 2, 4, 8, 16];
 /// Micro-batches for each pipeline rank where no batch is printed.
 const MICRO_BATCHES_A_RANK: u32 = 8;
 
-type Refusal = String;
+/// Why a row cannot be expressed.
+pub(super) type Refusal = String;
 
 /// Builds the settings of a row.
 ///
@@ -70,6 +75,7 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
     let mut draft = Draft {
         family: String::new(),
         moe: false,
+        layers: None,
         set: known.set.clone(),
         assumed: known.assumed.clone(),
         open: Open::default(),
@@ -106,15 +112,15 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
 }
 
 impl Draft {
-    fn put(&mut self, path: &str, value: impl Into<Value>) {
+    pub(super) fn put(&mut self, path: &str, value: impl Into<Value>) {
         self.set.insert(path.to_owned(), value.into());
     }
 
-    fn count(&mut self, path: &str, value: u32) {
+    pub(super) fn count(&mut self, path: &str, value: u32) {
         self.put(path, i64::from(value));
     }
 
-    fn assume(&mut self, words: impl Into<String>) {
+    pub(super) fn assume(&mut self, words: impl Into<String>) {
         let words = words.into();
         if !self.assumed.contains(&words) {
             self.assumed.push(words);
@@ -158,7 +164,8 @@ impl Draft {
     }
 }
 
-fn count(row: &Row, column: &str) -> Result<Option<u32>, Refusal> {
+/// A column as a count, `None` where it says nothing.
+pub(super) fn count(row: &Row, column: &str) -> Result<Option<u32>, Refusal> {
     // "8K" tokens are 8,192; "128K" of anything else are 128,000.
     let thousand = if column == "seq_len" { 1024 } else { 1000 };
     if column == "global_batch_seqs" && row.says(column, "token") {
@@ -203,327 +210,6 @@ fn balance(draft: &mut Draft, row: &Row) {
         draft.put("routing.balance", "forced");
         draft.assume("router forced to balance, as NVIDIA's benchmarks do");
     }
-}
-
-/// Accelerator, server, network. Returns the accelerator's id.
-fn cluster(
-    draft: &mut Draft,
-    row: &Row,
-    facts: &Facts,
-    catalog: &Catalog,
-    gpus: u32,
-) -> Result<String, Refusal> {
-    let says = row.get("gpu");
-    let named = named(&facts.accelerator, says);
-    let id = match named {
-        Some(named) => named.id.clone(),
-        None => says.to_lowercase().replace([' ', '_'], "-"),
-    };
-    if catalog.accelerator(&id).is_err() {
-        return Err(format!(
-            "the catalogue has no accelerator \"{says}\" with the figures that a step needs"
-        ));
-    }
-    draft.put("cluster.accelerator", id.as_str());
-    let network = row.get("interconnect");
-    let fact = facts.network.iter().find(|n| n.holds(network, &id));
-    let usual = match catalog.default_cluster(&id) {
-        Ok((node, fabric)) => (Some(node), Some(fabric)),
-        Err(_) => (None, None),
-    };
-    let stated = |key: &str| -> Option<String> {
-        let value = draft.known.set.get(key)?.as_str()?;
-        Some(value.to_owned())
-    };
-    let (stated_node, stated_fabric) = (stated("cluster.node"), stated("cluster.fabric"));
-    let node_id = stated_node
-        .or(fact.and_then(|n| n.node.clone()))
-        .or(usual.0)
-        .ok_or_else(|| format!("no server of {id} is known"))?;
-    let node = catalog
-        .node(&node_id)
-        .map_err(|e| format!("server {node_id}: {e}"))?;
-    let whole = node.accelerators;
-    draft.put("cluster.node", node_id.as_str());
-    let tensor = count(row, "tp")?.unwrap_or(1);
-    let used = used_of(gpus, whole, tensor);
-    if used != whole {
-        draft.count("cluster.per_node", used);
-        if used < whole && gpus > used && whole <= 8 {
-            draft.assume(format!(
-                "{used} of {whole} accelerators of each server used: {gpus} are not whole servers"
-            ));
-        }
-    }
-    draft.count("cluster.gpus", gpus);
-    let fabric = stated_fabric.or(fact.and_then(|n| n.fabric.clone()));
-    if let Some(fabric) = fabric.or(usual.1) {
-        draft.put("cluster.fabric", fabric);
-    }
-    // A printed rate that the named server does not already stand for.
-    if let Some((rate, of)) = words::network_rate(network) {
-        let each = rate / f64::from(of.unwrap_or(whole.min(8)));
-        let known = node.nic_bandwidth.get() * 8.0 / 1e9;
-        if (each / known - 1.0).abs() > 0.01 {
-            draft.put("cluster.nic_bandwidth", format!("{each} Gb/s"));
-        }
-    } else if gpus > used && network.is_empty() {
-        draft.assume(format!("network of {node_id}: not printed"));
-    }
-    Ok(id)
-}
-
-/// Accelerators used of each server: all, or of a job smaller than a server its own, or of a large
-/// domain (an NVL72 rack) the most that divides the job into whole trays of four.
-/// Groups of `tensor` ranks stay inside a server where any number of them does.
-fn used_of(gpus: u32, whole: u32, tensor: u32) -> u32 {
-    if gpus <= whole {
-        return gpus;
-    }
-    // A rack of 72 is the exception below.
-    if gpus.is_multiple_of(whole) && (whole <= 8 || whole.is_power_of_two()) {
-        return whole;
-    }
-    if whole > 8 {
-        // Groups of 8 and 16 ranks do not fit into 72: jobs use 64 of a rack where they can.
-        let best = [256, 128, 64, 72, 56, 48, 36, 32, 16, 8, 4, 2, 1];
-        return best
-            .into_iter()
-            .find(|&n| n <= whole && gpus.is_multiple_of(n))
-            .unwrap_or(1);
-    }
-    let fits = |n: &u32| gpus.is_multiple_of(*n);
-    let together = |n: &u32| fits(n) && n.is_multiple_of(tensor.max(1));
-    let counts = || (1..=whole).rev();
-    counts().find(together).or(counts().find(fits)).unwrap_or(1)
-}
-
-/// The model: a known one with what the row changes, or its dimensions.
-fn model(draft: &mut Draft, row: &Row, facts: &Facts, catalog: &Catalog) -> Result<(), Refusal> {
-    let name = row.get("model");
-    let preset = named(&facts.model, name).filter(|m| catalog.contains("models", &m.id));
-    let experts = count(row, "experts")?;
-    let ffn = row.get("ffn_hidden");
-    let mut fields: Vec<(&str, Option<u32>)> = vec![
-        ("layers", count(row, "layers")?),
-        ("hidden", count(row, "hidden")?),
-        ("heads", count(row, "heads")?),
-        ("vocabulary", count(row, "vocab")?),
-    ];
-    let latent = row.get("kv_heads").to_uppercase().contains("MLA");
-    // Latent attention has no key heads of its own, whatever a table prints.
-    let known_latent = preset
-        .and_then(|m| catalog.text("models", &m.id).ok())
-        .is_some_and(|text| text.contains("[attention.latent]"));
-    if !latent && !known_latent {
-        fields.push(("kv_heads", count(row, "kv_heads")?));
-    }
-    if let Some(preset) = preset {
-        if let Some(words) = &preset.assume {
-            draft.assume(words.clone());
-        }
-        draft.put("model.preset", preset.id.as_str());
-        draft.moe = catalog
-            .text("models", &preset.id)
-            .is_ok_and(|text| text.contains("[experts]"));
-        draft.set.extend(preset.set.clone());
-        for (field, value) in fields {
-            if let Some(value) = value {
-                draft.count(&format!("model.{field}"), value);
-            }
-        }
-        if draft.moe {
-            changed_experts(draft, row, &preset.id, catalog)?;
-        } else if let Some(ffn) = words::leading(ffn) {
-            draft.count("model.ffn", ffn);
-        }
-        if let Some(layers) = draft.number("model.layers")
-            && layers <= 4
-            && row.says("model", "DeepSeek-V3")
-        {
-            draft.count("model.first_dense", 1);
-            draft.assume("one leading dense layer in a slice of four: the memory in its notes leaves room for no more experts");
-        }
-        prediction(draft, row);
-        return Ok(());
-    }
-    let (Some(layers), Some(hidden)) = (fields[0].1, fields[1].1) else {
-        return Err(format!(
-            "\"{name}\" is no model of the catalogue, and its dimensions are not printed"
-        ));
-    };
-    if latent {
-        return Err(format!(
-            "\"{name}\" has latent attention, whose ranks are not printed, and is no model of the catalogue"
-        ));
-    }
-    draft.put("model.name", name);
-    draft.count("model.layers", layers);
-    draft.count("model.hidden", hidden);
-    let tensor = count(row, "tp")?.unwrap_or(1);
-    let heads = match fields[2].1 {
-        Some(heads) => heads,
-        None => {
-            let heads = likely_heads(hidden, tensor);
-            draft.assume(format!(
-                "{heads} attention heads: not printed, the number that gives a width next to 128"
-            ));
-            heads
-        }
-    };
-    draft.count("model.heads", heads);
-    draft.count(
-        "model.kv_heads",
-        fields.get(4).and_then(|f| f.1).unwrap_or(heads),
-    );
-    if !hidden.is_multiple_of(heads) {
-        draft.count("model.head_dim", 128);
-        draft.assume("heads of width 128: not printed, and they do not divide the hidden width");
-    }
-    let year = words::year(row.get("year")).unwrap_or(2024);
-    let dense = words::before(ffn, "dense").or_else(|| words::leading(ffn));
-    let inner = match dense {
-        Some(inner) => inner,
-        None => {
-            draft.assume("inner width of four times the hidden width: not printed");
-            hidden.saturating_mul(4)
-        }
-    };
-    draft.count("model.ffn", inner);
-    let wide = u64::from(inner) == 4 * u64::from(hidden);
-    let classic = [
-        "gpt", "bloom", "mpt", "pythia", "megatron", "mt-nlg", "opt-",
-    ]
-    .iter()
-    .any(|word| row.says("model", word) && !row.says("model", "gpt-oss"))
-        || (year <= 2022 && wide);
-    let squared = row.says("model", "nemotron");
-    if classic || squared {
-        draft.put("model.activation", "plain");
-    }
-    if classic {
-        draft.put("model.norm", "layer");
-        let foundry = row.says("model", "mpt");
-        draft.put("model.biases", !foundry);
-        draft.put("model.tied", true);
-        let length = count(row, "seq_len")?.unwrap_or(2048);
-        if !row.says("model", "bloom") && !foundry {
-            draft.count("model.learned_positions", length);
-        }
-    } else if dense.is_some() && wide && experts.is_none() {
-        draft.put("model.activation", "plain");
-        draft.assume("one input projection: the inner width is four times the hidden width");
-    }
-    match fields[3].1 {
-        Some(vocabulary) => draft.count("model.vocabulary", vocabulary),
-        None => {
-            let vocabulary = if classic { 51_200 } else { 128_256 };
-            draft.count("model.vocabulary", vocabulary);
-            draft.assume(format!("vocabulary of {vocabulary}: not printed"));
-        }
-    }
-    if let Some(experts) = experts.filter(|&n| n > 1) {
-        draft.moe = true;
-        draft.count("model.experts", experts);
-        let top_k = count(row, "topk")?.ok_or("the number of experts of a token is not printed")?;
-        draft.count("model.top_k", top_k);
-        let width = words::before(ffn, "expert").or_else(|| words::leading(ffn));
-        let width = width.unwrap_or(inner);
-        draft.count("model.expert_ffn", width);
-        let counted = ["experts", "topk", "notes"]
-            .iter()
-            .find_map(|column| words::shared_experts(row.get(column)));
-        let shared = words::before(ffn, "shared").or(counted.and_then(|n| n.checked_mul(width)));
-        match shared {
-            Some(shared) => {
-                draft.count("model.shared_ffn", shared);
-                draft.assume("every layer a mixture of experts: not printed");
-            }
-            None => {
-                draft.assume("every layer a mixture of experts without shared ones: not printed")
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Experts that a row prints where they are not those of the model that it names: "Mixtral-8x22B-G8T8"
-/// has 64 small ones.
-fn changed_experts(
-    draft: &mut Draft,
-    row: &Row,
-    preset: &str,
-    catalog: &Catalog,
-) -> Result<(), Refusal> {
-    let text = catalog.text("models", preset).map_err(|e| e.to_string())?;
-    let table: toml::Table = text.parse().map_err(|e| format!("{preset}: {e}"))?;
-    let known = |key: &str| -> Option<u32> {
-        let fact = table.get("experts")?.get(key)?;
-        u32::try_from(fact.get("value").unwrap_or(fact).as_integer()?).ok()
-    };
-    let printed = (count(row, "experts")?, count(row, "topk")?);
-    let mut changed = false;
-    for (path, key, value) in [
-        ("model.experts", "routed", printed.0),
-        ("model.top_k", "top_k", printed.1),
-    ] {
-        if let Some(value) = value
-            && known(key).is_some_and(|known| known != value)
-        {
-            draft.count(path, value);
-            changed = true;
-        }
-    }
-    let ffn = row.get("ffn_hidden");
-    let named = words::before(ffn, "expert");
-    // A bare width is an expert's where the experts are not the preset's.
-    let width = named.or(if changed { words::leading(ffn) } else { None });
-    if let Some(width) = width
-        && known("width").is_some_and(|known| known != width)
-    {
-        draft.count("model.expert_ffn", width);
-        changed = true;
-    }
-    if changed {
-        draft.assume(format!("{preset} with the experts that the row prints"));
-    }
-    Ok(())
-}
-
-/// Whether a DeepSeek-V3 run had its multi-token-prediction module: 260 GFLOPs of a token are
-/// printed with it, 250 without, and a pipeline layout names it.
-fn prediction(draft: &mut Draft, row: &Row) {
-    let preset = draft.set.get("model.preset").and_then(Value::as_str);
-    if preset != Some("deepseek-v3") {
-        return;
-    }
-    let rate = words::figure(row.noted("model_tflops_per_gpu").unwrap_or(""));
-    let gpus = words::figure(row.get("gpus")).unwrap_or(1.0);
-    let tokens = match row.get("metric") {
-        "tokens_per_s_per_gpu" => words::figure(row.get("value")),
-        _ => words::figure(row.noted("tokens_per_s_total").unwrap_or("")).map(|t| t / gpus),
-    };
-    let without = row.says("notes", "w/o mtp");
-    let named = row.noted("pp_layout").map(|layout| layout.contains('m'));
-    let modules = match (named, rate.zip(tokens)) {
-        _ if without => 0,
-        (Some(named), _) => u32::from(named),
-        (None, Some((rate, tokens))) => u32::from(rate * 1e12 / tokens > 255e9),
-        (None, None) => {
-            draft.assume("no multi-token prediction: neither printed nor counted");
-            0
-        }
-    };
-    draft.count("model.mtp", modules);
-}
-
-/// Heads of a width near 128 that tensor ranks can share.
-fn likely_heads(hidden: u32, tensor: u32) -> u32 {
-    let fits = |heads: &u32| hidden.is_multiple_of(*heads) && heads.is_multiple_of(tensor.max(1));
-    (1..=hidden / 32)
-        .filter(fits)
-        .min_by_key(|heads| ((hidden / heads).abs_diff(128), *heads))
-        .unwrap_or(1)
 }
 
 fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
@@ -611,9 +297,7 @@ fn layout(draft: &mut Draft, row: &Row, gpus: u32) -> Result<(), Refusal> {
         }
         Stated::Every(each) => {
             draft.put("parallelism.recompute", "full");
-            let layers = draft
-                .number("model.layers")
-                .or_else(|| words::leading(row.get("layers")));
+            let layers = draft.layers;
             let virtual_stages = draft.number("parallelism.virtual_stages").unwrap_or(1);
             if let Some(layers) = layers {
                 let stages = u64::from(pipeline) * u64::from(virtual_stages);
@@ -660,9 +344,7 @@ fn virtual_stages(draft: &mut Draft, row: &Row, pipeline: u32) -> Result<(), Ref
         return Ok(());
     }
     // Not printed. The rule of NeMo's and Megatron-Core's recipes from 2023 on: a layer a stage.
-    let layers = draft
-        .number("model.layers")
-        .or_else(|| words::leading(row.get("layers")));
+    let layers = draft.layers;
     let interleaves = draft.known.profile.as_deref().is_some_and(|profile| {
         profile.starts_with("nemo")
             || profile.starts_with("megatron-2021")
@@ -882,6 +564,212 @@ fn family(draft: &Draft, row: &Row, accelerator: &str) -> String {
             let source = row.get("source");
             let source = if source.is_empty() { "other" } else { source };
             format!("{source}, {chip}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings of a row that differs from a plain one in some columns.
+    fn drafted(fields: &[(&str, &str)]) -> Result<Draft, Refusal> {
+        let plain = [
+            ("id", "t-1"),
+            ("source", "a blog"),
+            ("year", "2025"),
+            ("model", "Llama3-8B"),
+            ("seq_len", "8192"),
+            ("global_batch_seqs", "128"),
+            ("micro_batch", "1"),
+            ("gpus", "16"),
+            ("gpu", "H100-SXM5-80GB"),
+            ("tp", "1"),
+            ("pp", "1"),
+            ("precision", "BF16"),
+            ("metric", "iteration_time_s"),
+            ("value", "1"),
+        ];
+        let row = Row::of(2, plain.map(|(column, text)| (column, text.to_owned())));
+        let row = fields
+            .iter()
+            .fold(row, |row, (column, text)| row.with(column, text));
+        draft(&row, Facts::shipped(), &Catalog::embedded())
+    }
+
+    fn word(draft: &Draft, path: &str) -> String {
+        let value = draft.set.get(path);
+        value.map_or(String::new(), |v| v.to_string().replace('"', ""))
+    }
+
+    #[test]
+    fn words_of_other_tables_are_read() {
+        // Column, text, setting, what it becomes.
+        for (column, text, path, expected) in [
+            (
+                "gpu",
+                "A100-PCIE-40GB",
+                "cluster.accelerator",
+                "a100-pcie-40",
+            ),
+            (
+                "gpu",
+                "A100 SXM4 40GB",
+                "cluster.accelerator",
+                "a100-sxm-40",
+            ),
+            (
+                "gpu",
+                "A100-SXM4-80GB HBM2e",
+                "cluster.accelerator",
+                "a100-sxm-80",
+            ),
+            (
+                "gpu",
+                "H100-96GB HBM2e (500 W)",
+                "cluster.accelerator",
+                "h100-sxm-96",
+            ),
+            ("gpu", "H200 NVLink", "cluster.accelerator", "h200-sxm"),
+            ("gpus", "2 nodes x 8", "cluster.gpus", "16"),
+            (
+                "interconnect",
+                "NVLink 900 GB/s + 4×200 Gb/s",
+                "cluster.nic_bandwidth",
+                "100 Gb/s",
+            ),
+            ("model", "Llama 3.1 8B", "model.preset", "llama3-8b"),
+            ("model", "Llama3-8B LoRA", "training.method", "lora"),
+            ("notes", "an exploration of lorax", "training.method", ""),
+            ("seq_len", "8K", "training.sequence_length", "8192"),
+            ("zero", "HSDP", "parallelism.zero", "3"),
+            ("zero", "unknown", "parallelism.zero", ""),
+            (
+                "recompute",
+                "selective (every other layer)",
+                "parallelism.recompute_layers",
+                "16",
+            ),
+            ("precision", "BF16 (no FP8)", "precision.recipe", "bf16"),
+            ("year", "", "software.profile", "megatron-2026"),
+            ("year", "2025-05", "software.profile", "megatron-2025"),
+            (
+                "source",
+                "optimized kernels, a report",
+                "software.profile",
+                "megatron-2025",
+            ),
+        ] {
+            let drafted = drafted(&[(column, text)]).expect(text);
+            assert_eq!(word(&drafted, path), expected, "{column}: {text}");
+        }
+        let four = drafted(&[
+            ("gpu", "H200-SXM"),
+            ("interconnect", "4x400Gb/s, 4-GPU node"),
+        ]);
+        assert_eq!(word(&four.expect("a draft"), "cluster.node"), "hgx-h200-4");
+    }
+
+    #[test]
+    fn printed_experts_outrank_the_name() {
+        let fine = drafted(&[
+            ("model", "Mixtral-8x22B-G8T8"),
+            ("experts", "64"),
+            ("topk", "8"),
+            ("ffn_hidden", "2048"),
+            ("ep", "8"),
+            ("notes", "router not forced; ETP=1"),
+        ])
+        .expect("a draft");
+        for (path, expected) in [
+            ("model.experts", "64"),
+            ("model.top_k", "8"),
+            ("model.expert_ffn", "2048"),
+            ("routing.balance", "measured"),
+            ("parallelism.expert_tensor", "1"),
+        ] {
+            assert_eq!(word(&fine, path), expected, "{path}");
+        }
+        // What the catalogue says anyway changes nothing.
+        let plain = drafted(&[("model", "Mixtral-8x22B"), ("experts", "8"), ("topk", "2")]);
+        assert_eq!(word(&plain.expect("a draft"), "model.experts"), "");
+    }
+
+    #[test]
+    fn a_source_makes_no_model_old() {
+        let own = [
+            ("model", "Custom 13B"),
+            ("source", "Megatron-Core notes"),
+            ("layers", "40"),
+            ("hidden", "5120"),
+            ("heads", "40"),
+            ("ffn_hidden", "13824"),
+        ];
+        let modern = drafted(&own).expect("a draft");
+        assert_eq!(word(&modern, "model.norm"), "");
+        let older: Vec<_> = own[1..]
+            .iter()
+            .copied()
+            .chain([("model", "GPT 13B")])
+            .collect();
+        assert_eq!(
+            word(&drafted(&older).expect("a draft"), "model.norm"),
+            "layer"
+        );
+    }
+
+    #[test]
+    fn full_sharding_stands_in_for_a_blank_layout() {
+        let blank = [("tp", ""), ("pp", "")];
+        let sharded = drafted(&[blank[0], blank[1], ("zero", "FSDP")]).expect("a draft");
+        assert!(sharded.open.tensor.is_empty() && sharded.open.pipeline.is_empty());
+        let open = drafted(&blank).expect("a draft");
+        assert!(!open.open.tensor.is_empty());
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused() {
+        for (column, text) in [
+            ("gpus", "4294967295x9"),
+            ("micro_batch", "1000000000"),
+            ("tp", "999999999"),
+            ("global_batch_seqs", "4M tokens"),
+            ("hidden", "4294967295 x"),
+        ] {
+            let set = [
+                (column, text),
+                ("model", "Custom"),
+                ("layers", "4"),
+                ("hidden", "64"),
+            ];
+            let set = if column == "hidden" {
+                &set[..3]
+            } else {
+                &set[..]
+            };
+            let why = drafted(set).err().unwrap_or_default();
+            assert!(why.len() > 10, "{column}: {text}");
+        }
+    }
+
+    #[test]
+    fn tensor_groups_stay_in_a_server() {
+        use super::super::machine::used_of;
+        for (gpus, whole, tensor, used) in [
+            (16, 8, 1, 8),
+            (20, 8, 4, 4),
+            (100, 8, 4, 4),
+            (12, 4, 1, 4),
+            (20, 8, 1, 5),
+            (512, 256, 1, 256),
+            (128, 72, 1, 64),
+            (6, 8, 1, 6),
+        ] {
+            assert_eq!(
+                used_of(gpus, whole, tensor),
+                used,
+                "{gpus} {whole} {tensor}"
+            );
         }
     }
 }

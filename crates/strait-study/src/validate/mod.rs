@@ -18,9 +18,11 @@
 //! | [`text`], [`page`] | the report for a terminal, and as a page of the book |
 //! | [`gate`] | what has become worse |
 
+mod architecture;
 pub mod draft;
 pub mod facts;
 pub mod gate;
+mod machine;
 pub mod measure;
 pub mod page;
 pub mod predict;
