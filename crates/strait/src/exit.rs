@@ -35,7 +35,7 @@ impl From<ExitStatus> for ExitCode {
 /// The same list for `--help`.
 pub const HELP: &str = "\
 Exit status: 0 done, 1 unexpected, 2 usage, 3 bad input, 4 a check that was asked for failed
-([[expect]]), 75 temporary (storage, resources), 130 interrupted.";
+([[expect]], validate --gate), 75 temporary (storage, resources), 130 interrupted.";
 
 /// Why a command has no result.
 #[derive(Debug)]
