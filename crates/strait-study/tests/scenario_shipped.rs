@@ -27,9 +27,10 @@ fn every_shipped_file_loads() {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            // Published rows and facts about them are no scenarios: `validate` makes scenarios of them.
+            if path.is_dir() && !path.ends_with("published") {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "toml") {
+            } else if path.is_file() && path.extension().is_some_and(|e| e == "toml") {
                 seen += 1;
                 let text = std::fs::read_to_string(&path).unwrap();
                 assert!(
