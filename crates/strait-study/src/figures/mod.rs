@@ -132,6 +132,7 @@ mod tests {
             gpus: 8,
             measured_s,
             predicted_s,
+            beside: false,
             ideal_s: measured_s * (0.2 + 0.1 * (id.len() % 5) as f64),
         }))
     }
