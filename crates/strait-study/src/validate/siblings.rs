@@ -66,12 +66,15 @@ fn gpus(row: &Row) -> u32 {
     words::leading(row.get("gpus")).unwrap_or(0)
 }
 
-/// Rows with a layout by job and accelerators, each with its place: of equals the first one lends.
-struct Lenders<'a>(BTreeMap<Job, BTreeMap<u32, Vec<(usize, &'a Row)>>>);
+/// Rows of one job by accelerators, each with its place: of equals the first one lends.
+type Sizes<'a> = BTreeMap<u32, Vec<(usize, &'a Row)>>;
+
+/// Rows with a layout.
+struct Lenders<'a>(BTreeMap<Job, Sizes<'a>>);
 
 impl<'a> Lenders<'a> {
     fn of(rows: impl Iterator<Item = &'a Row>) -> Lenders<'a> {
-        let mut jobs: BTreeMap<Job, BTreeMap<u32, Vec<(usize, &Row)>>> = BTreeMap::new();
+        let mut jobs: BTreeMap<Job, Sizes<'_>> = BTreeMap::new();
         for (place, row) in rows.enumerate() {
             let printed = !row.get("tp").is_empty() && !row.get("pp").is_empty();
             if row.broken().is_some() || !printed {
