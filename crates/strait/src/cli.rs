@@ -343,11 +343,33 @@ pub struct CompletionsArgs {
 
 /// A date as the catalogue writes it.
 fn date(text: &str) -> Result<String, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let sound = |c: char| c.is_ascii_digit() || c == '-';
-    match digits == 4 && text.len() <= 10 && text.chars().all(sound) {
-        true => Ok(text.to_owned()),
-        false => Err("write a day, a month or a year, as in 2026-11-28".to_owned()),
+    const FORM: &str = "write a day, a month or a year, as in 2026-11-28";
+    let mut parts = text.split('-');
+    let mut part = |digits: usize| match parts.next() {
+        None => Ok(None),
+        Some(part) if part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok(part.parse::<u32>().ok())
+        }
+        Some(_) => Err(FORM.to_owned()),
+    };
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    let year = year.ok_or(FORM)?;
+    if parts.next().is_some() {
+        return Err(FORM.to_owned());
+    }
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(2) if leap => 29,
+        Some(2) => 28,
+        Some(1..=12) | None => 31,
+        Some(month) => return Err(format!("a year has no month {month}: {FORM}")),
+    };
+    match day {
+        Some(day) if !(1..=days).contains(&day) => {
+            Err(format!("that month has no day {day}: {FORM}"))
+        }
+        _ => Ok(text.to_owned()),
     }
 }
 
@@ -363,6 +385,26 @@ fn assignment(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn dates_are_days_that_there_are() {
+        for good in ["2026", "2026-11", "2026-11-28", "2024-02-29"] {
+            assert_eq!(date(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "26",
+            "2025-13-45",
+            "2026-02-29",
+            "2026-1-1",
+            "2026-00",
+            "2026-04-31",
+            "2026-11-28-1",
+            "2026-11-",
+        ] {
+            assert!(date(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::validate::gate::Golden;
-use strait_study::validate::{self, Effort, Report, page, rows};
+use strait_study::validate::{self, Effort, Report, page, rows, siblings};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -22,7 +22,8 @@ fn predicted(rows: &[rows::Row], threads: usize) -> Report {
         cancel: &AtomicBool::new(false),
         progress: &|_| {},
     };
-    validate::validate(rows, &Catalog::embedded(), effort).expect("nobody stopped it")
+    validate::validate(&siblings::filled(rows), &Catalog::embedded(), effort)
+        .expect("nobody stopped it")
 }
 
 fn report() -> &'static Report {

@@ -50,7 +50,7 @@ fn micros(cells: &Cells, column: &str) -> Result<Time, CalibrateError> {
     let micros = cells.positive(column)?;
     if !(1e-3..=1e12).contains(&micros) {
         return Err(cells.wrong(
-            format!("`{column}` is {micros}"),
+            format!("`{column}` is {}", cells.text(column)?),
             "it is a time in microseconds, from a nanosecond to a week",
         ));
     }

@@ -100,6 +100,10 @@ impl Cells {
         let cell = self.text(column)?;
         match cell.parse::<f64>() {
             Ok(number) if number > 0.0 && number < 1e18 => Ok(number),
+            Ok(number) if number > 0.0 => Err(self.wrong(
+                format!("`{column}` is {cell}, which is too large"),
+                "it is a number below 1e18: look at its unit",
+            )),
             Ok(_) => Err(self.wrong(format!("`{column}` is {cell}"), "it is a number above zero")),
             Err(_) => Err(self.wrong(
                 format!("`{column}` is \"{cell}\", not a number"),
@@ -245,6 +249,9 @@ mod tests {
                 .to_string()
                 .contains("above zero")
         );
+        let large = &read("t", "a\n1e308\n", &[]).unwrap()[0];
+        let error = large.positive("a").unwrap_err().to_string();
+        assert!(error.contains("1e308, which is too large"), "{error}");
         assert!(
             row.positive("b")
                 .unwrap_err()

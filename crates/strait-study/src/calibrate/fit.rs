@@ -3,7 +3,7 @@
 //! In: a fit of the plan, rows, profiles. Out: the profiles with fitted values, and the values as
 //! texts. Never sees a training step, and never a row whose role is not `fit`.
 
-use super::forward::{self, Profiles};
+use super::forward::{self, Forward, Profiles};
 use super::plan::{Fit, Loss};
 use super::residual::Spread;
 use super::rows::{Role, Row};
@@ -293,8 +293,9 @@ fn free_of(
 fn loss(loss: Loss, rows: &[&Row], profiles: &Profiles) -> f64 {
     let mut total = 0.0;
     let (mut predicted, mut measured) = (0.0, 0.0);
+    let mut forward = Forward::new(profiles);
     for row in rows {
-        let Ok(time) = forward::time(row, profiles) else {
+        let Ok(time) = forward.time(row) else {
             return f64::INFINITY;
         };
         let log = libm::log(time.seconds() / row.measured.seconds());

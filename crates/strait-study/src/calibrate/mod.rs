@@ -93,7 +93,7 @@ impl Family {
     }
 
     /// The kind of profile that predicts it.
-    fn kind(self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
             Family::Gemm | Family::Attention | Family::Memory => "kernels",
             Family::Collective | Family::Exchange => "links",
@@ -335,8 +335,8 @@ pub fn own(catalog: &Catalog, own: &Own) -> Result<Calibration, CalibrateError> 
     Ok(done)
 }
 
-/// The family of a table by its header.
-fn family(text: &str) -> Option<Family> {
+/// The family of a table by its header; `None` where it is of none.
+pub fn family(text: &str) -> Option<Family> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let header = (text.lines()).find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
     Family::of_header(header)

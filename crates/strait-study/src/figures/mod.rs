@@ -126,13 +126,13 @@ mod tests {
             low: predicted_s * 0.9,
             high: predicted_s * 1.1,
             assumptions: Vec::new(),
-            beside: false,
             accelerator: accelerator.to_owned(),
             source: family.to_owned(),
             model: "m, \"<&>".to_owned(),
             gpus: 8,
             measured_s,
             predicted_s,
+            beside: false,
             ideal_s: measured_s * (0.2 + 0.1 * (id.len() % 5) as f64),
         }))
     }

@@ -85,7 +85,7 @@ pub fn draft(row: &Row, facts: &Facts, catalog: &Catalog) -> Result<Draft, Refus
         draft.assume(words);
     }
     let gpus = words::accelerators(row.get("gpus"))
-        .map_err(|()| unreadable(row, "gpus"))?
+        .map_err(|_| unreadable(row, "gpus"))?
         .ok_or("the number of accelerators is not printed")?;
     let accelerator = cluster(&mut draft, row, facts, catalog, gpus)?;
     model(&mut draft, row, facts, catalog)?;
@@ -150,7 +150,9 @@ impl Draft {
         );
         let mut out = format!("title = {}\n", quoted(&title));
         let source = format!("{} {}", row.get("source"), row.get("url_or_repo_path"));
-        out += &format!("note = {}\n", quoted(source.trim()));
+        if !source.trim().is_empty() {
+            out += &format!("note = {}\n", quoted(source.trim()));
+        }
         for assumption in &self.assumed {
             out += &format!("# assumed: {}\n", assumption.replace('\n', " "));
         }
@@ -174,7 +176,7 @@ pub(super) fn count(row: &Row, column: &str) -> Result<Option<u32>, Refusal> {
             row.get(column)
         ));
     }
-    words::count(row.get(column), thousand).map_err(|()| unreadable(row, column))
+    words::count(row.get(column), thousand).map_err(|_| unreadable(row, column))
 }
 
 fn unreadable(row: &Row, column: &str) -> Refusal {

@@ -40,6 +40,7 @@ use crate::catalog::Catalog;
 use facts::{Convention, Facts};
 use measure::{Metric, Scale};
 use predict::Prediction;
+use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use strait_training::simulate::Control;
@@ -76,10 +77,10 @@ pub enum Outcome {
     Refused(Refused),
 }
 
-/// Predicts every row, in order. `None` if it was stopped.
+/// Predicts every row, in order. `None` if it was stopped. Rows have been through
+/// [`siblings::filled`] with the whole table that they are of.
 pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<Report> {
     let facts = Facts::shipped();
-    let rows = &siblings::filled(rows);
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<Vec<Outcome>>>> = rows.iter().map(|_| Mutex::new(None)).collect();
@@ -118,7 +119,7 @@ pub fn validate(rows: &[Row], catalog: &Catalog, effort: Effort<'_>) -> Option<R
 
 /// Everything about one row: its metric, and the memory that its notes print beside it.
 fn one(row: &Row, facts: &Facts, catalog: &Catalog, cancel: &AtomicBool) -> Vec<Outcome> {
-    match predicted(row, facts, catalog, cancel) {
+    match caught(|| predicted(row, facts, catalog, cancel)) {
         Ok(list) => (list.into_iter())
             .map(|predicted| Outcome::Predicted(Box::new(predicted)))
             .collect(),
@@ -128,9 +129,20 @@ fn one(row: &Row, facts: &Facts, catalog: &Catalog, cancel: &AtomicBool) -> Vec<
                 id => id.to_owned(),
             },
             source: row.get("source").to_owned(),
-            reason,
+            reason: row.briefly(reason),
         })],
     }
+}
+
+/// A row's fault is that row's alone: the others of the table are told in any case.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    // Nothing that is changed in there is seen outside.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = (panic.downcast_ref::<&str>().copied())
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("it has no words");
+        Err(format!("an internal error: {words}; please report it"))
+    })
 }
 
 fn predicted(
@@ -175,22 +187,63 @@ fn predicted(
     Ok(found)
 }
 
-/// The scenario that stands for a row, with every choice made.
+/// The scenario that stands for a row, with every choice made. As for [`validate()`], what it leaves
+/// out has been filled in.
 ///
 /// # Errors
 ///
 /// Why there is none.
 pub fn scenario_of(row: &Row, catalog: &Catalog, cancel: &AtomicBool) -> Result<String, String> {
-    let filled = siblings::filled(std::slice::from_ref(row));
-    let row = filled.first().unwrap_or(row);
-    let drafted = draft::draft(row, Facts::shipped(), catalog)?;
-    let control = Control {
-        cancel,
-        progress: &|_| {},
-        threads: 1,
-        full_ranks: false,
-        clock: &|| 0.0,
+    let scenario = || {
+        let drafted = draft::draft(row, Facts::shipped(), catalog)?;
+        let control = Control {
+            cancel,
+            progress: &|_| {},
+            threads: 1,
+            full_ranks: false,
+            clock: &|| 0.0,
+        };
+        let Prediction { draft, .. } = predict::predict(row, drafted, catalog, control)?;
+        Ok(draft.text(row))
     };
-    let Prediction { draft, .. } = predict::predict(row, drafted, catalog, control)?;
-    Ok(draft.text(row))
+    caught(scenario).map_err(|reason| row.briefly(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_reason() {
+        let found = caught(|| -> Result<(), String> { panic!("row {}", 7) });
+        let reason = found.expect_err("it panicked");
+        assert!(reason.contains("internal error: row 7"), "{reason}");
+        assert_eq!(caught(|| Ok(1)), Ok(1));
+    }
+
+    #[test]
+    fn absurd_values_are_refused() {
+        let row = |value: &str| {
+            let cells = [
+                ("id", "x"),
+                ("source", "a table"),
+                ("model", "Llama 3 8B"),
+                ("gpus", "8"),
+                ("gpu", "H100"),
+                ("tp", "1"),
+                ("pp", "1"),
+                ("metric", "iteration_time_s"),
+                ("value", value),
+            ];
+            Row::of(2, cells.map(|(name, text)| (name, text.to_owned())))
+        };
+        let refused = |value: &str| {
+            let cancel = AtomicBool::new(false);
+            predicted(&row(value), Facts::shipped(), &Catalog::embedded(), &cancel).err()
+        };
+        for value in ["1e-300", "1e300"] {
+            assert!(refused(value).is_some_and(|why| why.contains("not within")));
+        }
+        assert_eq!(refused("10"), None);
+    }
 }

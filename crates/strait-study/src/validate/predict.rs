@@ -9,7 +9,7 @@ use super::facts::MissingRecompute;
 use super::rows::Row;
 use crate::catalog::Catalog;
 use crate::scenario::{Overrides, Severity, load_text};
-use strait_training::case::{Case, Parallelism, Recompute, RecomputePart};
+use strait_training::case::{Case, Parallelism, Recompute, RecomputePart, Zero};
 use strait_training::layout::Layout;
 use strait_training::memory::{self, Setting};
 use strait_training::outcome::{Memory, StepOutcome};
@@ -86,10 +86,17 @@ pub fn predict(
     }
     let (choice, case, outcome) =
         best.ok_or_else(|| refusal.unwrap_or_else(|| "no setting that is allowed works".into()))?;
-    choice.record(&mut draft);
+    let memory = &outcome.memory;
+    choice.record(&mut draft, memory.fits());
     if draft.open.recompute.is_some() {
-        record_recompute(&mut draft, &case.parallelism);
+        record_recompute(&mut draft, &case.parallelism, memory);
         others.extend(other_recompute(&case, draft.open.recompute, control));
+    }
+    if !memory.fits() && draft.open.recompute.is_none() {
+        draft.assumed.push(format!(
+            "does not fit with these settings: needs {}",
+            needs(memory)
+        ));
     }
     if draft.open.batch {
         others.extend(other_batches(&case, control));
@@ -139,8 +146,13 @@ fn lay_out(case: &mut Case, draft: &mut Draft) {
             list => list.to_vec(),
         }
     };
+    // What shards the weights of every layer has no pipeline, unless one is printed.
+    let sharded = case.parallelism.zero == Zero::Zero3;
     let mut choices: Vec<(u32, u32)> = Vec::new();
     for pipeline in given(pipelines, case.parallelism.pipeline) {
+        if sharded && pipeline > 1 && !pipelines.is_empty() {
+            continue;
+        }
         for tensor in given(tensors, case.parallelism.tensor) {
             if tensor <= case.cluster.node.accelerators {
                 choices.push((tensor, pipeline));
@@ -150,6 +162,7 @@ fn lay_out(case: &mut Case, draft: &mut Draft) {
     choices.sort_by_key(|&(tensor, pipeline)| (tensor * pipeline, pipeline));
     let rule = draft.open.recompute;
     let mut last = None;
+    let mut found = false;
     for (tensor, pipeline) in choices {
         let mut tried = case.clone();
         tried.parallelism.tensor = tensor;
@@ -164,9 +177,9 @@ fn lay_out(case: &mut Case, draft: &mut Draft) {
         let Some(memory) = memory_of(&tried) else {
             continue;
         };
-        let fits = memory.fits();
+        found = memory.fits();
         last = Some(tried);
-        if fits {
+        if found {
             break;
         }
     }
@@ -182,7 +195,12 @@ fn lay_out(case: &mut Case, draft: &mut Draft) {
             .set
             .insert("parallelism.sequence".into(), (tensor > 1).into());
         draft.assumed.push(format!(
-            "tensor {tensor}, pipeline {pipeline}: not printed, the fewest ranks that fit"
+            "tensor {tensor}, pipeline {pipeline}: not printed, {}",
+            if found {
+                "the fewest ranks that fit"
+            } else {
+                "the most ranks that are tried: fewer do not fit"
+            }
         ));
         *case = chosen;
     }
@@ -216,7 +234,7 @@ impl Choice {
         words.join(", ")
     }
 
-    fn record(self, draft: &mut Draft) {
+    fn record(self, draft: &mut Draft, fits: bool) {
         if let Some(stages) = self.virtual_stages {
             draft.set.insert(
                 "parallelism.virtual_stages".into(),
@@ -231,9 +249,14 @@ impl Choice {
                 "parallelism.micro_batch".into(),
                 i64::from(sequences).into(),
             );
-            draft.assumed.push(format!(
-                "micro-batch of {sequences}: not printed, the fastest that fits"
-            ));
+            let rule = if fits {
+                "the fastest that fits"
+            } else {
+                "and none fits"
+            };
+            draft
+                .assumed
+                .push(format!("micro-batch of {sequences}: not printed, {rule}"));
         }
     }
 }
@@ -361,10 +384,25 @@ fn layers_of_a_stage(case: &Case) -> u32 {
     case.model.layers.div_ceil(stages.max(1))
 }
 
-fn record_recompute(draft: &mut Draft, parallelism: &Parallelism) {
-    let rule = match draft.open.recompute {
-        Some(MissingRecompute::Full) => "not printed, the default of its generation",
-        _ => "not printed, the least that fits",
+/// Memory that is needed, of what there is, in words.
+fn needs(memory: &Memory) -> String {
+    let gigabytes = |bytes: f64| bytes / 1e9;
+    format!(
+        "{:.1} GB of {:.1} GB",
+        gigabytes(memory.peak.as_f64()),
+        gigabytes(memory.capacity.as_f64())
+    )
+}
+
+fn record_recompute(draft: &mut Draft, parallelism: &Parallelism, memory: &Memory) {
+    let rule = match (memory.fits(), draft.open.recompute) {
+        // Nothing is left to be recomputed that would help.
+        (false, _) => &format!(
+            "not printed, and it does not fit: needs {} even with all layers recomputed",
+            needs(memory)
+        ),
+        (true, Some(MissingRecompute::Full)) => "not printed, the default of its generation",
+        (true, _) => "not printed, the least that fits",
     };
     let words = match (&parallelism.recompute, parallelism.recompute_layers) {
         (Recompute::Full, Some(layers)) => {

@@ -6,7 +6,7 @@ use super::Outcome;
 use super::measure::{Metric, Scale, hardware_flops};
 use super::predict::Prediction;
 use super::rows::Row;
-use super::statistics::{Summary, best_constant, constant_errors, mean, quantile, summary};
+use super::statistics::{Job, Summary, best_constant, mean, quantile, summary};
 use crate::uncertainty::{self, Interval, Subject};
 use serde::Serialize;
 use strait_training::memory::FRAMEWORK;
@@ -247,13 +247,15 @@ impl Family {
             p90,
             bias,
         } = summary(&errors);
-        let ideal: Vec<f64> = rows.iter().map(|r| r.ideal_s).collect();
-        let measured: Vec<f64> = rows.iter().map(|r| r.measured_s).collect();
-        let constant = best_constant(&ideal, &measured);
-        let flat: Vec<f64> = constant_errors(&ideal, &measured, constant)
-            .iter()
-            .map(|e| e.abs())
+        // In the metric of each row, as Strait's errors are: half the time is twice the rate.
+        let jobs: Vec<Job> = (rows.iter())
+            .map(|row| Job {
+                needed: row.ideal_s / row.measured_s,
+                is_time: Metric::of(&row.metric).is_ok_and(Metric::is_time),
+            })
             .collect();
+        let constant = best_constant(&jobs);
+        let flat: Vec<f64> = jobs.iter().map(|job| job.error(constant).abs()).collect();
         let held = rows
             .iter()
             .filter(|r| r.low <= r.measured && r.measured <= r.high)

@@ -4,10 +4,13 @@
 //! texts, each with its line. Never interprets a field: a row that can't be understood is refused
 //! later, with its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns that a table must have: without them no row can be told from another or judged.
 pub const REQUIRED: [&str; 5] = ["id", "gpus", "gpu", "metric", "value"];
+
+/// Letters of a row's text that a reason repeats.
+const LONGEST_ECHO: usize = 60;
 
 /// One published measurement, as printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,18 @@ impl Row {
             .contains(&text.to_lowercase())
     }
 
+    /// A reason in which no text of the row is longer than [`LONGEST_ECHO`].
+    pub(super) fn briefly(&self, reason: String) -> String {
+        let mut reason = reason;
+        for text in self.fields.values().map(|text| text.trim()) {
+            if text.chars().count() > LONGEST_ECHO && reason.contains(text) {
+                let start: String = text.chars().take(LONGEST_ECHO).collect();
+                reason = reason.replace(text, &format!("{}…", start.trim_end()));
+            }
+        }
+        reason
+    }
+
     /// The row with a field set.
     pub(super) fn with(mut self, column: &str, text: &str) -> Row {
         self.fields.insert(column.to_owned(), text.to_owned());
@@ -86,7 +101,7 @@ impl Row {
 pub enum TableError {
     /// No header, or one that lacks columns.
     #[error(
-        "{name}:1: the header lacks {}: a table of published rows has the columns id, gpus, gpu, metric, value and those that describe the job (`strait validate --columns` lists them)",
+        "{name}:1: the header lacks {}: {hint}a table of published rows has the columns id, gpus, gpu, metric, value and those that describe the job (`strait validate --columns` lists them)",
         missing.join(", ")
     )]
     Header {
@@ -94,6 +109,22 @@ pub enum TableError {
         name: String,
         /// What is missing.
         missing: Vec<String>,
+        /// The likely cause, ending in "; ", or nothing.
+        hint: String,
+    },
+    /// A quotation mark that is never closed: all that follows it would be one field.
+    #[error(
+        "{name}:{line}: a quotation mark opens here and is never closed: lines {first} to {last}, the end of the file, are one row\n  help: close it in the same field; inside quotation marks write two (\"\") for one"
+    )]
+    Quote {
+        /// File.
+        name: String,
+        /// Line where it opens, from 1.
+        line: u64,
+        /// First line of the record.
+        first: u64,
+        /// Last line of the file.
+        last: u64,
     },
     /// Twice the same column.
     #[error("{name}:1: the header has the column {column} twice: which one is meant?")]
@@ -160,9 +191,18 @@ pub const COLUMNS: [(&str, &str); 35] = [
 ///
 /// # Errors
 ///
-/// A header that is missing or lacks a required column.
+/// A header that is missing or lacks a required column; a quotation mark that is never closed.
 pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let marks = marks(text);
+    if let Some((line, first)) = marks.unclosed {
+        return Err(TableError::Quote {
+            name: name.to_owned(),
+            line,
+            first,
+            last: text.lines().count() as u64,
+        });
+    }
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .trim(csv::Trim::All)
@@ -179,6 +219,7 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
     if !missing.is_empty() {
         return Err(TableError::Header {
             name: name.to_owned(),
+            hint: hint(&header, &missing),
             missing,
         });
     }
@@ -198,13 +239,8 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
                     continue;
                 }
                 let line = record.position().map_or(0, csv::Position::line);
-                let broken = (record.len() != header.len()).then(|| {
-                    format!(
-                        "line {line} has {} fields, the header {}",
-                        record.len(),
-                        header.len()
-                    )
-                });
+                let broken =
+                    (record.len() != header.len()).then(|| miscounted(line, &record, header.len()));
                 let fields = header
                     .iter()
                     .zip(record.iter())
@@ -228,16 +264,117 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
             }
         }
     }
+    for (since, line) in marks.swallowed {
+        let after = rows.partition_point(|row| row.line <= since);
+        if let Some(row) = after.checked_sub(1).and_then(|at| rows.get_mut(at)) {
+            row.broken = Some(format!(
+                "a quotation mark that opens on line {since} closes on line {line}, where another was to open: close it in its own row"
+            ));
+        }
+    }
     // Rows of one name can't be told apart.
-    for index in 0..rows.len() {
-        let id = rows[index].id().to_owned();
-        if rows[index].broken.is_none() && id.is_empty() {
-            rows[index].broken = Some(format!("line {} has no id", rows[index].line));
-        } else if rows[..index].iter().any(|r| !id.is_empty() && r.id() == id) {
-            rows[index].broken = Some(format!("the id {id} stands in the table twice"));
+    let mut seen = BTreeSet::new();
+    for row in &mut rows {
+        let id = row.id().to_owned();
+        if id.is_empty() {
+            if row.broken.is_none() {
+                row.broken = Some(format!("line {} has no id", row.line));
+            }
+        } else if !seen.insert(id.clone()) {
+            row.broken = Some(format!("the id {id} stands in the table twice"));
         }
     }
     Ok(rows)
+}
+
+/// What is wrong with a record that has too many fields or too few.
+fn miscounted(line: u64, record: &csv::StringRecord, expected: usize) -> String {
+    let breaks: usize = (record.iter())
+        .map(|field| field.matches('\n').count())
+        .sum();
+    let found = record.len();
+    if breaks == 0 {
+        return format!("line {line} has {found} fields, the header {expected}");
+    }
+    format!(
+        "lines {line} to {} are one row of {found} fields, the header has {expected}: a quotation mark is not closed where it should be",
+        line + breaks as u64
+    )
+}
+
+/// What a header that lacks columns probably has instead.
+fn hint(header: &[String], missing: &[String]) -> String {
+    for (mark, name) in [
+        (';', "semicolons"),
+        ('\t', "tabs"),
+        ('|', "upright strokes"),
+    ] {
+        if header.len() == 1 && header[0].contains(mark) {
+            return format!("its columns are separated by {name}, and must be by commas; ");
+        }
+    }
+    let other = (header.iter()).find(|column| {
+        (missing.iter()).any(|name| column.eq_ignore_ascii_case(name) && *column != name)
+    });
+    match other {
+        Some(column) => format!(
+            "\"{}\" must be written {}, names of columns are in small letters; ",
+            column,
+            column.to_lowercase()
+        ),
+        None => String::new(),
+    }
+}
+
+/// What a look at a table's quotation marks alone finds.
+#[derive(Default)]
+struct Marks {
+    /// Lines of the mark that is never closed and of the record that it is in.
+    unclosed: Option<(u64, u64)>,
+    /// Lines of a mark and of the later one that closes it with text right behind: the second was
+    /// to open another field.
+    swallowed: Vec<(u64, u64)>,
+}
+
+/// Follows quotation marks. One opens at the beginning of a field alone, as CSV has it.
+fn marks(text: &str) -> Marks {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Place {
+        Begin,
+        Plain,
+        Quoted { since: u64 },
+        // Behind a mark inside marks: the end, or the first of two that stand for one.
+        Mark { since: u64 },
+    }
+    let mut found = Marks::default();
+    let mut place = Place::Begin;
+    let (mut line, mut record) = (1, 1);
+    for letter in text.bytes() {
+        place = match (place, letter) {
+            (Place::Begin, b'"') => Place::Quoted { since: line },
+            (Place::Quoted { since }, b'"') => Place::Mark { since },
+            (Place::Mark { since }, b'"') => Place::Quoted { since },
+            (Place::Quoted { since }, _) => Place::Quoted { since },
+            (_, b',' | b'\n' | b'\r') => Place::Begin,
+            (Place::Mark { since }, _) => {
+                if since < line && letter != b' ' {
+                    found.swallowed.push((since, line));
+                }
+                Place::Plain
+            }
+            _ => Place::Plain,
+        };
+        if letter == b'\n' {
+            line += 1;
+            if place == Place::Begin {
+                record = line;
+            }
+        }
+    }
+    if let Place::Quoted { since } = place {
+        found.unclosed = Some((since, record));
+    }
+    found
 }
 
 /// Rows of `vtrain-single-node.csv`, whose columns differ: the same jobs as vTrain's multi-node
@@ -310,6 +447,7 @@ pub fn read_single_node(name: &str, text: &str) -> Result<Vec<Row>, TableError> 
         return Err(TableError::Header {
             name: name.to_owned(),
             missing: vec!["iteration_time_ms".into()],
+            hint: String::new(),
         });
     }
     Ok(rows)
@@ -328,6 +466,57 @@ mod tests {
         assert!(message.contains("x.csv:1"), "{message}");
         assert!(message.contains("gpus, metric, value"), "{message}");
         assert!(read("empty", "").is_err());
+    }
+
+    #[test]
+    fn a_header_of_another_form_is_named() {
+        for (header, words) in [
+            ("id;gpus;gpu;metric;value", "semicolons"),
+            ("id\tgpus\tgpu\tmetric\tvalue", "tabs"),
+            ("ID,GPUs,GPU,Metric,Value", "\"ID\" must be written id"),
+        ] {
+            let error = read("x.csv", &format!("{header}\n")).expect_err(header);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_quotation_mark_must_be_closed() {
+        let table = |rest: &str| {
+            let text = format!("id,gpus,gpu,metric,value,notes\n{rest}");
+            read("x.csv", &text)
+        };
+        let error = table(
+            "a,8,H100,iteration_time_s,1,\nb,8,\"H\n100\",iteration_time_s,1,\"x\nc,8\nd,8\n",
+        )
+        .expect_err("never closed");
+        let message = error.to_string();
+        assert!(message.starts_with("x.csv:4:"), "{message}");
+        assert!(message.contains("lines 3 to 6"), "{message}");
+        // Over several lines, two marks for one, and a mark inside a plain field.
+        let good = table(
+            "a,8,H100,iteration_time_s,1,\"x\n\"\"y\"\" z\"\nb,8,H\"100,iteration_time_s,1,\n",
+        );
+        assert!(good.is_ok_and(|rows| rows.len() == 2 && rows[1].broken().is_none()));
+        // Closed by the next row's.
+        let rows = table("a,8,H100,iteration_time_s,1,\"x\nb,8,H100,iteration_time_s,1,\"y\"\n")
+            .unwrap_or_else(|e| panic!("{e}"));
+        let why = rows[0].broken().unwrap_or_default();
+        assert!(
+            rows.len() == 1 && why.contains("opens on line 2 closes on line 3"),
+            "{why}"
+        );
+        // Over several lines and of the wrong length.
+        let rows = table("a,\"8\nx\",H100\n").unwrap_or_else(|e| panic!("{e}"));
+        let why = rows[0].broken().unwrap_or_default();
+        assert!(why.contains("lines 2 to 3 are one row of 3"), "{why}");
+    }
+
+    #[test]
+    fn reasons_repeat_no_long_text() {
+        let row = Row::of(1, [("gpu", "x".repeat(100))]);
+        let brief = row.briefly(format!("no accelerator \"{}\"", "x".repeat(100)));
+        assert_eq!(brief, format!("no accelerator \"{}…\"", "x".repeat(60)));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! In: texts of fields. Out: scenario words, or `None` where the text says nothing that is
 //! understood. Never guesses.
 
+/// A text that should be a whole number above 0 and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// The text says that nothing is known.
 pub fn missing(text: &str) -> bool {
     let text = text.trim().to_lowercase();
@@ -65,7 +69,7 @@ pub fn figure(text: &str) -> Option<f64> {
 }
 
 /// A count that must be a whole number where it is given at all; 0 and words for nothing are `None`.
-pub fn count(text: &str, thousand: u32) -> Result<Option<u32>, ()> {
+pub fn count(text: &str, thousand: u32) -> Result<Option<u32>, Unreadable> {
     let text = text.trim();
     let lower = text.to_lowercase();
     if missing(text) || ["none", "no", "0", "dense", "mha"].contains(&lower.as_str()) {
@@ -78,18 +82,18 @@ pub fn count(text: &str, thousand: u32) -> Result<Option<u32>, ()> {
         .trim_start_matches("gqa")
         .trim_start_matches(['-', ' ']);
     match text.parse::<f64>() {
-        Ok(value) if value >= 1.0 && value <= 1e9 && value.fract() == 0.0 => Ok(Some(value as u32)),
+        Ok(value) if (1.0..=1e9).contains(&value) && value.fract() == 0.0 => Ok(Some(value as u32)),
         // "-3" is no 3.
-        _ if lower.starts_with('-') => Err(()),
+        _ if lower.starts_with('-') => Err(Unreadable),
         _ => leading_in(bare, thousand)
             .filter(|n| *n > 0)
             .map(Some)
-            .ok_or(()),
+            .ok_or(Unreadable),
     }
 }
 
 /// Accelerators of a job: "16 nodes x 8", "8x8" and plain counts.
-pub fn accelerators(text: &str) -> Result<Option<u32>, ()> {
+pub fn accelerators(text: &str) -> Result<Option<u32>, Unreadable> {
     let plain = text.to_lowercase().replace(['×', '*'], "x");
     if let Some((servers, each)) = plain.split_once('x')
         && let (Some(servers), Some(each)) = (leading(servers), leading(each))
@@ -97,7 +101,7 @@ pub fn accelerators(text: &str) -> Result<Option<u32>, ()> {
     {
         return match servers.checked_mul(each).filter(|n| *n > 0) {
             Some(all) => Ok(Some(all)),
-            None => Err(()),
+            None => Err(Unreadable),
         };
     }
     count(text, 1000)

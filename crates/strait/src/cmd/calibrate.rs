@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::artifact;
-use strait_study::calibrate::{self, CalibrateError, Calibration, Document, Own};
+use strait_study::calibrate::{self, CalibrateError, Calibration, Document, Family, Own};
 use strait_study::catalog::Catalog;
 
 /// Largest table that is read.
@@ -79,7 +79,9 @@ fn request(args: &CalibrateArgs) -> Result<Option<Own>, Failure> {
     };
     let mut tables = Vec::new();
     let mut newest: Option<std::time::SystemTime> = None;
-    for path in args.kernels.iter().chain(&args.collectives) {
+    let given = (args.kernels.iter().map(|path| (path, "kernels")))
+        .chain(args.collectives.iter().map(|path| (path, "links")));
+    for (path, kind) in given {
         let fail = |why: String| {
             Failure::Input(format!(
                 "{}: can't read `{}`: {why}\n  = help: give a table of comma-separated values",
@@ -96,6 +98,9 @@ fn request(args: &CalibrateArgs) -> Result<Option<Own>, Failure> {
         }
         let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8 text".to_owned()))?;
+        if let Some(family) = calibrate::family(&text).filter(|family| family.kind() != kind) {
+            return Err(misplaced(path, family));
+        }
         newest = newest.max(found.modified().ok());
         tables.push((path.display().to_string(), text));
     }
@@ -110,6 +115,26 @@ fn request(args: &CalibrateArgs) -> Result<Option<Own>, Failure> {
         tables,
         date,
     }))
+}
+
+/// A table that was given as one of the other kind.
+fn misplaced(path: &Path, family: Family) -> Failure {
+    let what = match family {
+        Family::Gemm => "products",
+        Family::Attention => "attention cores",
+        Family::Memory => "memory-bound kernels",
+        Family::Collective => "collectives",
+        Family::Exchange => "expert exchanges",
+    };
+    let option = match family.kind() {
+        "kernels" => "--kernels",
+        _ => "--collectives",
+    };
+    Failure::Input(format!(
+        "{}: `{}` looks like a table of {what}, by its columns\n  = help: give it as {option} {1}",
+        Terminal::error("error[calibrate]"),
+        path.display()
+    ))
 }
 
 /// A file's day as 2026-11-28; the first of the era where the system does not tell.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::catalog::Catalog;
 use strait_study::validate::gate::Golden;
-use strait_study::validate::{self, Effort, Report, Row, page, rows, text};
+use strait_study::validate::{self, Effort, Report, Row, page, rows, siblings, text};
 use strait_study::{artifact, figures};
 
 /// Predicts every row and reports.
@@ -103,7 +103,7 @@ fn single_node(
     let (name, text) = validate::SINGLE_NODE;
     let rows = rows::read_single_node(name, text)
         .map_err(|error| Failure::Unexpected(error.to_string()))?;
-    predicted(&rows, args, catalog, terminal, cancel)
+    predicted(&siblings::filled(&rows), args, catalog, terminal, cancel)
 }
 
 /// Writes the figures, all or none.
@@ -175,7 +175,7 @@ fn columns(terminal: &Terminal) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Done)
 }
 
-/// The rows that are asked for.
+/// The rows that are asked for, with what siblings in the whole table print.
 fn selected(args: &ValidateArgs) -> Result<Vec<Row>, Failure> {
     let bad = |error: validate::TableError| Failure::Input(format!("error: {error}"));
     let all = match (&args.rows, args.single_node) {
@@ -200,7 +200,10 @@ fn selected(args: &ValidateArgs) -> Result<Vec<Row>, Failure> {
                     .any(|column| row.says(column, text))
             })
     };
-    let chosen: Vec<Row> = all.into_iter().filter(wanted).collect();
+    // Before any row is left out: what a row borrows must not depend on which are asked for.
+    let chosen: Vec<Row> = (siblings::filled(&all).into_iter())
+        .filter(wanted)
+        .collect();
     if chosen.is_empty() {
         return Err(Failure::Input(if args.only.is_empty() {
             "error: the table has no rows\n  help: each line below the header is one measurement"
