@@ -1647,6 +1647,7 @@ global_batch = 128
     6 | gpus = 12
       |        ^^ 12
       = help: write gpus = 8 or gpus = 16
+      = help: or cluster.per_node = 6, where so many of each hgx-h100 are used
     "#);
 }
 
