@@ -294,7 +294,7 @@ recipe = "fp9"
     10 | schedule = "dualpip"
        |            ^^^^^^^^^ not one of its values
        = help: did you mean `dualpipe` or `dualpipe-v`?
-       = help: values: gpipe, 1f1b, interleaved, zb-h1, dualpipe, dualpipe-v
+       = help: values: gpipe, 1f1b, interleaved, 1f1b-overlap, zb-h1, dualpipe, dualpipe-v
 
     error[scenario::unknown-value]: `parallelism.recompute` can't be "norm"
       --> a.toml:11:13
@@ -964,8 +964,8 @@ global_batch = 128
       |
     1 | parallelism.schedule=1f1
       |                      ^^^ not one of its values
-      = help: did you mean `1f1b`?
-      = help: values: gpipe, 1f1b, interleaved, zb-h1, dualpipe, dualpipe-v
+      = help: did you mean `1f1b` or `1f1b-overlap`?
+      = help: values: gpipe, 1f1b, interleaved, 1f1b-overlap, zb-h1, dualpipe, dualpipe-v
     "#);
 }
 
@@ -1647,6 +1647,7 @@ global_batch = 128
     6 | gpus = 12
       |        ^^ 12
       = help: write gpus = 8 or gpus = 16
+      = help: or cluster.per_node = 6, where so many of each hgx-h100 are used
     "#);
 }
 

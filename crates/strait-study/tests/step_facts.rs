@@ -350,3 +350,34 @@ fn memory_follows_what_the_software_keeps() {
     let text = fault(BASE, &[("software.loss", "bf16")]);
     assert!(text.contains("values: fp32, in-place"), "{text}");
 }
+
+/// Sharded parameters that are gathered only when their pass is there show in full where they would
+/// hide; no collective more is run.
+#[test]
+fn sharded_parameters_hide_only_where_gathered_ahead() {
+    let of = |parameters, gradients, schedule| {
+        let set = [
+            ("parallelism.tensor", "1"),
+            ("parallelism.zero", "3"),
+            ("cluster.nodes", "1"),
+            ("training.global_batch", "32"),
+            ("parallelism.schedule", schedule),
+            ("software.parameter_overlap", parameters),
+            ("software.gradient_overlap", gradients),
+        ];
+        step(BASE, &set)
+    };
+    let (ahead, late) = (of("true", "true", "1f1b"), of("false", "true", "1f1b"));
+    let longer = late.time.seconds() - ahead.time.seconds();
+    // Four micro-batches gather 16-bit parameters for two passes, seven eighths of them over NVLink
+    // at 900 GB/s one way, of which collectives reach a part.
+    let wire = 4.0 * 2.0 * 2.0 * 8.03e9 * 7.0 / 8.0 / 900e9;
+    assert!((1.0..1.8).contains(&(longer / wire)), "{longer} {wire}");
+    let exposed = late.exposed.data.seconds() - ahead.exposed.data.seconds();
+    assert!((exposed / longer - 1.0).abs() < 0.1, "{exposed} {longer}");
+    assert_eq!(late.work.ops, ahead.work.ops);
+    // Weight gradients by themselves wait for reductions where these do not overlap.
+    let (hidden, awaited) = (of("true", "true", "zb-h1"), of("true", "false", "zb-h1"));
+    assert!(awaited.time > hidden.time);
+    assert_eq!(awaited.work.ops, hidden.work.ops);
+}

@@ -400,6 +400,8 @@ fn experts(model: &mut Model, scope: &Scope<'_>, reader: &mut Reader) {
                 });
             }
         },
+        // Experts that can't be read have been reported: they aren't missing.
+        None if scope.node("experts").is_some() => return,
         None => {}
     }
     let Some(experts) = &mut model.experts else {

@@ -95,8 +95,17 @@ pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagn
     };
     node.mark(via);
     let mut errors = Vec::new();
+    // A number out of range is there all the same, or what goes with it would seem to lack it. Its
+    // fault is then found twice in the same words, which counts once; those of phases, which are
+    // called by name here, would be told in others.
+    let mut present = false;
     match target {
         Target::Key(key) => {
+            let number = matches!(
+                key.kind,
+                Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. }
+            );
+            present = number && path.split('.').count() == 2;
             let entry = Entry {
                 name: key.name.to_owned(),
                 key: place.clone(),
@@ -117,7 +126,7 @@ pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagn
             )),
         },
     }
-    if errors.is_empty() {
+    if errors.is_empty() || present {
         let segments: Vec<&str> = path.split('.').collect();
         if let Err(d) = put(table, &ROOT, &segments, &path, &place, node) {
             errors.push(d);

@@ -297,11 +297,23 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
                         node.id
                     ),
                 )
-                .help(format!(
-                    "write gpus = {} or gpus = {}",
-                    (gpus / per_node).max(1) * per_node,
-                    (gpus / per_node + 1) * per_node
-                ));
+                .help(match gpus / per_node {
+                    0 => format!("write gpus = {per_node}"),
+                    whole => format!(
+                        "write gpus = {} or gpus = {}",
+                        whole * per_node,
+                        (whole + 1) * per_node
+                    ),
+                });
+                // A part of each server, where most of it is used.
+                let part = (per_node.div_ceil(2)..per_node).rev();
+                let d = match part.into_iter().find(|used| gpus % used == 0) {
+                    Some(used) => d.help(format!(
+                        "or cluster.per_node = {used}, where so many of each {} are used",
+                        node.id
+                    )),
+                    None => d,
+                };
                 let d = reader.label(d, "cluster.gpus", &scope.place, "");
                 reader.fail(d);
             }

@@ -306,6 +306,10 @@ pub(super) struct Beside {
     pub reduce: Vec<Vec<DataCollective>>,
     /// Parameters are fully sharded.
     pub sharded: bool,
+    /// Sharded parameters are gathered when their pass is reached, and not a pass ahead.
+    pub late: bool,
+    /// The compute after a reduction of sharded gradients waits for it.
+    pub awaited: bool,
 }
 
 /// A block under construction.
@@ -321,6 +325,8 @@ pub(super) struct Builder<'t> {
     last: [Option<u16>; 2],
     /// Background collective that the next op waits for.
     gathered: Option<Wait>,
+    /// Reduction that the next op waits for, weight gradients too.
+    reduced: Option<Wait>,
     /// Weight gradients are booked apart.
     lone: bool,
 }
@@ -335,6 +341,7 @@ impl<'t> Builder<'t> {
             pending: [None; 2],
             last: [None; 2],
             gathered: None,
+            reduced: None,
             lone,
         }
     }
@@ -434,7 +441,7 @@ impl<'t> Builder<'t> {
         let side = lane as usize;
         self.about(segment, lane);
         for timed in segment.ops.iter() {
-            let waits = [self.pending[side].take(), self.gathered.take()];
+            let waits = [self.pending[side].take(), self.collected()];
             let (waits, idle) = match waits {
                 [None, None] => (waits, account::OTHER),
                 [None, gathered] => ([gathered, None], account::DATA),
@@ -444,6 +451,13 @@ impl<'t> Builder<'t> {
             self.op(timed, lane, segment.layer, accounts, waits);
             self.last[side] = Some(self.count(COMPUTE));
         }
+    }
+
+    /// What the next op waits for beside its lane: a gather or a reduction, the later one where there
+    /// are both, since sharded parameters and gradients share a stream.
+    fn collected(&mut self) -> Option<Wait> {
+        let waits = [self.gathered.take(), self.reduced.take()];
+        waits.into_iter().flatten().max_by_key(|wait| wait.count)
     }
 
     fn exchange(&mut self, segment: &TimedSegment, lane: Lane) {
@@ -493,8 +507,13 @@ impl<'t> Builder<'t> {
             } else {
                 timed.op.class as u8
             };
-            let accounts = (busy, account::OTHER);
-            self.op(timed, Lane::Backward, segment.layer, accounts, [None, None]);
+            let reduced = self.reduced.take();
+            let idle = match reduced {
+                Some(_) => account::DATA,
+                None => account::OTHER,
+            };
+            let (accounts, waits) = ((busy, idle), [reduced, None]);
+            self.op(timed, Lane::Backward, segment.layer, accounts, waits);
         }
     }
 
@@ -522,7 +541,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Before pass `index` of a chunk: gathers of its parameters and of the next pass's.
+    /// Before pass `index` of a chunk: gathers of its parameters and of the next pass's. Sharded ones
+    /// move in turn with reductions: the pass waits for all that is queued before it.
     fn before(&mut self, beside: &Beside, index: usize) {
         if !beside.prefetch.is_empty() {
             self.gathered = Some(Wait {
@@ -537,11 +557,13 @@ impl<'t> Builder<'t> {
             .filter(|wait| wait.count > 0);
         }
         if !beside.gather.is_empty() {
-            if index == 0 {
-                self.collectives(EXCHANGE, &beside.gather[0], "gather parameters");
+            if index == 0 || beside.late {
+                self.collectives(EXCHANGE, &beside.gather[index], "gather parameters");
             }
             self.gathered = self.here(EXCHANGE);
-            if let Some(next) = beside.gather.get(index + 1) {
+            if let Some(next) = beside.gather.get(index + 1)
+                && !beside.late
+            {
                 self.collectives(EXCHANGE, next, "gather parameters");
             }
         }
@@ -639,6 +661,9 @@ impl<'t> Builder<'t> {
         if let Some(list) = beside.reduce.get(index) {
             let stream = if beside.sharded { EXCHANGE } else { DATA };
             self.collectives(stream, list, "reduce gradients");
+            if beside.awaited && !list.is_empty() {
+                self.reduced = self.here(stream);
+            }
         }
     }
 

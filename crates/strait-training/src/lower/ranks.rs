@@ -521,6 +521,14 @@ impl Lowering<'_> {
                 Vec::new()
             }
         };
+        // Without overlap sharded parameters and gradients move when their pass is there, and compute
+        // waits; what is not sharded does so at the end of the step.
+        let beside = || Beside {
+            sharded: self.sharded(),
+            late: self.sharded() && !software.parameter_overlap,
+            awaited: self.sharded() && !software.gradient_overlap,
+            ..Beside::default()
+        };
         let window = match key {
             BlockKey::Gather { local } => {
                 let chunk = &chunks[local as usize];
@@ -539,8 +547,7 @@ impl Lowering<'_> {
                     gather: gather(local, false),
                     prefetch,
                     awaits: first && self.gathers_ahead(rank, local),
-                    sharded: self.sharded(),
-                    reduce: Vec::new(),
+                    ..beside()
                 };
                 builder.forward(&chunk.lone, &beside);
                 sends_forward = Some(local);
@@ -550,8 +557,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(local, true),
                     reduce: reduce(local, last),
-                    sharded: self.sharded(),
-                    ..Beside::default()
+                    ..beside()
                 };
                 builder.backward(&chunks[local as usize].lone, true, &beside);
                 sends_backward = Some(local);
@@ -560,8 +566,7 @@ impl Lowering<'_> {
             BlockKey::BackwardInput { local } => {
                 let beside = Beside {
                     gather: gather(local, true),
-                    sharded: self.sharded(),
-                    ..Beside::default()
+                    ..beside()
                 };
                 builder.backward(&chunks[local as usize].lone, false, &beside);
                 sends_backward = Some(local);
@@ -570,8 +575,7 @@ impl Lowering<'_> {
             BlockKey::BackwardWeight { local, last } => {
                 let beside = Beside {
                     reduce: reduce(local, last),
-                    sharded: self.sharded(),
-                    ..Beside::default()
+                    ..beside()
                 };
                 builder.weights(&chunks[local as usize].lone, &beside);
                 Window::BackwardWeight
@@ -588,8 +592,7 @@ impl Lowering<'_> {
                 let beside = Beside {
                     gather: gather(backward, true),
                     reduce: reduce(backward, last),
-                    sharded: self.sharded(),
-                    ..Beside::default()
+                    ..beside()
                 };
                 let (forth, back) = (&chunks[forward as usize], &chunks[backward as usize]);
                 if software.expert_overlap {

@@ -1,6 +1,6 @@
 //! Blocks as they are built: what waits for what, and what runs beside what.
 
-use super::blocks::{Beside, Builder, Lane, Sent, Tables, TimedPass, TimedSegment};
+use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Tables, TimedPass, TimedSegment};
 use super::duration::Timed;
 use super::wires::Requests;
 use super::{COMPUTE, EXCHANGE, Window, account};
@@ -9,7 +9,7 @@ use crate::kernels::{Gemm, MatrixType, Pass as GemmPass};
 use crate::links::{Direction, Exchange, ExchangeTime, GroupShape};
 use crate::ops::{Class, Op, Work};
 use strait_sim::{Block, Kind};
-use strait_units::Time;
+use strait_units::{Bytes, Time};
 
 fn op(name: &'static str) -> Timed {
     Timed {
@@ -251,4 +251,77 @@ fn too_many_dependences_are_noticed() {
     assert!(tables.overflown());
     assert!(tables.dependences.len() <= 1 + usize::from(u16::MAX));
     assert!(usize::from(account::OTHER) < strait_sim::program::MAX_ACCOUNTS);
+}
+
+/// Sharded parameters a pass ahead or when their pass is there, gradients in the background or
+/// waited for: the same collectives of the same bytes.
+#[test]
+fn overlap_of_shards_moves_waits_and_no_bytes() {
+    let pass = || TimedPass {
+        forward: vec![segment(&["(F)"], None, &[])],
+        backward: vec![segment(&["(B)"], None, &["(W)"])],
+    };
+    let list = || {
+        vec![DataCollective {
+            group: 0,
+            time: Time::from_picos(700),
+            sent: Sent {
+                nic: Bytes::new(70),
+                port: Bytes::ZERO,
+            },
+            wire: None,
+        }]
+    };
+    let built = |late, awaited, weights| {
+        let mut tables = Tables::new(Requests::default());
+        let mut builder = Builder::new(&mut tables, true);
+        let beside = Beside {
+            gather: match weights {
+                true => Vec::new(),
+                false => vec![list(), list()],
+            },
+            reduce: vec![list(), list()],
+            sharded: true,
+            late,
+            awaited,
+            ..Beside::default()
+        };
+        match weights {
+            true => builder.weights(&[pass(), pass()], &beside),
+            false => builder.backward(&[pass(), pass()], true, &beside),
+        }
+        let block = builder.finish(Window::Backward, false);
+        let sent: u64 = (tables.subjects.iter().flatten().flatten())
+            .map(|subject| subject.sent.nic.get())
+            .sum();
+        (shown(&block, &tables), sent)
+    };
+    let [gather, reduce] = ["gather parameters", "reduce gradients"];
+    let (ahead, bytes) = built(false, false, false);
+    assert_eq!(
+        ahead[EXCHANGE as usize],
+        [
+            gather.to_owned(),
+            gather.to_owned(),
+            format!("{reduce}<0:2"),
+            format!("{reduce}<0:4")
+        ]
+    );
+    let (late, same) = built(true, false, false);
+    assert_eq!(bytes, same);
+    assert_eq!(
+        late[EXCHANGE as usize],
+        [
+            gather.to_owned(),
+            format!("{reduce}<0:2"),
+            format!("{gather}<0:2"),
+            format!("{reduce}<0:4")
+        ]
+    );
+    assert_eq!(late[COMPUTE as usize], ["(B)<1:1", "(W)", "(B)<1:3", "(W)"]);
+    let (hidden, bytes) = built(false, false, true);
+    assert_eq!(hidden[COMPUTE as usize], ["(W)", "(W)"]);
+    let (awaited, same) = built(false, true, true);
+    assert_eq!(bytes, same);
+    assert_eq!(awaited[COMPUTE as usize], ["(W)", "(W)<1:1"]);
 }
