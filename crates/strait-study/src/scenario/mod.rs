@@ -23,6 +23,7 @@ mod phases;
 mod read;
 mod resolve;
 pub mod schema;
+mod software;
 mod tree;
 mod unit;
 pub mod words;

@@ -17,6 +17,7 @@ mod pricing;
 mod ranks;
 #[cfg(test)]
 mod tests;
+mod timed;
 mod timing;
 mod wires;
 

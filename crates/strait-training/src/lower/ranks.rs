@@ -4,9 +4,10 @@
 //! simulates and never checks settings: the layout has done so.
 
 use super::Window;
-use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables, TimedPass};
+use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables};
 use super::duration::Durations;
 use super::pricing::{durations_on, invalid};
+use super::timed::TimedPass;
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
 use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};

@@ -1,7 +1,8 @@
 //! Blocks as they are built: what waits for what, and what runs beside what.
 
-use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Tables, TimedPass, TimedSegment};
+use super::blocks::{Beside, Builder, DataCollective, Lane, Sent, Tables};
 use super::duration::Timed;
+use super::timed::{TimedPass, TimedSegment};
 use super::wires::Requests;
 use super::{COMPUTE, EXCHANGE, Window, account};
 use crate::case::Dispatcher;
