@@ -3,8 +3,8 @@
 //! In: a row and the facts on names of models. Out: settings of the section `model`. Never looks at
 //! machines or layouts.
 
-use super::draft::{Draft, Refusal, count};
 use super::facts::{Facts, named};
+use super::job::{Draft, Refusal, count};
 use super::rows::Row;
 use super::words;
 use crate::catalog::Catalog;

@@ -3,8 +3,8 @@
 //! In: a row's words and the facts on them. Out: settings of the section `cluster`. Never looks at a
 //! job's layout, but for how many accelerators of a server it fills.
 
-use super::draft::{Draft, Refusal, count};
 use super::facts::{Facts, named};
+use super::job::{Draft, Refusal, count};
 use super::rows::Row;
 use super::words;
 use crate::catalog::Catalog;

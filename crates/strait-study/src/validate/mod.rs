@@ -22,6 +22,7 @@ mod architecture;
 pub mod draft;
 pub mod facts;
 pub mod gate;
+mod job;
 mod machine;
 pub mod measure;
 pub mod page;
