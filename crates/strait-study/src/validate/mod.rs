@@ -243,7 +243,7 @@ mod tests {
             predicted(&row(value), Facts::shipped(), &Catalog::embedded(), &cancel).err()
         };
         for value in ["1e-300", "1e300"] {
-            assert!(refused(value).is_some_and(|why| why.contains("not within")));
+            assert!(refused(value).is_some_and(|why| why.contains("outside of all")));
         }
         assert_eq!(refused("10"), None);
     }
