@@ -229,7 +229,7 @@ fn what_is_wrong_is_said_with_line_and_remedy() {
         ),
         (
             "operand,m,n,k,measured_us\nmxfp8,1,1,1,3\n",
-            "mine.csv:2: Mxfp8 products are not known",
+            "mine.csv:2: mxfp8 products are not known",
         ),
         (
             "operand,m,n,k,measured_us,accelerator\nbf16,1,1,1,3,h10\n",
