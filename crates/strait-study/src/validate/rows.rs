@@ -183,7 +183,10 @@ pub const COLUMNS: [(&str, &str); 35] = [
     ("recompute", "activations that are recomputed"),
     ("metric", "what was measured"),
     ("value", "the measurement"),
-    ("unit", "its unit; not read"),
+    (
+        "unit",
+        "its unit, where it is not the metric's own: ms, K tokens/s, fraction",
+    ),
     ("notes", "key=value; pairs and remarks; grade= first"),
 ];
 
@@ -191,18 +194,27 @@ pub const COLUMNS: [(&str, &str); 35] = [
 ///
 /// # Errors
 ///
-/// A header that is missing or lacks a required column; a quotation mark that is never closed.
+/// A header that is missing, lacks a required column or never closes a quotation mark.
 pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let marks = marks(text);
-    if let Some((line, first)) = marks.unclosed {
-        return Err(TableError::Quote {
-            name: name.to_owned(),
-            line,
-            first,
-            last: text.lines().count() as u64,
-        });
-    }
+    let mut text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+    let mut unclosed = Vec::new();
+    let marks = loop {
+        let marks = marks(&text);
+        let Some((line, first)) = marks.unclosed else {
+            break marks;
+        };
+        // Without end in the header, or again and again: no table.
+        if first == 1 || unclosed.len() >= 100 {
+            return Err(TableError::Quote {
+                name: name.to_owned(),
+                line,
+                first,
+                last: text.lines().count() as u64,
+            });
+        }
+        // The row ends where the mark opens; what follows is read as if it had been closed.
+        unclosed.push(without(&mut text, first, line));
+    };
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .trim(csv::Trim::All)
@@ -264,6 +276,8 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
             }
         }
     }
+    rows.extend(unclosed);
+    rows.sort_by_key(|row| row.line);
     for (since, line) in marks.swallowed {
         let after = rows.partition_point(|row| row.line <= since);
         if let Some(row) = after.checked_sub(1).and_then(|at| rows.get_mut(at)) {
@@ -285,6 +299,37 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Row>, TableError> {
         }
     }
     Ok(rows)
+}
+
+/// Takes a row of lines `first` to `line` out of a table, whose other lines keep their numbers.
+fn without(text: &mut String, first: u64, line: u64) -> Row {
+    let mut id = String::new();
+    let mut rest = String::with_capacity(text.len());
+    for (number, content) in (1..).zip(text.split_inclusive('\n')) {
+        if (first..=line).contains(&number) {
+            if number == first {
+                content
+                    .split(',')
+                    .next()
+                    .unwrap_or("")
+                    .trim()
+                    .clone_into(&mut id);
+            }
+            // A record of nothing: skipped, but counted, unlike an empty line.
+            rest.push_str(",\n");
+        } else {
+            rest.push_str(content);
+        }
+    }
+    *text = rest;
+    Row {
+        line: first,
+        fields: BTreeMap::from([("id".to_owned(), id)]),
+        broken: Some(format!(
+            "a quotation mark that opens on line {line} is never closed: close it in the same field"
+        )),
+        borrowed: None,
+    }
 }
 
 /// What is wrong with a record that has too many fields or too few.
@@ -486,13 +531,18 @@ mod tests {
             let text = format!("id,gpus,gpu,metric,value,notes\n{rest}");
             read("x.csv", &text)
         };
-        let error = table(
-            "a,8,H100,iteration_time_s,1,\nb,8,\"H\n100\",iteration_time_s,1,\"x\nc,8\nd,8\n",
+        // The row is refused, over the lines that it begins on; those before and behind are read.
+        let rows = table(
+            "a,8,H100,iteration_time_s,1,\nb,8,\"H\n100\",iteration_time_s,1,\"x\nc,8,H100,iteration_time_s,1,\n",
         )
-        .expect_err("never closed");
-        let message = error.to_string();
-        assert!(message.starts_with("x.csv:4:"), "{message}");
-        assert!(message.contains("lines 3 to 6"), "{message}");
+        .unwrap_or_else(|e| panic!("{e}"));
+        let ids: Vec<&str> = rows.iter().map(Row::id).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        let why = rows[1].broken().unwrap_or_default();
+        assert!(why.contains("opens on line 4 is never closed"), "{why}");
+        assert!(rows[0].broken().is_none() && rows[2].broken().is_none());
+        let error = read("x.csv", "id,\"gpus\n1,2\n").expect_err("no header");
+        assert!(error.to_string().starts_with("x.csv:1:"), "{error}");
         // Over several lines, two marks for one, and a mark inside a plain field.
         let good = table(
             "a,8,H100,iteration_time_s,1,\"x\n\"\"y\"\" z\"\nb,8,H\"100,iteration_time_s,1,\n",
