@@ -146,6 +146,17 @@ fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     })
 }
 
+/// A row is simulated on one thread, without a word: rows run beside each other.
+fn control(cancel: &AtomicBool) -> Control<'_> {
+    Control {
+        cancel,
+        progress: &|_| {},
+        threads: 1,
+        full_ranks: false,
+        clock: &|| 0.0,
+    }
+}
+
 fn predicted(
     row: &Row,
     facts: &Facts,
@@ -156,14 +167,7 @@ fn predicted(
     let metric = Metric::of(row.get("metric"))?;
     let measured = measure::value(row, metric)?;
     let convention = drafted.known.convention.unwrap_or(Convention::Full);
-    let control = Control {
-        cancel,
-        progress: &|_| {},
-        threads: 1,
-        full_ranks: false,
-        clock: &|| 0.0,
-    };
-    let prediction = predict::predict(row, drafted, catalog, control)?;
+    let prediction = predict::predict(row, drafted, catalog, control(cancel))?;
     let scale = Scale::new(&prediction.case, row, metric, convention);
     let mut found = Vec::new();
     if metric == Metric::ActivationMemory {
@@ -197,14 +201,7 @@ fn predicted(
 pub fn scenario_of(row: &Row, catalog: &Catalog, cancel: &AtomicBool) -> Result<String, String> {
     let scenario = || {
         let drafted = draft::draft(row, Facts::shipped(), catalog)?;
-        let control = Control {
-            cancel,
-            progress: &|_| {},
-            threads: 1,
-            full_ranks: false,
-            clock: &|| 0.0,
-        };
-        let Prediction { draft, .. } = predict::predict(row, drafted, catalog, control)?;
+        let Prediction { draft, .. } = predict::predict(row, drafted, catalog, control(cancel))?;
         Ok(draft.text(row))
     };
     caught(scenario).map_err(|reason| row.briefly(reason))
