@@ -3,7 +3,7 @@
 //! In: nothing. Out: plain records for the floors above. Never computes.
 
 use std::fmt;
-use strait_units::{Bytes, Energy, FlopRate, Money, Ratio, Time, Tokens};
+use strait_units::{Bytes, Days, Energy, FlopRate, Money, Ratio, Time, Tokens};
 
 /// Disjoint windows of a step, mean over ranks; they sum to the step time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -193,11 +193,51 @@ pub struct PhaseOutcome {
     pub gpu_hours: f64,
 }
 
+/// Where the calendar time of a run went; the parts sum to its days.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Steps that the trained model is made of.
+    pub training: Days,
+    /// Steps that were done again: after interruptions, from the last checkpoint on.
+    pub lost: Days,
+    /// Steps that were thrown away after a spike of the loss.
+    pub rollback: Days,
+    /// What slow machines added to steps.
+    pub straggling: Days,
+    /// Stops to write checkpoints.
+    pub checkpoint: Days,
+    /// Stops to evaluate.
+    pub evaluation: Days,
+    /// Until somebody or something noticed an interruption.
+    pub detection: Days,
+    /// Starting again.
+    pub restart: Days,
+    /// Waiting for machines, where no spare was left.
+    pub waiting: Days,
+}
+
+impl Account {
+    /// All of it.
+    pub fn total(&self) -> Days {
+        self.training
+            + self.lost
+            + self.rollback
+            + self.straggling
+            + self.checkpoint
+            + self.evaluation
+            + self.detection
+            + self.restart
+            + self.waiting
+    }
+}
+
 /// The whole run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOutcome {
     /// Days from start to end.
     pub days: f64,
+    /// Where they went.
+    pub account: Account,
     /// Accelerator-hours.
     pub gpu_hours: f64,
     /// Energy at the facility's meter.

@@ -8,31 +8,70 @@ use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use strait_units::{Energy, Money, Power, Time};
+use strait_units::{Days, Energy, Money, Power, Ratio, Time};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
 
-/// Simulates the steps of every phase and adds up the run.
-pub fn compose(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateError> {
+/// The simulated steps of a case: all that its run depends on and that is dear to find.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// Of each step: its phase and its batch, in the order of phases, batches ascending.
+    jobs: Vec<(usize, u32)>,
+    /// The steps, in the order of `jobs`, with the CPU seconds that each took.
+    outcomes: Vec<(StepOutcome, f64)>,
+}
+
+impl Steps {
+    /// Every step's time multiplied by a factor: a prediction that is off by so much.
+    pub fn scaled(mut self, factor: Ratio) -> Steps {
+        for (step, _) in &mut self.outcomes {
+            step.time = Time::from_seconds(step.time.seconds() * factor.get());
+        }
+        self
+    }
+
+    /// Batches and step times of a phase, batches ascending.
+    fn of_phase(&self, phase: usize) -> Vec<(f64, f64)> {
+        (self.jobs.iter().zip(&self.outcomes))
+            .filter(|((of, _), _)| *of == phase)
+            .map(|((_, batch), (step, _))| (f64::from(*batch), step.time.seconds()))
+            .collect()
+    }
+
+    /// The step of a phase at its full batch.
+    fn full_batch(&self, phase: usize) -> Option<&(StepOutcome, f64)> {
+        (self.jobs.iter().zip(&self.outcomes))
+            .filter(|((of, _), _)| *of == phase)
+            .map(|(_, step)| step)
+            .next_back()
+    }
+}
+
+/// Simulates the steps of every phase: at its batch, and where it ramps at a few batches.
+///
+/// # Errors
+/// The first contradiction met, or that the caller asked to stop.
+pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
     let phases = &case.training.phases;
-    let main = main_phase(phases);
     let jobs: Vec<(usize, u32)> = phases
         .iter()
         .enumerate()
         .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
         .collect();
-    let steps = simulate_all(case, &jobs, main, control)?;
+    let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
+    Ok(Steps { jobs, outcomes })
+}
+
+/// Adds up the run of simulated steps.
+///
+/// # Errors
+/// That there is nothing to train.
+pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     let mut run = RunOutcome::default();
     let mut seconds = 0.0;
-    for (index, phase) in phases.iter().enumerate() {
-        let points: Vec<(f64, f64)> = jobs
-            .iter()
-            .zip(&steps)
-            .filter(|((of, _), _)| *of == index)
-            .map(|((_, batch), (step, _))| (f64::from(*batch), step.time.seconds()))
-            .collect();
-        let (count, time) = phase_time(phase, &points);
+    for (index, phase) in case.training.phases.iter().enumerate() {
+        let (count, time) = phase_time(phase, &steps.of_phase(index));
         seconds += time;
         run.phases.push(PhaseOutcome {
             name: phase.name.clone(),
@@ -44,6 +83,7 @@ pub fn compose(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateErr
     }
     let ranks = f64::from(case.cluster.ranks());
     run.days = seconds / 86_400.0;
+    run.account.training = Days::new(run.days);
     run.gpu_hours = run.phases.iter().map(|p| p.gpu_hours).sum();
     let watts = (case.cluster.accelerator.tdp.get() + case.cluster.node.overhead_power.get())
         * case.economics.load_factor.get()
@@ -52,13 +92,9 @@ pub fn compose(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateErr
     run.energy = Energy::new(Power::new(watts).get() * seconds);
     run.rent = Money::new(case.economics.rent.get() * run.gpu_hours);
     run.electricity = case.economics.electricity * run.energy;
-    // The last step of the main phase is the one at its full batch.
-    let (step, cpu_seconds) = jobs
-        .iter()
-        .zip(steps)
-        .filter(|((of, _), _)| *of == main)
-        .map(|(_, step)| step)
-        .next_back()
+    let (step, cpu_seconds) = steps
+        .full_batch(main_phase(&case.training.phases))
+        .cloned()
         .ok_or_else(|| SimulateError::Invalid {
             path: "training".to_owned(),
             message: "there is no phase to train".to_owned(),

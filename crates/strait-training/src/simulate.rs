@@ -46,7 +46,7 @@ pub struct Control<'a> {
 /// # Errors
 /// The first contradiction met ([`check`] finds all of them), or that the caller asked to stop.
 pub fn simulate(case: &Case, control: Control<'_>) -> Result<Outcome, SimulateError> {
-    crate::run::compose(case, control)
+    crate::run::compose(case, &crate::run::steps(case, control)?)
 }
 
 /// Checks that the settings of a case agree with each other, without simulating.

@@ -42,8 +42,8 @@ mod unit;
 pub use parse::{Expected, ParseError, Reading};
 
 pub use quantity::{
-    Bandwidth, Bytes, Energy, FlopRate, Flops, Money, Power, PricePerEnergy, PricePerHour, Ratio,
-    Tokens,
+    Bandwidth, Bytes, Days, Energy, FlopRate, Flops, Money, Power, PricePerEnergy, PricePerHour,
+    Ratio, Tokens,
 };
 pub use text::Quantity;
 pub use time::Time;

@@ -91,6 +91,10 @@ quantity!(
     Energy
 );
 quantity!(
+    /// Days of calendar time: runs outlast the 213 days that picoseconds can count.
+    Days
+);
+quantity!(
     /// US dollars.
     Money
 );

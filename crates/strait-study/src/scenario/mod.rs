@@ -13,6 +13,7 @@ mod check;
 pub mod claim;
 pub mod diagnostic;
 mod disturbances;
+mod economics;
 mod files;
 pub mod keys;
 mod layout;

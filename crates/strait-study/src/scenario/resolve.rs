@@ -12,12 +12,12 @@ use super::tree::Table;
 use super::{disturbances, layout, model, phases};
 use crate::catalog::Catalog;
 use strait_training::case::{
-    Balance, Case, ChipSpread, Economics, Noise, Parallelism, Precision, PrecisionRecipe,
-    Recompute, RecomputePart, Routing, ScheduleKind, StateBytes, Training, Zero,
+    Balance, Case, ChipSpread, Noise, Parallelism, Precision, PrecisionRecipe, Recompute,
+    RecomputePart, Routing, ScheduleKind, StateBytes, Training, Zero,
 };
 use strait_training::hardware::Cluster;
 use strait_training::model::Model;
-use strait_units::{Bandwidth, Bytes, FlopRate, Power, PricePerEnergy, PricePerHour, Ratio};
+use strait_units::{Bandwidth, Bytes, FlopRate, Power, Ratio};
 
 /// Resolves one case. Faults and the record are in the reader.
 pub(super) fn case(
@@ -54,7 +54,7 @@ pub(super) fn case(
         catalog,
         reader,
     );
-    let economics = economics(
+    let economics = super::economics::economics(
         &section(&root, "economics", &keys::ECONOMICS),
         cluster.as_ref(),
         catalog,
@@ -622,56 +622,4 @@ fn noise(scope: &Scope<'_>, reader: &mut Reader) -> Noise {
             _ => ChipSpread::Sampled,
         },
     }
-}
-
-fn economics(
-    scope: &Scope<'_>,
-    cluster: Option<&Cluster>,
-    catalog: &Catalog,
-    reader: &mut Reader,
-) -> Option<Economics> {
-    let rent = match reader.number(scope, "rent") {
-        Some(v) => v,
-        None => {
-            let known = cluster.and_then(|c| c.accelerator.rent.map(|r| (c, r.get())));
-            let value = known.map_or(2.0, |(_, rent)| rent);
-            if scope.node("rent").is_none() {
-                let printed = super::unit::print(super::unit::Dimension::PricePerHour, value);
-                match known {
-                    Some((cluster, _)) => {
-                        let id = &cluster.accelerator.id;
-                        let source = lookup::source(catalog, "accelerators", id, "market.rent");
-                        reader.fact(
-                            scope.path("rent"),
-                            printed,
-                            &format!("accelerators/{id}"),
-                            source,
-                        );
-                    }
-                    None => reader.rule(scope, "rent", printed),
-                }
-            }
-            value
-        }
-    };
-    let (id, node) = reader.text(scope, "place")?;
-    let defaults = lookup::place(catalog, &id, node, reader)?;
-    let entry = format!("economics/{id}");
-    let mut pick = |key: &str, value: f64| match reader.number(scope, key) {
-        Some(own) => own,
-        None => {
-            if scope.node(key).is_none() {
-                let printed = super::amount::print(scope.key(key).kind, value);
-                let source = lookup::source(catalog, "economics", &id, key);
-                reader.fact(scope.path(key), printed, &entry, source);
-            }
-            value
-        }
-    };
-    Some(Economics {
-        rent: PricePerHour::new(rent),
-        pue: Ratio::new(pick("pue", defaults.pue.get())),
-        load_factor: Ratio::new(pick("load_factor", defaults.load_factor.get())),
-        electricity: PricePerEnergy::new(pick("electricity", defaults.electricity.get())),
-    })
 }

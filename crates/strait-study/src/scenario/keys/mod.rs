@@ -3,13 +3,15 @@
 //! In: nothing. Out: static sections that drive the check of files, the reading of values,
 //! `explain`, and the JSON Schema. Never reads a file. A key that is not here does not exist.
 
+mod economics;
 mod machine;
+mod reliability;
 mod run;
 
+pub use economics::ECONOMICS;
 pub use machine::{CLUSTER, MODEL, PARALLELISM, PRECISION};
-pub use run::{
-    ECONOMICS, ENGINE, FAULT, NOISE, PHASE, RELIABILITY, ROUTING, SOFTWARE, SWEEP, TRAINING,
-};
+pub use reliability::RELIABILITY;
+pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, SWEEP, TRAINING};
 
 use super::amount::Dimension;
 
