@@ -7,10 +7,10 @@ use super::{Answer, CaseAnswer, Effort, Question, Setting};
 use crate::verdict::{Claim, Expect, Quantity};
 use strait_training::case::{Parallelism, Phase, Precision, Recompute, ScheduleKind, Zero};
 use strait_training::outcome::{
-    Bar, BarKind, Breakdown, Exposed, Grains, Memory, MemoryPart, Outcome, PhaseOutcome,
+    Account, Bar, BarKind, Breakdown, Exposed, Grains, Memory, MemoryPart, Outcome, PhaseOutcome,
     RunOutcome, StepOutcome, Work,
 };
-use strait_units::{Bytes, Energy, FlopRate, Money, PricePerHour, Ratio, Time, Tokens};
+use strait_units::{Bytes, Days, Energy, FlopRate, Money, PricePerHour, Ratio, Time, Tokens};
 
 fn millis(ms: u64) -> Time {
     Time::from_picos(ms * 1_000_000_000)
@@ -130,6 +130,10 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
         },
         run: RunOutcome {
             days: 55.4,
+            account: Account {
+                training: Days::new(55.4),
+                ..Account::default()
+            },
             gpu_hours: gpu_hours.iter().sum(),
             energy: Energy::new(2.8e3 * 3.6e9),
             rent: Money::new(gpu_hours.iter().sum::<f64>() * 2.0),
