@@ -10,7 +10,8 @@ use std::path::Path;
 use strait_study::answer::{Setting, Value};
 use strait_study::catalog::{Catalog, CatalogError, Entry, Fact};
 use strait_study::scenario::{
-    self, Diagnostic, Explained, Loaded, Origin, Overrides, ResolvedCase, Style, render_all,
+    self, Diagnostic, Explained, FleetPart, Loaded, Origin, Overrides, ResolvedCase, Style,
+    render_all,
 };
 use strait_study::verdict::{Claim, Expect, Quantity, UnknownQuantity};
 use strait_training::case::Case;
@@ -28,6 +29,8 @@ pub struct SourceCase {
     pub warnings: Vec<String>,
     /// Where each value came from.
     origins: Vec<Explained>,
+    /// Accelerators that somebody is said to own.
+    fleet: Vec<FleetPart>,
 }
 
 impl SourceCase {
@@ -45,6 +48,7 @@ impl SourceCase {
             .collect();
         Setting {
             values,
+            fleet: self.fleet.clone(),
             ..Setting::from(&self.case)
         }
     }
@@ -130,6 +134,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         claims.push(Claim {
             quantity,
             stated: quantity.unit().from_base(stated.stated),
+            relation: stated.relation,
             who: stated.who.clone(),
             date: stated.date.clone(),
             source: stated.source.clone(),
@@ -164,6 +169,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         expects,
         warnings,
         origins: resolved.origins,
+        fleet: resolved.fleet,
     })
 }
 

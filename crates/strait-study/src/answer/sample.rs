@@ -37,6 +37,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
         accelerator: "H800 SXM".to_owned(),
         ranks: 2048,
         peak: FlopRate::new(1979e12),
+        half_peak: FlopRate::new(989.4e12),
         precision: Precision::Fp8Block,
         parallelism: Parallelism {
             tensor: 1,
@@ -62,6 +63,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
         ],
         rent: PricePerHour::new(2.0),
         document: None,
+        fleet: Vec::new(),
         subject: crate::uncertainty::Subject {
             profile: "hopper".to_owned(),
             moe: true,
@@ -280,6 +282,7 @@ fn claim(quantity: Quantity, stated: f64) -> Claim {
     Claim {
         quantity,
         stated,
+        relation: Default::default(),
         who: "DeepSeek".to_owned(),
         date: "2024-12-27".to_owned(),
         source: "arXiv:2412.19437, table 1".to_owned(),

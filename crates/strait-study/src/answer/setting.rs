@@ -3,6 +3,7 @@
 //! In: a resolved [`Case`]. Out: a [`Setting`], small enough to be made up in a test.
 //! Never holds calibrations or anything else that only a simulation needs.
 
+use crate::scenario::FleetPart;
 use crate::uncertainty::Subject;
 use strait_training::case::{Case, Parallelism, Phase, Precision};
 use strait_training::case::{Recompute, ScheduleKind, Zero};
@@ -21,6 +22,8 @@ pub struct Setting {
     pub ranks: u32,
     /// Best dense peak among the operand types of the precision recipe.
     pub peak: FlopRate,
+    /// Dense peak in 16-bit floating point.
+    pub half_peak: FlopRate,
     /// Precision.
     pub precision: Precision,
     /// Layout of the main phase.
@@ -31,6 +34,8 @@ pub struct Setting {
     pub document: Option<u32>,
     /// Rent of one accelerator.
     pub rent: PricePerHour,
+    /// Accelerators that somebody is said to own.
+    pub fleet: Vec<FleetPart>,
     /// What the uncertainty of a prediction depends on.
     pub subject: Subject,
     /// Every resolved value of the scenario; empty where the case comes from no file.
@@ -70,11 +75,13 @@ impl From<&Case> for Setting {
             accelerator: case.cluster.accelerator.name.clone(),
             ranks: case.cluster.ranks(),
             peak: best.unwrap_or(FlopRate::ZERO),
+            half_peak: half.unwrap_or(FlopRate::ZERO),
             precision: case.precision.recipe,
             parallelism: parallelism.clone(),
             phases: case.training.phases.clone(),
             document: case.training.document,
             rent: case.economics.rent,
+            fleet: Vec::new(),
             subject: Subject::from(case),
             values: Vec::new(),
         }

@@ -49,6 +49,8 @@ struct PeaksFile {
 #[derive(Default, Deserialize)]
 struct MarketFile {
     price: Option<Money>,
+    price_low: Option<Money>,
+    price_high: Option<Money>,
     rent: Option<PricePerHour>,
 }
 
@@ -153,6 +155,23 @@ impl Catalog {
             kernels: file.kernels.clone().ok_or_else(incomplete)?,
             links: file.links.clone().ok_or_else(incomplete)?,
         })
+    }
+
+    /// Name of an accelerator, its dense 16-bit peak, and what one costs with its share of a server:
+    /// low, likely, high.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn market(
+        &self,
+        id: &str,
+    ) -> Result<(String, Option<FlopRate>, [Option<Money>; 3]), CatalogError> {
+        let file: AcceleratorFile = self.load(ACCELERATORS, id)?;
+        let market = file.market;
+        let peak = file.peaks.bf16.or(file.peaks.fp16);
+        let prices = [market.price_low, market.price, market.price_high];
+        Ok((file.name, peak, prices))
     }
 
     /// The node and the fabric that an accelerator comes with where a scenario names none.

@@ -139,6 +139,26 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 "[4, 4, 4, 1]",
             )),
         },
+        Kind::Texts => match node.list() {
+            Some([]) => out.push(
+                Diagnostic::error("scenario::empty", format!("`{path}` is an empty list"))
+                    .at(&node.place, "")
+                    .help("leave the key out where there is nothing to say"),
+            ),
+            Some(list) => {
+                for element in list {
+                    if element.text().is_none_or(|text| text.trim().is_empty()) {
+                        out.push(wrong_type(element, path, "a sentence", "\"…\""));
+                    }
+                }
+            }
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a list of sentences",
+                "[\"…\", \"…\"]",
+            )),
+        },
         Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
                 out.extend(errors);

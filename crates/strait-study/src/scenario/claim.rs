@@ -72,6 +72,12 @@ quantities! {
     MfuFull "mfu_full" Share,
     /// Energy of the whole run at the facility's meter.
     Energy "energy" Energy,
+    /// Accelerators owned: `[[fleet]]`. No simulation tells how many somebody owns.
+    FleetSize "fleet_size" Accelerators,
+    /// Purchase price of the accelerators of `[[fleet]]` with their servers, US dollars.
+    FleetPrice "fleet_price" Money,
+    /// Share of what the accelerators of `[[fleet]]` could compute during the run that the run used.
+    FleetShare "fleet_share" Share,
     /// Peak memory of the fullest accelerator.
     PeakMemory "peak_memory" Bytes,
     /// Step part: forward chunks outside overlapped pairs.
@@ -100,6 +106,34 @@ impl Quantity {
     }
 }
 
+/// How figures are meant, as files write it.
+pub const RELATIONS: &[Choice] = &[
+    Choice {
+        name: "about",
+        doc: "What it was: neither much less nor much more.",
+    },
+    Choice {
+        name: "at-least",
+        doc: "No less than this: a smaller simulated value speaks against it.",
+    },
+    Choice {
+        name: "at-most",
+        doc: "No more than this: a larger simulated value speaks against it.",
+    },
+];
+
+/// How a figure is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Relation {
+    /// What it was.
+    #[default]
+    About,
+    /// No less.
+    AtLeast,
+    /// No more.
+    AtMost,
+}
+
 /// A stated figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -110,6 +144,14 @@ pub struct Claim {
     pub stated: f64,
     /// Tolerance as a share of the figure.
     pub within: Option<f64>,
+    /// What the ledger calls it; the quantity's name where not given.
+    pub id: String,
+    /// How it is meant.
+    pub relation: Relation,
+    /// What must be true for it.
+    pub requires: Vec<String>,
+    /// What would have to be known to tell.
+    pub missing: Vec<String>,
     /// Who stated it; empty where not given.
     pub who: String,
     /// When; empty where not given.
@@ -174,6 +216,16 @@ pub(super) fn read(node: &Node) -> Option<Claim> {
     let quantity = Quantity::from_name(table.get("quantity")?.node.text()?)?;
     let entry = table.get("value")?;
     let stated = value(quantity, &entry.node, "claim").ok()?;
+    let sentences = |name: &str| -> Vec<String> {
+        (table
+            .get(name)
+            .and_then(|e| e.node.list())
+            .unwrap_or(&[])
+            .iter())
+        .filter_map(|node| node.text().map(str::to_owned))
+        .collect()
+    };
+    let id = Some(text("id")).filter(|id| !id.trim().is_empty());
     let within = match table.get("within") {
         Some(entry) => {
             let kind = Kind::Number {
@@ -190,6 +242,14 @@ pub(super) fn read(node: &Node) -> Option<Claim> {
         quantity,
         stated,
         within,
+        id: id.unwrap_or_else(|| quantity.name().to_owned()),
+        relation: match text("relation").as_str() {
+            "at-least" => Relation::AtLeast,
+            "at-most" => Relation::AtMost,
+            _ => Relation::About,
+        },
+        requires: sentences("requires"),
+        missing: sentences("missing"),
         who: text("who"),
         date: text("date"),
         source: text("source"),

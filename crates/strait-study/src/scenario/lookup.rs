@@ -5,6 +5,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::files;
+use super::fleet::FleetPrice;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
@@ -16,7 +17,7 @@ use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
 use strait_training::links::LinkProfile;
 use strait_training::model::Model;
-use strait_units::Time;
+use strait_units::{FlopRate, Time};
 
 /// An accelerator and the date of its launch.
 pub(super) struct Found {
@@ -253,6 +254,40 @@ pub(super) fn place(
 /// Where the catalogue has a fact from.
 pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> String {
     Facts::of(catalog, kind, id).source(key)
+}
+
+/// Name and price of an accelerator, which need not be known well enough to be simulated.
+pub(super) struct Market {
+    /// Name, for people.
+    pub name: String,
+    /// Dense peak in 16-bit floating point.
+    pub peak: Option<FlopRate>,
+    /// Price of one with its share of a server.
+    pub price: Option<FleetPrice>,
+}
+
+/// What an accelerator costs to buy.
+pub(super) fn market(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<Market> {
+    match catalog.market(id) {
+        Ok((name, peak, [low, likely, high])) => Some(Market {
+            name,
+            peak,
+            price: likely.map(|likely| FleetPrice {
+                low: low.unwrap_or(likely),
+                likely,
+                high: high.unwrap_or(likely),
+            }),
+        }),
+        Err(error) => {
+            refuse(catalog, "accelerators", id, node, &error, reader);
+            None
+        }
+    }
 }
 
 /// A model.

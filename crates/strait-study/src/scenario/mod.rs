@@ -15,6 +15,7 @@ pub mod diagnostic;
 mod disturbances;
 mod economics;
 mod files;
+mod fleet;
 pub mod keys;
 mod layout;
 mod lookup;
@@ -30,8 +31,10 @@ mod unit;
 pub mod words;
 
 pub use check::suggest;
-pub use claim::{Claim, Quantity};
+pub use claim::{Claim, Quantity, Relation};
 pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_all};
+pub use files::{Shelf, shipped};
+pub use fleet::{FleetPart, FleetPrice};
 pub use paths::all_paths;
 pub use read::{Explained, Origin, Range};
 pub use unit::{Dimension, figure, print};
@@ -89,6 +92,8 @@ pub struct ResolvedCase {
     pub origins: Vec<Explained>,
     /// The numbers that were given as ranges.
     pub ranges: Vec<Range>,
+    /// Accelerators that somebody is said to own.
+    pub fleet: Vec<FleetPart>,
     /// What to check before trusting a result.
     pub warnings: Vec<Diagnostic>,
 }
@@ -104,7 +109,21 @@ pub fn load(
     catalog: &Catalog,
     overrides: &Overrides,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    let document = files::read(path).map_err(|d| vec![d])?;
+    load_from(Shelf::Disk, path, catalog, overrides)
+}
+
+/// [`load`] of a file on disk or of one that the program carries.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_from(
+    shelf: Shelf,
+    path: &Path,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let document = files::read(path, shelf).map_err(|d| vec![d])?;
     let stem = path
         .file_stem()
         .map_or("scenario".to_owned(), |s| s.to_string_lossy().into_owned());
@@ -318,6 +337,13 @@ fn one_case(
         overrides.seed,
         &mut reader,
     );
+    let root = read::Scope {
+        tables: vec![&table],
+        place: top.clone(),
+        section: &keys::ROOT,
+        path: String::new(),
+    };
+    let fleet = fleet::fleet(&root, catalog, &mut reader);
     let Reader {
         faults: found,
         explained,
@@ -358,6 +384,7 @@ fn one_case(
         expects: stated("expect"),
         origins: with_counts(last_words(explained), &case.model),
         ranges,
+        fleet,
         warnings,
         case,
     };

@@ -130,6 +130,11 @@ fn kind(kind: Kind) -> Value {
             "minItems": 1,
             "items": { "type": "integer", "minimum": 0, "maximum": max }
         }),
+        Kind::Texts => json!({
+            "type": "array",
+            "minItems": 1,
+            "items": { "type": "string", "minLength": 1 }
+        }),
         Kind::WordOrList(one, many) => json!({ "anyOf": [
             words(one),
             { "type": "array", "items": words(many), "uniqueItems": true }

@@ -36,6 +36,8 @@ pub enum Dimension {
     GpuHours,
     /// Days.
     Days,
+    /// Accelerators.
+    Accelerators,
     /// Tokens per second.
     TokenRate,
     /// A share: "38.9 %" or 0.389.
@@ -58,6 +60,7 @@ impl Dimension {
             Dimension::Energy => "an amount of energy",
             Dimension::GpuHours => "a number of accelerator-hours",
             Dimension::Days => "a number of days",
+            Dimension::Accelerators => "a number of accelerators",
             Dimension::TokenRate => "a number of tokens per second",
             Dimension::Share => "a share",
         }
@@ -78,6 +81,7 @@ impl Dimension {
             Dimension::Energy => ("2000", "MWh"),
             Dimension::GpuHours => ("2.664 M", "GPU-hours"),
             Dimension::Days => ("54.25", "days"),
+            Dimension::Accelerators => ("2048", "GPUs"),
             Dimension::TokenRate => ("1541.7", "tokens/s"),
             Dimension::Share => ("38.9", "%"),
         };
@@ -100,6 +104,12 @@ impl Dimension {
                 ("d", 1.0),
                 ("hours", 1.0 / 24.0),
                 ("weeks", 7.0),
+            ],
+            Dimension::Accelerators => &[
+                ("GPUs", 1.0),
+                ("GPU", 1.0),
+                ("accelerators", 1.0),
+                ("chips", 1.0),
             ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
@@ -134,9 +144,11 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
         Dimension::PricePerEnergy => typed(text, PricePerEnergy::get),
         Dimension::Money => typed(text, Money::get),
         Dimension::Energy => typed(text, Energy::get),
-        Dimension::GpuHours | Dimension::Days | Dimension::TokenRate | Dimension::Share => {
-            own(dimension, text)
-        }
+        Dimension::GpuHours
+        | Dimension::Days
+        | Dimension::Accelerators
+        | Dimension::TokenRate
+        | Dimension::Share => own(dimension, text),
     }
 }
 
@@ -214,6 +226,7 @@ pub fn print(dimension: Dimension, value: f64) -> String {
             (1.0, "GPU-hours"),
         ]),
         Dimension::Days => format!("{} days", figure(value)),
+        Dimension::Accelerators => format!("{} GPUs", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),
     }

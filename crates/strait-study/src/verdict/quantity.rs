@@ -5,8 +5,9 @@
 
 use crate::answer::Setting;
 use crate::answer::format;
+use crate::scenario::FleetPart;
 use strait_training::outcome::{Outcome, PhaseOutcome};
-use strait_units::Time;
+use strait_units::{FlopRate, Money, Time};
 
 /// A window of the step, see `step.breakdown_s` of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub enum Unit {
     TokensPerSecond,
     /// 10^12 FLOP/s of one accelerator.
     Tflops,
+    /// Accelerators.
+    Accelerators,
     /// A fraction of one.
     Fraction,
     /// Megawatt-hours.
@@ -119,6 +122,7 @@ impl Unit {
             Unit::DaysPerTrillionTokens => "d/T tokens",
             Unit::TokensPerSecond => "tokens/s",
             Unit::Tflops => "TFLOPS",
+            Unit::Accelerators => "GPUs",
             Unit::Fraction => "1",
             Unit::MegawattHours => "MWh",
             Unit::Gigabytes => "GB",
@@ -148,6 +152,7 @@ impl Unit {
             Unit::DaysPerTrillionTokens => format!("{} days/T", format::significant(value)),
             Unit::TokensPerSecond => format!("{} tokens/s", format::significant(value)),
             Unit::Tflops => format!("{} TFLOPS", format::significant(value)),
+            Unit::Accelerators => format!("{} GPUs", format::scaled(value)),
             Unit::Fraction => format::percent(value),
             Unit::MegawattHours => format!("{} MWh", format::significant(value)),
             Unit::Gigabytes => format!("{} GB", format::significant(value)),
@@ -235,6 +240,9 @@ quantities! {
     MfuFull, "mfu_full", Fraction, Higher, "MFU, full";
     Energy, "energy", MegawattHours, Lower, "energy";
     PeakMemory, "peak_memory", Gigabytes, Lower, "peak memory";
+    FleetSize, "fleet_size", Accelerators, Lower, "accelerators owned";
+    FleetPrice, "fleet_price", Dollars, Lower, "price of the fleet";
+    FleetShare, "fleet_share", Fraction, Lower, "share of the fleet";
 }
 
 /// No quantity has this id.
@@ -279,12 +287,38 @@ impl std::str::FromStr for Quantity {
     }
 }
 
+/// Price of a fleet; `None` where there is none, or a price is not known.
+fn fleet_price(fleet: &[FleetPart]) -> Option<Money> {
+    let prices: Option<Vec<Money>> = (fleet.iter())
+        .map(|part| Some(part.price?.likely * f64::from(part.count)))
+        .collect();
+    prices
+        .filter(|p| !p.is_empty())
+        .map(|p| p.into_iter().sum())
+}
+
+/// Dense 16-bit peak of a whole fleet; `None` where there is none, or a peak is not known.
+pub fn fleet_peak(fleet: &[FleetPart]) -> Option<FlopRate> {
+    let peaks: Option<Vec<FlopRate>> = (fleet.iter())
+        .map(|part| Some(part.peak? * f64::from(part.count)))
+        .collect();
+    peaks.filter(|p| !p.is_empty()).map(|p| p.into_iter().sum())
+}
+
 /// Seconds without the rounding of a multiplication by 10^-12.
 pub(crate) fn seconds(time: Time) -> f64 {
     time.picos() as f64 / 1e12
 }
 
 impl Quantity {
+    /// It is of accelerators owned, not of the run.
+    pub fn of_fleet(self) -> bool {
+        matches!(
+            self,
+            Quantity::FleetSize | Quantity::FleetPrice | Quantity::FleetShare
+        )
+    }
+
     /// The simulated value in [`Quantity::unit`]; `None` where the outcome says nothing about it.
     pub fn simulated(self, setting: &Setting, outcome: &Outcome) -> Option<f64> {
         let step = &outcome.step;
@@ -328,6 +362,13 @@ impl Quantity {
             Quantity::MfuFull => step.mfu_full.get(),
             Quantity::Energy => run.energy.get() / 3.6e9,
             Quantity::PeakMemory => step.memory.peak.as_f64() / 1e9,
+            // Nobody's purchases follow from a run.
+            Quantity::FleetSize => return None,
+            Quantity::FleetPrice => fleet_price(&setting.fleet)?.get(),
+            Quantity::FleetShare => {
+                let capacity = fleet_peak(&setting.fleet)?.get() * 24.0 * run.days;
+                run.gpu_hours * setting.half_peak.get() / capacity
+            }
             // A window may well be empty: zero is an answer if there is a step at all.
             Quantity::Part(part) => {
                 return (time > 0.0).then(|| seconds(part.time(outcome)));

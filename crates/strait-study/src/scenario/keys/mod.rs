@@ -60,6 +60,8 @@ pub enum Kind {
         /// Largest that makes sense.
         max: u64,
     },
+    /// A list of sentences.
+    Texts,
     /// A word of the first list, or a list of words of the second.
     WordOrList(&'static [Choice], &'static [Choice]),
     /// A table with these keys.
@@ -197,10 +199,54 @@ pub const CLAIM: Section = Section {
             },
             "Tolerance as a share, such as \"5 %\".",
         ),
+        key(
+            "id",
+            Kind::Text,
+            "What the ledger of claims calls it; unique there. Without one it is the quantity.",
+        ),
+        with(
+            "relation",
+            Kind::Choice(super::claim::RELATIONS),
+            "about",
+            "a figure is stated as what it was",
+            "How the figure is meant.",
+        ),
+        key(
+            "requires",
+            Kind::Texts,
+            "What must be true for it, in sentences.",
+        ),
+        key(
+            "missing",
+            Kind::Texts,
+            "What would have to be known to tell, where a simulation cannot.",
+        ),
         key("who", Kind::Text, "Who stated it."),
         key("date", Kind::Date, "When."),
         key("source", Kind::Text, "Where it can be read."),
         key("note", Kind::Text, "What to know about it."),
+    ],
+};
+
+/// `[[fleet]]`.
+pub const FLEET: Section = Section {
+    title: "[[fleet]]",
+    doc: "Accelerators that somebody is said to own: what they cost, and what a run takes of them. The run itself is on `[cluster]`.",
+    keys: &[
+        required(
+            "accelerator",
+            Kind::Catalogue("accelerators"),
+            "Accelerator, such as h100-sxm.",
+        ),
+        required("count", count(1, MAX_RANKS), "How many."),
+        with(
+            "price",
+            quantity(Dimension::Money, 1.0, 1e7),
+            "",
+            "the catalogue's price of the accelerator's share of a server, from low to high",
+            "Price of one with its share of a server, such as \"31 K USD\".",
+        ),
+        key("why", Kind::Text, "Why so many, or at this price."),
     ],
 };
 
@@ -265,6 +311,7 @@ pub const ROOT: Section = Section {
         key("engine", Kind::Table(&ENGINE), ENGINE.doc),
         key("economics", Kind::Table(&ECONOMICS), ECONOMICS.doc),
         key("reliability", Kind::Table(&RELIABILITY), RELIABILITY.doc),
+        key("fleet", Kind::Tables(&FLEET), FLEET.doc),
         key("sweep", Kind::Table(&SWEEP), SWEEP.doc),
         key("case", Kind::Tables(&CASE), CASE.doc),
         key("claim", Kind::Tables(&CLAIM), CLAIM.doc),
