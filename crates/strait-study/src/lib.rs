@@ -12,6 +12,7 @@
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`verdict`] | claims and expectations, judged |
+//! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
 //! | [`artifact`] | files that appear whole or not at all |
@@ -23,6 +24,7 @@ pub mod artifact;
 pub mod calibrate;
 pub mod catalog;
 pub mod figures;
+pub mod ledger;
 pub mod models;
 pub mod scenario;
 pub mod trace;

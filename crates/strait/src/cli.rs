@@ -69,6 +69,11 @@ pub enum Command {
   strait validate --figures out
   strait validate --rows mine.csv --json")]
     Validate(ValidateArgs),
+    /// Judge what the world says about training runs: the ledger of claims
+    #[command(after_help = "Examples:
+  strait claims
+  strait claims mine.toml --set economics.rent='3 USD/h' -v")]
+    Claims(ClaimsArgs),
     /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
     /// to your own
     #[command(after_help = "Examples:
@@ -213,6 +218,30 @@ pub struct ValidateArgs {
     /// Write the whole account as a page (Markdown)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub page: Option<PathBuf>,
+}
+
+/// Which claims, and how they are judged.
+#[derive(Args, Clone, Debug)]
+pub struct ClaimsArgs {
+    /// Scenario files with claims, or folders of them [default: scenarios/claims]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only claims whose id, author or title holds this text (repeatable: any of them)
+    #[arg(long, value_name = "TEXT", help_heading = "Claims")]
+    pub only: Vec<String>,
+    /// Replace a value of every case, as in `cluster.nodes=128` (repeatable; a TOML value,
+    /// quotes may be left out)
+    #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Scenario", value_parser = assignment)]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", help_heading = "Scenario")]
+    pub seed: Option<u64>,
+    /// Draws of the uncertain settings of each case
+    #[arg(long, value_name = "N", default_value_t = 2000, help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub draws: u32,
+    /// Threads to simulate on; never changes an answer [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
 }
 
 /// What a timeline shows, and where it goes.

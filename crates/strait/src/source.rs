@@ -7,11 +7,10 @@ use crate::cli::{CatalogCommand, ScenarioArgs};
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 use std::path::Path;
-use strait_study::answer::{Setting, Value};
+use strait_study::answer::Setting;
 use strait_study::catalog::{Catalog, CatalogError, Entry, Fact};
 use strait_study::scenario::{
-    self, Diagnostic, Explained, FleetPart, Loaded, Origin, Overrides, ResolvedCase, Style,
-    render_all,
+    self, Diagnostic, Explained, Loaded, Overrides, ResolvedCase, Style, render_all,
 };
 use strait_study::verdict::{Claim, Expect, Quantity, UnknownQuantity};
 use strait_training::case::Case;
@@ -29,27 +28,17 @@ pub struct SourceCase {
     pub warnings: Vec<String>,
     /// Where each value came from.
     origins: Vec<Explained>,
-    /// Accelerators that somebody is said to own.
-    fleet: Vec<FleetPart>,
+    /// What answers name of it.
+    setting: Setting,
 }
 
 impl SourceCase {
     /// What answers name of it.
     pub fn setting(&self) -> Setting {
-        let values = (self.origins.iter())
-            .map(|explained| Value {
-                path: explained.path.clone(),
-                value: explained.value.clone(),
-                stated: !matches!(
-                    explained.origin,
-                    Origin::Catalogue { .. } | Origin::Default { .. }
-                ),
-            })
-            .collect();
+        // Cases of several files are told apart after they are read.
         Setting {
-            values,
-            fleet: self.fleet.clone(),
-            ..Setting::from(&self.case)
+            name: self.case.name.clone(),
+            ..self.setting.clone()
         }
     }
 }
@@ -96,20 +85,25 @@ pub fn table(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn overrides(args: &ScenarioArgs) -> Overrides {
+/// What a command line changes.
+pub fn overrides(set: &[String], cases: &[String], seed: Option<u64>) -> Overrides {
     Overrides {
-        set: (args.set.iter())
+        set: (set.iter())
             .filter_map(|set| set.split_once('='))
             .map(|(path, value)| (path.trim().to_owned(), value.trim().to_owned()))
             .collect(),
-        cases: args.cases.clone(),
-        seed: args.seed,
+        cases: cases.to_vec(),
+        seed,
     }
 }
 
 fn read(path: &Path, args: &ScenarioArgs) -> Result<Loaded, Failure> {
-    scenario::load(path, &Catalog::embedded(), &overrides(args))
-        .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))
+    scenario::load(
+        path,
+        &Catalog::embedded(),
+        &overrides(&args.set, &args.cases, args.seed),
+    )
+    .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))
 }
 
 /// Loads one scenario. All errors of the file are reported at once.
@@ -128,18 +122,9 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
 }
 
 fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
-    let mut claims = Vec::new();
-    for stated in &resolved.claims {
-        let quantity = quantity(stated)?;
-        claims.push(Claim {
-            quantity,
-            stated: quantity.unit().from_base(stated.stated),
-            relation: stated.relation,
-            who: stated.who.clone(),
-            date: stated.date.clone(),
-            source: stated.source.clone(),
-        });
-    }
+    let claims = (resolved.claims.iter())
+        .map(|stated| Claim::of(stated).map_err(|error| Failure::Unexpected(error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut expects = Vec::new();
     for stated in &resolved.expects {
         let quantity = quantity(stated)?;
@@ -163,13 +148,14 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
             range.path
         )
     }));
+    let setting = Setting::of(&resolved);
     Ok(SourceCase {
+        setting,
         case: resolved.case,
         claims,
         expects,
         warnings,
         origins: resolved.origins,
-        fleet: resolved.fleet,
     })
 }
 

@@ -3,7 +3,7 @@
 //! In: a resolved [`Case`]. Out: a [`Setting`], small enough to be made up in a test.
 //! Never holds calibrations or anything else that only a simulation needs.
 
-use crate::scenario::FleetPart;
+use crate::scenario::{FleetPart, Origin, ResolvedCase};
 use crate::uncertainty::Subject;
 use strait_training::case::{Case, Parallelism, Phase, Precision};
 use strait_training::case::{Recompute, ScheduleKind, Zero};
@@ -51,6 +51,27 @@ pub struct Value {
     pub value: String,
     /// Stated by the file, the case or the command line, rather than a fact or a default.
     pub stated: bool,
+}
+
+impl Setting {
+    /// Of a case that was read from a file: with its values and where they came from.
+    pub fn of(resolved: &ResolvedCase) -> Setting {
+        let values = (resolved.origins.iter())
+            .map(|explained| Value {
+                path: explained.path.clone(),
+                value: explained.value.clone(),
+                stated: !matches!(
+                    explained.origin,
+                    Origin::Catalogue { .. } | Origin::Default { .. }
+                ),
+            })
+            .collect();
+        Setting {
+            values,
+            fleet: resolved.fleet.clone(),
+            ..Setting::from(&resolved.case)
+        }
+    }
 }
 
 impl From<&Case> for Setting {

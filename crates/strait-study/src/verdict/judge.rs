@@ -5,7 +5,7 @@
 
 use super::band::{Band, band};
 use super::bound::bound;
-use super::quantity::{Better, Quantity};
+use super::quantity::{Better, Quantity, UnknownQuantity};
 use crate::answer::Setting;
 use crate::answer::format;
 use crate::scenario::Relation;
@@ -62,6 +62,24 @@ pub struct Claim {
     pub date: String,
     /// Where; may be empty.
     pub source: String,
+}
+
+impl Claim {
+    /// Of a scenario's claim, in the unit of its quantity.
+    ///
+    /// # Errors
+    /// That no quantity has its name.
+    pub fn of(claim: &crate::scenario::Claim) -> Result<Claim, UnknownQuantity> {
+        let quantity: Quantity = claim.quantity.name().parse()?;
+        Ok(Claim {
+            quantity,
+            stated: quantity.unit().from_base(claim.stated),
+            relation: claim.relation,
+            who: claim.who.clone(),
+            date: claim.date.clone(),
+            source: claim.source.clone(),
+        })
+    }
 }
 
 /// A check that the user asked for.
@@ -253,11 +271,18 @@ fn weigh(claim: &Claim, band: Band, bound: Option<f64>, setting: &Setting) -> (V
                     too_cheap(claim, dearer, bound, &range, setting),
                 );
             }
-            let reason = format!(
-                "{} times what this run needs, outside {range}; failures, restarts, idle time or \
-                 work outside the simulated run would have to explain the rest",
-                format::significant(dearer)
-            );
+            let reason = match quantity {
+                Quantity::FleetPrice => format!(
+                    "{} times what these machines cost at known prices, outside {range}; network, \
+                     buildings or dearer purchases would have to explain the rest",
+                    format::significant(dearer)
+                ),
+                _ => format!(
+                    "{} times what this run needs, outside {range}; failures, restarts, idle time \
+                     or work outside the simulated run would have to explain the rest",
+                    format::significant(dearer)
+                ),
+            };
             if dearer < BEYOND_NEED {
                 return (Verdict::Plausible, reason);
             }

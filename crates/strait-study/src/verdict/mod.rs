@@ -22,4 +22,4 @@ mod quantity;
 pub use band::{Band, band};
 pub use bound::bound;
 pub use judge::{Check, Claim, Expect, Judgement, Verdict, check, judge, judge_within};
-pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity};
+pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity, fleet_peak};

@@ -139,6 +139,17 @@ impl Unit {
         }
     }
 
+    /// A value in this unit, without the unit where that is a word.
+    pub fn figure(self, value: f64) -> String {
+        match self {
+            Unit::Seconds | Unit::Dollars | Unit::Fraction => self.print(value),
+            Unit::GpuHours | Unit::GpuHoursPerTrillionTokens | Unit::Accelerators => {
+                format::scaled(value)
+            }
+            _ => format::significant(value),
+        }
+    }
+
     /// A value in this unit, for people.
     pub fn print(self, value: f64) -> String {
         match self {

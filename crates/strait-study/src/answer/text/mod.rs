@@ -63,7 +63,7 @@ impl TextStyle {
         let _ = writeln!(out, "\n{}{gap}{remark}", self.bold(name));
     }
 
-    fn verdict(self, verdict: Verdict) -> String {
+    pub(crate) fn verdict(self, verdict: Verdict) -> String {
         let code = match verdict {
             Verdict::Impossible => "1;31",
             Verdict::Implausible => "33",

@@ -1,0 +1,152 @@
+//! From books to verdicts: steps once for equal cases, draws, bands, reasons.
+//!
+//! In: [`Book`]s. Out: one [`LedgerEntry`] for each claim. Never simulates two cases with equal
+//! steps twice, and never lets the order of threads reach an answer.
+
+use super::document::LedgerEntry;
+use super::{Book, Effort, LedgerError};
+use crate::answer::{Setting, format};
+use crate::catalog::Catalog;
+use crate::scenario::Claim as Stated;
+use crate::verdict::{Band, Claim, Judgement, Quantity, Verdict, band, fleet_peak, judge_within};
+use std::collections::BTreeMap;
+use strait_training::case::Case;
+use strait_training::outcome::Outcome;
+use strait_training::run::{self, Steps};
+use strait_training::simulate::{SimulateError, check};
+
+/// An interval whose ends are further apart than this says nothing about a figure inside it.
+const UNTELLABLE: f64 = 10.0;
+
+/// A share of a fleet that counts as all of it.
+const ALL_OF_IT: f64 = 0.99;
+
+/// Judges all claims.
+pub(super) fn all(
+    books: &[Book],
+    catalog: &Catalog,
+    effort: Effort<'_>,
+) -> Result<Vec<LedgerEntry>, LedgerError> {
+    let mut known: BTreeMap<String, Steps> = BTreeMap::new();
+    let mut entries = Vec::new();
+    for (number, book) in books.iter().enumerate() {
+        let case = &book.case().case;
+        let refused = |source| LedgerError::Simulate {
+            path: book.path.clone(),
+            case: case.name.clone(),
+            source,
+        };
+        if let Some(error) = check(case).into_iter().next() {
+            return Err(refused(error));
+        }
+        let key = steps_key(case);
+        let steps = match known.get(&key) {
+            Some(steps) => steps.clone(),
+            None => {
+                let progress = |share: f64| {
+                    (effort.control.progress)((number as f64 + share) / books.len() as f64);
+                };
+                let mut control = effort.control;
+                control.progress = &progress;
+                let steps = run::steps(case, control).map_err(|error| match error {
+                    SimulateError::Cancelled => LedgerError::Cancelled,
+                    other => refused(other),
+                })?;
+                known.insert(key, steps.clone());
+                steps
+            }
+        };
+        let outcome = run::compose(case, &steps).map_err(refused)?;
+        for (stated, claim) in &book.claims {
+            entries.push(entry(book, stated, claim, &outcome));
+        }
+    }
+    let _ = catalog;
+    Ok(entries)
+}
+
+/// Cases with this in common have the same steps: everything but what follows after the step.
+fn steps_key(case: &Case) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        case.model,
+        case.cluster,
+        case.kernels,
+        case.links,
+        case.parallelism,
+        case.precision,
+        case.training,
+        case.routing,
+        case.noise,
+        case.software,
+        case.faults,
+        case.engine,
+        case.seed,
+    )
+}
+
+/// The verdict on one claim with everything that a reader asks next.
+fn entry(book: &Book, stated: &Stated, claim: &Claim, outcome: &Outcome) -> LedgerEntry {
+    let setting = &book.setting;
+    let simulated = claim.quantity.simulated(setting, outcome);
+    let band = simulated.map(|value| band(claim.quantity, value, setting, outcome));
+    let mut judgement = judge_within(claim, band, setting, outcome);
+    if let Some(band) = band {
+        untellable(&mut judgement, band, claim, stated);
+    }
+    judgement.reasons.extend(of_fleet(setting, outcome));
+    if judgement.verdict == Verdict::Undecidable {
+        (judgement.reasons).extend(stated.missing.iter().map(|what| format!("missing: {what}")));
+    }
+    LedgerEntry::new(book, stated, judgement)
+}
+
+/// A figure inside an interval that holds nearly everything is not confirmed by it.
+fn untellable(judgement: &mut Judgement, band: Band, claim: &Claim, stated: &Stated) {
+    let inside = (band.low..=band.high).contains(&claim.stated);
+    let ratio = band.high / band.low;
+    if inside && ratio > UNTELLABLE {
+        judgement.verdict = Verdict::Undecidable;
+        let missing = if stated.missing.is_empty() {
+            "the assumptions are too wide to tell"
+        } else {
+            "too much is unpublished to tell"
+        };
+        judgement.reasons = vec![format!(
+            "{missing}: what could be true spans a factor of {}",
+            format::significant(ratio)
+        )];
+    }
+}
+
+/// What an owned fleet is beside the run.
+fn of_fleet(setting: &Setting, outcome: &Outcome) -> Option<String> {
+    let peak = fleet_peak(&setting.fleet)?;
+    let parts: Vec<String> = (setting.fleet.iter())
+        .map(|part| format!("{} {}", format::scaled(f64::from(part.count)), part.name))
+        .collect();
+    let share = Quantity::FleetShare.simulated(setting, outcome)?;
+    // A fleet that is the run's own cluster says nothing beside it.
+    if share > ALL_OF_IT {
+        return None;
+    }
+    let price = Quantity::FleetPrice
+        .simulated(setting, outcome)
+        .map(|price| band(Quantity::FleetPrice, price, setting, outcome))
+        .map_or(String::new(), |band| {
+            format!(
+                ", bought for {} to {}",
+                format::dollars(band.low),
+                format::dollars(band.high)
+            )
+        });
+    Some(format!(
+        "a fleet of {} has {} PFLOPS of 16-bit peak{price}; in the {} days of this run it could have \
+         done {} of them at equal utilisation, so the run is {} of it",
+        parts.join(", "),
+        format::significant(peak.get() / 1e15),
+        format::significant(outcome.run.days),
+        format::significant(1.0 / share),
+        format::percent(share),
+    ))
+}
