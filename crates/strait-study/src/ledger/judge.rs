@@ -7,8 +7,10 @@ use super::document::LedgerEntry;
 use super::{Book, Effort, LedgerError};
 use crate::answer::{Setting, format};
 use crate::catalog::Catalog;
-use crate::scenario::Claim as Stated;
-use crate::verdict::{Band, Claim, Judgement, Quantity, Verdict, band, fleet_peak, judge_within};
+use crate::scenario::{Claim as Stated, Relation};
+use crate::verdict::{
+    Band, Better, Claim, Judgement, Quantity, Verdict, band, fleet_peak, judge_within,
+};
 use std::collections::BTreeMap;
 use strait_training::case::Case;
 use strait_training::outcome::Outcome;
@@ -17,6 +19,9 @@ use strait_training::simulate::{SimulateError, check};
 
 /// An interval whose ends are further apart than this says nothing about a figure inside it.
 const UNTELLABLE: f64 = 10.0;
+
+/// Paces that differ by more contradict each other: figures are rounded and leave out parts.
+const CONTRADICTION: f64 = 1.15;
 
 /// A share of a fleet that counts as all of it.
 const ALL_OF_IT: f64 = 0.99;
@@ -57,8 +62,11 @@ pub(super) fn all(
             }
         };
         let outcome = run::compose(case, &steps).map_err(refused)?;
-        for (stated, claim) in &book.claims {
-            entries.push(entry(book, stated, claim, &outcome));
+        let against = contradictions(&book.claims, &book.setting, &outcome);
+        for ((stated, claim), against) in book.claims.iter().zip(against) {
+            let mut judged = entry(book, stated, claim, &outcome);
+            judged.reasons.extend(against);
+            entries.push(judged);
         }
     }
     let _ = catalog;
@@ -149,4 +157,51 @@ fn of_fleet(setting: &Setting, outcome: &Outcome) -> Option<String> {
         format::significant(1.0 / share),
         format::percent(share),
     ))
+}
+
+/// Claims about one run that cannot be true together, whatever the run's pace: each implies one.
+/// For each claim, the sentence that names the others.
+fn contradictions(
+    claims: &[(Stated, Claim)],
+    setting: &Setting,
+    outcome: &Outcome,
+) -> Vec<Option<String>> {
+    let paces: Vec<Option<f64>> = (claims.iter())
+        .map(|(_, claim)| pace(claim, setting, outcome))
+        .collect();
+    (paces.iter().enumerate())
+        .map(|(index, own)| {
+            let own = (*own)?;
+            let others: Vec<(&str, f64)> = (paces.iter().enumerate())
+                .filter(|(other, _)| *other != index)
+                .filter_map(|(other, pace)| Some((claims[other].0.id.as_str(), (*pace)? / own)))
+                .filter(|(_, ratio)| ratio.max(1.0 / ratio) > CONTRADICTION)
+                .collect();
+            let (_, ratio) = others.first()?;
+            let ids: Vec<&str> = others.iter().map(|(id, _)| *id).collect();
+            Some(format!(
+                "contradicts {}: one run cannot have both paces, which differ by a factor of {}",
+                ids.join(", "),
+                format::significant(ratio.max(1.0 / ratio))
+            ))
+        })
+        .collect()
+}
+
+/// How many times as long as simulated the run took if a claim is true; `None` where the claim says
+/// nothing about that.
+fn pace(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Option<f64> {
+    let of_pace = !matches!(
+        claim.quantity,
+        Quantity::PeakMemory | Quantity::Part(_) | Quantity::Energy
+    ) && !claim.quantity.of_fleet();
+    if !of_pace || claim.relation != Relation::About {
+        return None;
+    }
+    let ratio = claim.stated / claim.quantity.simulated(setting, outcome)?;
+    let pace = match claim.quantity.better() {
+        Better::Lower => ratio,
+        Better::Higher => 1.0 / ratio,
+    };
+    (pace.is_finite() && pace > 0.0).then_some(pace)
 }
