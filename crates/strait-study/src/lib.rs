@@ -10,6 +10,7 @@
 //! | [`catalog`] | facts with sources: hardware, prices, software |
 //! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
+//! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
@@ -24,6 +25,7 @@ pub mod calibrate;
 pub mod catalog;
 pub mod figures;
 pub mod models;
+pub mod rules;
 pub mod scenario;
 pub mod trace;
 pub mod uncertainty;
