@@ -10,6 +10,7 @@
 //! | [`catalog`] | facts with sources: hardware, prices, software |
 //! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
+//! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
@@ -26,6 +27,7 @@ pub mod catalog;
 pub mod figures;
 pub mod ledger;
 pub mod models;
+pub mod rules;
 pub mod scenario;
 pub mod trace;
 pub mod uncertainty;
