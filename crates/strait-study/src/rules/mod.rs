@@ -10,12 +10,16 @@
 //! | [`condition`] | one comparison, in three-valued logic |
 //! | [`set`] | rule sets as data |
 //! | [`classify`](mod@classify) | what the sets of a day say of a chip |
+//! | [`timeline`] | rules in order of time, a chip's status through them |
+//! | [`text`] | both for people |
 
 pub mod chip;
 pub mod classify;
 pub mod condition;
 pub mod date;
 pub mod set;
+pub mod text;
+pub mod timeline;
 
 pub use chip::{Area, Chip, Density, Maker, Sale, Tpp, tpp};
 pub use classify::{Classification, Query, QueryError, Wedge, When, classify};
