@@ -22,6 +22,7 @@ mod model;
 mod paths;
 mod phases;
 mod read;
+mod reliability;
 mod resolve;
 pub mod schema;
 mod software;
