@@ -9,9 +9,11 @@
 
 mod facts;
 mod hardware;
+mod reliability;
 
 pub use facts::{Confidence, Fact};
 pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use reliability::{Known, RELIABILITY, ReliabilityProfile};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};

@@ -170,7 +170,10 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 "[\"…\", \"…\"]",
             )),
         },
-        Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
+        Kind::Count { .. }
+        | Kind::Number { .. }
+        | Kind::Quantity { .. }
+        | Kind::QuantityOr { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
                 out.extend(errors);
             }
@@ -313,6 +316,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Catalogue("nodes") => "\"hgx-h800\"",
         Kind::Catalogue("models") => "\"deepseek-v3\"",
         Kind::Catalogue("software") => "\"deepseek-2024\"",
+        Kind::Catalogue("reliability") => "\"llama3-h100\"",
         _ => "\"some text\"",
     }
 }

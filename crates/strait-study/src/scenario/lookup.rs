@@ -9,7 +9,7 @@ use super::fleet::FleetPrice;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
+use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry, ReliabilityProfile};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
@@ -50,7 +50,10 @@ fn refuse(
             format!("the catalogue's {kind}/{id} can't be used: {error}"),
         )
     } else {
-        let what = kind.strip_suffix('s').unwrap_or(kind);
+        let what = match kind {
+            "reliability" => "failure profile",
+            _ => kind.strip_suffix('s').unwrap_or(kind),
+        };
         let mut d = Diagnostic::error(
             "scenario::unknown-id",
             format!("the catalogue has no {what} \"{id}\""),
@@ -246,6 +249,22 @@ pub(super) fn place(
         Ok(value) => Some(value),
         Err(error) => {
             refuse(catalog, "economics", id, node, &error, reader);
+            None
+        }
+    }
+}
+
+/// A failure profile.
+pub(super) fn reliability(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<ReliabilityProfile> {
+    match catalog.reliability(id) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "reliability", id, node, &error, reader);
             None
         }
     }

@@ -220,7 +220,7 @@ impl Reader {
                 Ok(Amount { point, spread }) => {
                     let mut text = match point {
                         Some(value) => amount::print(key.kind, value),
-                        None => "none".to_owned(),
+                        None => amount::none(key.kind).to_owned(),
                     };
                     if let Some(spread) = spread {
                         text = format!(
@@ -251,7 +251,7 @@ impl Reader {
                 let point = amount::default(key.kind, default.value);
                 let text = match point {
                     Some(value) => amount::print(key.kind, value),
-                    None => "none".to_owned(),
+                    None => amount::none(key.kind).to_owned(),
                 };
                 self.rule(scope, name, text);
                 Some(point)

@@ -76,6 +76,7 @@ pub(super) fn case(
         &training,
         reader,
     );
+    let reliability = super::reliability::reliability(&root, &model, &cluster, catalog, reader);
     let calibrations = lookup::calibrations(
         catalog,
         &section(&root, "cluster", &keys::CLUSTER),
@@ -99,6 +100,7 @@ pub(super) fn case(
         noise,
         software: software?,
         economics,
+        reliability,
         faults,
         engine,
         seed,

@@ -42,6 +42,8 @@ pub enum Dimension {
     TokenRate,
     /// A share: "38.9 %" or 0.389.
     Share,
+    /// Failures of one node a day.
+    FailureRate,
 }
 
 impl Dimension {
@@ -63,6 +65,7 @@ impl Dimension {
             Dimension::Accelerators => "a number of accelerators",
             Dimension::TokenRate => "a number of tokens per second",
             Dimension::Share => "a share",
+            Dimension::FailureRate => "a failure rate of one node",
         }
     }
 
@@ -84,6 +87,7 @@ impl Dimension {
             Dimension::Accelerators => ("2048", "GPUs"),
             Dimension::TokenRate => ("1541.7", "tokens/s"),
             Dimension::Share => ("38.9", "%"),
+            Dimension::FailureRate => ("3.8", "per 1000 node-days"),
         };
         let number = if number.is_empty() { usual } else { number };
         format!("{number} {unit}")
@@ -113,6 +117,14 @@ impl Dimension {
             ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
+            Dimension::FailureRate => &[
+                ("per 1000 node-days", 1e-3),
+                ("per 1,000 node-days", 1e-3),
+                ("/1000 node-days", 1e-3),
+                ("% per node-day", 0.01),
+                ("per node-day", 1.0),
+                ("per node-year", 1.0 / 365.25),
+            ],
             _ => &[],
         }
     }
@@ -148,7 +160,8 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
         | Dimension::Days
         | Dimension::Accelerators
         | Dimension::TokenRate
-        | Dimension::Share => own(dimension, text),
+        | Dimension::Share
+        | Dimension::FailureRate => own(dimension, text),
     }
 }
 
@@ -229,6 +242,7 @@ pub fn print(dimension: Dimension, value: f64) -> String {
         Dimension::Accelerators => format!("{} GPUs", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),
+        Dimension::FailureRate => format!("{} per 1000 node-days", figure(value * 1e3)),
     }
 }
 
