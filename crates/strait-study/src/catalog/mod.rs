@@ -9,9 +9,11 @@
 
 mod facts;
 mod hardware;
+mod prices;
 
 pub use facts::{Confidence, Fact};
 pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use prices::{DevicePrices, POWER, PRICES, PowerProfile, Rent, ServerPrice, month};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};

@@ -52,6 +52,7 @@ pub(super) fn read(
     path: &str,
     ranges: bool,
 ) -> Result<Amount, Vec<Diagnostic>> {
+    let kind = kind.bare();
     if ranges {
         if matches!(node.data, Data::Table(_)) {
             return range_table(kind, node, path);
@@ -380,7 +381,7 @@ fn finish(
 
 /// A value of a kind, with its unit.
 pub(super) fn print(kind: Kind, value: f64) -> String {
-    match kind {
+    match kind.bare() {
         Kind::Quantity { dimension, .. } => unit::print(dimension, value),
         Kind::Count { .. } => format!("{value:.0}"),
         _ => format!("{value}"),
@@ -389,7 +390,7 @@ pub(super) fn print(kind: Kind, value: f64) -> String {
 
 /// Reads a default of the key table; `None` is the word "none".
 pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
-    match kind {
+    match kind.bare() {
         Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
         _ => text.parse().ok(),
     }

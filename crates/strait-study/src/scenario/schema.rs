@@ -125,6 +125,15 @@ fn kind(kind: Kind) -> Value {
             { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
             { "$ref": "#/definitions/range" }
         ] }),
+        Kind::WordOrQuantity {
+            words: choices,
+            dimension,
+            ..
+        } => json!({ "anyOf": [
+            words(choices),
+            { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
+            { "$ref": "#/definitions/range" }
+        ] }),
         Kind::Counts { max } => json!({
             "type": "array",
             "minItems": 1,

@@ -100,6 +100,8 @@ impl Dimension {
                 ("d", 1.0),
                 ("hours", 1.0 / 24.0),
                 ("weeks", 7.0),
+                ("years", 365.25),
+                ("year", 365.25),
             ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
@@ -213,6 +215,8 @@ pub fn print(dimension: Dimension, value: f64) -> String {
             (1e3, "K GPU-hours"),
             (1.0, "GPU-hours"),
         ]),
+        // A span of years, such as a lifetime.
+        Dimension::Days if value >= 1000.0 => format!("{} years", figure(value / 365.25)),
         Dimension::Days => format!("{} days", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),

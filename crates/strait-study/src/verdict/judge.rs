@@ -4,12 +4,13 @@
 //! its reasons. Never rounds before it compares.
 
 use super::bound::bound;
-use super::quantity::{Better, Quantity};
+use super::quantity::{Better, Quantity, hourly};
 use crate::answer::Setting;
 use crate::answer::format;
 use schemars::JsonSchema;
 use serde::Serialize;
 use strait_training::outcome::Outcome;
+use strait_training::price::Basis;
 
 /// Half-width of the interval around a prediction, as a fraction of it.
 ///
@@ -160,7 +161,7 @@ pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
         judgement.ratio = None;
         return judgement;
     }
-    let (verdict, reason) = weigh(claim, simulated, judgement.bound, setting);
+    let (verdict, reason) = weigh(claim, simulated, judgement.bound, (setting, outcome));
     judgement.verdict = verdict;
     judgement.reasons.push(reason);
     if !outcome.step.memory.fits() {
@@ -178,7 +179,7 @@ fn weigh(
     claim: &Claim,
     simulated: f64,
     bound: Option<f64>,
-    setting: &Setting,
+    (setting, outcome): (&Setting, &Outcome),
 ) -> (Verdict, String) {
     let quantity = claim.quantity;
     let unit = quantity.unit();
@@ -193,13 +194,20 @@ fn weigh(
         Better::Higher => claim.stated > bound,
     });
     if let (true, Some(bound)) = (beyond, bound) {
-        let price = if matches!(quantity, Quantity::Cost | Quantity::PretrainingCost) {
-            format!(
-                " rented at {} per GPU-hour",
-                format::dollars(setting.rent.get())
-            )
-        } else {
-            String::new()
+        let money = matches!(
+            quantity,
+            Quantity::Cost | Quantity::PretrainingCost | Quantity::TotalCost
+        );
+        let price = match (money, outcome.cost.basis) {
+            (false, _) => String::new(),
+            (true, basis) => format!(
+                " {} at {} per GPU-hour",
+                match basis {
+                    Basis::Rent => "rented",
+                    Basis::Own => "owned",
+                },
+                format::dollars(hourly(setting, outcome).get())
+            ),
         };
         let reason = format!(
             "beyond the physical bound of {}: the model's FLOPs alone, at 100 % of the {} TFLOPS \

@@ -6,7 +6,8 @@
 use crate::answer::Setting;
 use crate::answer::format;
 use strait_training::outcome::{Outcome, PhaseOutcome};
-use strait_units::Time;
+use strait_training::price::Basis;
+use strait_units::{PricePerHour, Time};
 
 /// A window of the step, see `step.breakdown_s` of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +226,7 @@ quantities! {
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
+    TotalCost, "total_cost", Dollars, Lower, "total cost";
     Days, "days", Days, Lower, "days";
     GpuHoursPerTrillionTokens, "gpu_hours_per_trillion_tokens", GpuHoursPerTrillionTokens, Lower, "GPU-hours per T tokens";
     DaysPerTrillionTokens, "days_per_trillion_tokens", DaysPerTrillionTokens, Lower, "days per T tokens";
@@ -284,6 +286,14 @@ pub(crate) fn seconds(time: Time) -> f64 {
     time.picos() as f64 / 1e12
 }
 
+/// What an accelerator costs in an hour: its rent, or what the run costs on owned ones.
+pub(crate) fn hourly(setting: &Setting, outcome: &Outcome) -> PricePerHour {
+    match outcome.cost.basis {
+        Basis::Rent => setting.rent,
+        Basis::Own => PricePerHour::new(outcome.cost.run().get() / outcome.run.gpu_hours),
+    }
+}
+
 impl Quantity {
     /// The simulated value in [`Quantity::unit`]; `None` where the outcome says nothing about it.
     pub fn simulated(self, setting: &Setting, outcome: &Outcome) -> Option<f64> {
@@ -312,8 +322,11 @@ impl Quantity {
             Quantity::ContextExtensionGpuHours => {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?
             }
-            Quantity::Cost => run.rent.get(),
-            Quantity::PretrainingCost => sum(&|_, phase| phase.pretraining)? * setting.rent.get(),
+            Quantity::Cost => outcome.cost.run().get(),
+            Quantity::PretrainingCost => {
+                sum(&|_, phase| phase.pretraining)? * hourly(setting, outcome).get()
+            }
+            Quantity::TotalCost => outcome.cost.total().get(),
             Quantity::Days => run.days,
             Quantity::GpuHoursPerTrillionTokens => hours_per_trillion(),
             Quantity::DaysPerTrillionTokens => {
