@@ -7,7 +7,8 @@ use crate::hardware::Cluster;
 use crate::kernels::KernelProfile;
 use crate::links::LinkProfile;
 use crate::model::Model;
-use strait_units::{PricePerEnergy, PricePerHour, Ratio, Time, Tokens};
+use crate::price::Economics;
+use strait_units::{Ratio, Time, Tokens};
 
 /// Pipeline schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -418,19 +419,6 @@ pub struct Software {
     pub graphs: Graphs,
     /// Host time to launch one operation.
     pub host_time_per_op: Time,
-}
-
-/// Prices and power.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Economics {
-    /// Rent of one accelerator.
-    pub rent: PricePerHour,
-    /// Facility power over IT power.
-    pub pue: Ratio,
-    /// Average draw over the rated power while training.
-    pub load_factor: Ratio,
-    /// Price of electricity (informative: rent includes it).
-    pub electricity: PricePerEnergy,
 }
 
 /// What of a rank's chip or of the network is slower than it should be, or dead.

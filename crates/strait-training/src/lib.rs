@@ -17,6 +17,7 @@
 //! | [`lower`] | all of this as rank programs for the engine, with what each duration depends on |
 //! | [`step`] | one step: runs the engine and reads its accounts |
 //! | [`campaign`] | the run with failures, checkpoints and what else keeps it from training, on a clock of its own |
+//! | [`price`] | what the run costs and draws, and all that it took |
 //! | [`memory`] | the fullest rank, beside the simulation |
 //! | [`outcome`] | the answer, as plain records |
 //!
@@ -33,6 +34,7 @@ pub mod memory;
 pub mod model;
 pub mod ops;
 pub mod outcome;
+pub mod price;
 pub mod run;
 pub mod schedule;
 pub mod simulate;

@@ -2,6 +2,7 @@
 //!
 //! In: nothing. Out: plain records for the floors above. Never computes.
 
+use crate::price::{Basis, LineKind};
 use std::fmt;
 use strait_units::{Bytes, Days, Energy, FlopRate, Money, Ratio, Time, Tokens};
 
@@ -269,6 +270,141 @@ impl Interruptions {
     }
 }
 
+/// Where the energy of a run went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EnergyParts {
+    /// Servers while their accelerators compute.
+    pub compute: Energy,
+    /// Servers while communication is waited for.
+    pub communication: Energy,
+    /// Servers while there is nothing to do.
+    pub idle: Energy,
+    /// Switches between servers.
+    pub network: Energy,
+    /// What the facility adds: cooling, conversion.
+    pub facility: Energy,
+}
+
+impl EnergyParts {
+    /// All of it.
+    pub fn total(&self) -> Energy {
+        self.compute + self.communication + self.idle + self.network + self.facility
+    }
+}
+
+/// What a part of the cost is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostKind {
+    /// Rent of the run's accelerator-hours.
+    Rent,
+    /// Owned servers, for the hours of the run.
+    Servers,
+    /// Owned network between them.
+    Network,
+    /// The building.
+    Facility,
+    /// Repairs.
+    Maintenance,
+    /// Hours of an owned fleet that nobody uses.
+    Idle,
+    /// Electricity, paid apart where accelerators are owned.
+    Electricity,
+    /// A line beyond the run.
+    Line(LineKind),
+}
+
+impl CostKind {
+    /// The word that answers use.
+    pub fn word(self) -> &'static str {
+        match self {
+            CostKind::Rent => "rent",
+            CostKind::Servers => "servers",
+            CostKind::Network => "network",
+            CostKind::Facility => "facility",
+            CostKind::Maintenance => "maintenance",
+            CostKind::Idle => "idle",
+            CostKind::Electricity => "electricity",
+            CostKind::Line(kind) => kind.word(),
+        }
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            CostKind::Rent => "rent of the run",
+            CostKind::Servers => "servers",
+            CostKind::Network => "network between servers",
+            CostKind::Facility => "building, power supply, cooling",
+            CostKind::Maintenance => "maintenance",
+            CostKind::Idle => "idle hours of the fleet",
+            CostKind::Electricity => "electricity",
+            CostKind::Line(kind) => kind.word(),
+        }
+    }
+
+    /// It is part of the run itself.
+    pub fn of_run(self) -> bool {
+        !matches!(self, CostKind::Line(_))
+    }
+}
+
+/// A part of the cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostPart {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: CostKind,
+    /// How much.
+    pub money: Money,
+    /// With every range at its cheap end.
+    pub low: Money,
+    /// With every range at its dear end.
+    pub high: Money,
+    /// Why so much.
+    pub why: String,
+    /// Who says so; empty where it is worked out or assumed.
+    pub source: String,
+}
+
+/// What the run and all beyond it cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostOutcome {
+    /// Whether accelerators are rented or owned.
+    pub basis: Basis,
+    /// Parts of the run first, then the lines beyond it in their order; they sum to the total.
+    pub parts: Vec<CostPart>,
+}
+
+impl CostOutcome {
+    /// The run itself, on its basis.
+    pub fn run(&self) -> Money {
+        (self.parts.iter().filter(|part| part.kind.of_run()))
+            .map(|part| part.money)
+            .sum()
+    }
+
+    /// Everything.
+    pub fn total(&self) -> Money {
+        self.parts.iter().map(|part| part.money).sum()
+    }
+
+    /// Everything with every range at its cheap end.
+    pub fn low(&self) -> Money {
+        self.parts.iter().map(|part| part.low).sum()
+    }
+
+    /// Everything with every range at its dear end.
+    pub fn high(&self) -> Money {
+        self.parts.iter().map(|part| part.high).sum()
+    }
+
+    /// There are lines beyond the run.
+    pub fn has_lines(&self) -> bool {
+        self.parts.iter().any(|part| !part.kind.of_run())
+    }
+}
+
 /// The whole run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOutcome {
@@ -282,7 +418,9 @@ pub struct RunOutcome {
     pub gpu_hours: f64,
     /// Energy at the facility's meter.
     pub energy: Energy,
-    /// Rent.
+    /// What it went into; the parts sum to `energy`.
+    pub energy_parts: EnergyParts,
+    /// Rent of all accelerator-hours, also where the accelerators are owned.
     pub rent: Money,
     /// What of it is electricity, had it been paid apart.
     pub electricity: Money,
@@ -310,6 +448,8 @@ pub struct Outcome {
     pub step: StepOutcome,
     /// The run.
     pub run: RunOutcome,
+    /// What it cost, and all beyond it.
+    pub cost: CostOutcome,
     /// CPU time that simulating the main phase's step took, by the caller's clock. The one
     /// figure here that differs between runs.
     pub cpu_seconds: f64,

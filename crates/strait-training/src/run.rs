@@ -6,11 +6,12 @@
 use crate::campaign::{self, Stretch};
 use crate::case::{Case, Phase};
 use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
+use crate::price::{self, Shares};
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use strait_units::{Days, Energy, Money, Power, Ratio, Time};
+use strait_units::{Days, Money, Ratio, Time};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
@@ -28,7 +29,21 @@ impl Steps {
     /// Every step's time multiplied by a factor: a prediction that is off by so much.
     pub fn scaled(mut self, factor: Ratio) -> Steps {
         for (step, _) in &mut self.outcomes {
-            step.time = Time::from_seconds(step.time.seconds() * factor.get());
+            let longer =
+                |time: &mut Time| *time = Time::from_seconds(time.seconds() * factor.get());
+            longer(&mut step.time);
+            // What accelerators do in a step keeps its shares: power follows them.
+            step.kernels.iter_mut().for_each(|(_, time)| longer(time));
+            let e = &mut step.exposed;
+            for time in [
+                &mut e.tensor,
+                &mut e.context,
+                &mut e.expert,
+                &mut e.pipeline,
+                &mut e.data,
+            ] {
+                longer(time);
+            }
         }
         self
     }
@@ -92,14 +107,17 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
         run.account = campaign.account;
         run.interruptions = Some(campaign.interruptions);
         run.days = run.account.total().get();
-        seconds = run.days * 86_400.0;
         run.gpu_hours = run.days * 24.0 * ranks;
     }
-    let watts = (case.cluster.accelerator.tdp.get() + case.cluster.node.overhead_power.get())
-        * case.economics.load_factor.get()
-        * case.economics.pue.get()
-        * ranks;
-    run.energy = Energy::new(Power::new(watts).get() * seconds);
+    let work: Vec<(Shares, Days)> = (case.training.phases.iter().enumerate())
+        .filter_map(|(index, _)| {
+            let shares = Shares::of(&steps.full_batch(index)?.0);
+            let hours = run.phases[index].gpu_hours / ranks;
+            Some((shares, Days::new(hours / 24.0)))
+        })
+        .collect();
+    run.energy_parts = price::energy(case, &work, &run.account);
+    run.energy = run.energy_parts.total();
     run.rent = Money::new(case.economics.rent.get() * run.gpu_hours);
     run.electricity = case.economics.electricity * run.energy;
     let (step, cpu_seconds) = steps
@@ -110,9 +128,11 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             message: "there is no phase to train".to_owned(),
             remedy: "give `training.tokens`, or at least one `[[training.phase]]`".to_owned(),
         })?;
+    let cost = price::cost(case, &run);
     Ok(Outcome {
         step,
         run,
+        cost,
         cpu_seconds,
     })
 }

@@ -9,8 +9,8 @@ use crate::verdict::{Check, Judgement, Part, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use strait_training::outcome::{Account, Interruptions};
-use strait_units::Time;
+use strait_training::outcome::{Account, EnergyParts, Interruptions};
+use strait_units::{Energy, Time};
 
 /// The answer of `strait run`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -196,6 +196,8 @@ pub struct RunPart {
     pub mean_days: Option<f64>,
     /// Energy at the facility's meter, in MWh.
     pub energy_mwh: f64,
+    /// What the energy went into; the parts sum to it.
+    pub energy_parts_mwh: EnergyDocument,
     /// Phases in order.
     pub phases: Vec<PhaseDocument>,
 }
@@ -259,6 +261,21 @@ fn causes(interruptions: Option<&Interruptions>) -> Vec<CauseDocument> {
         .collect()
 }
 
+/// Where the energy of the run went, in MWh.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct EnergyDocument {
+    /// Servers while their accelerators compute; everything but cooling where `economics.load_factor` is stated.
+    pub compute: f64,
+    /// Servers while communication is waited for.
+    pub communication: f64,
+    /// Servers while there is nothing to do.
+    pub idle: f64,
+    /// Switches between servers.
+    pub network: f64,
+    /// What the facility adds: cooling, conversion.
+    pub facility: f64,
+}
+
 /// A phase of the run.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PhaseDocument {
@@ -275,14 +292,43 @@ pub struct PhaseDocument {
 }
 
 /// Cost, in US dollars.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CostDocument {
-    /// Everything that the run costs: its rent.
+    /// Everything: the run on its basis, and all lines beyond it. The parts sum to it.
     pub total: f64,
-    /// Rent of the accelerators.
+    /// Rent of the run's accelerators, also where they are owned.
     pub rent: f64,
-    /// Electricity, had it been paid apart; rent includes it, so it is not added to the total.
+    /// Electricity of the run. Rent includes it; where accelerators are owned it is one of the parts.
     pub electricity_included: f64,
+    /// The run itself on its basis, without lines: what the claims `cost` and `pretraining_cost` mean.
+    pub run: f64,
+    /// `rent` or `own`.
+    pub basis: String,
+    /// Everything, with every range at its cheap end. No interval of a probability.
+    pub low: f64,
+    /// Everything, with every range at its dear end.
+    pub high: f64,
+    /// Parts of the run first, then the lines beyond it.
+    pub parts: Vec<CostPartDocument>,
+}
+
+/// A part of the cost, in US dollars.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CostPartDocument {
+    /// Name.
+    pub name: String,
+    /// What it is: `rent`, `servers`, `network`, `facility`, `maintenance`, `idle`, `electricity`, or a line's kind.
+    pub kind: String,
+    /// With every range at its cheap end.
+    pub low: f64,
+    /// Likely value.
+    pub value: f64,
+    /// With every range at its dear end.
+    pub high: f64,
+    /// Why so much.
+    pub why: String,
+    /// Who says so; empty where it is worked out or assumed.
+    pub source: String,
 }
 
 /// A claim with its verdict.
@@ -483,6 +529,7 @@ impl From<&CaseAnswer> for CaseDocument {
                     .map(|days| days.get() * 86_400.0),
                 mean_days: (run.interruptions.as_ref()).map(|i| i.mean_days.get()),
                 energy_mwh: run.energy.get() / 3.6e9,
+                energy_parts_mwh: EnergyDocument::from(&run.energy_parts),
                 phases: (run.phases.iter())
                     .map(|phase| PhaseDocument {
                         name: phase.name.clone(),
@@ -494,9 +541,24 @@ impl From<&CaseAnswer> for CaseDocument {
                     .collect(),
             },
             cost_usd: CostDocument {
-                total: run.rent.get(),
+                total: case.outcome.cost.total().get(),
                 rent: run.rent.get(),
                 electricity_included: run.electricity.get(),
+                run: case.outcome.cost.run().get(),
+                basis: case.outcome.cost.basis.word().to_owned(),
+                low: case.outcome.cost.low().get(),
+                high: case.outcome.cost.high().get(),
+                parts: (case.outcome.cost.parts.iter())
+                    .map(|part| CostPartDocument {
+                        name: part.name.clone(),
+                        kind: part.kind.word().to_owned(),
+                        low: part.low.get(),
+                        value: part.money.get(),
+                        high: part.high.get(),
+                        why: part.why.clone(),
+                        source: part.source.clone(),
+                    })
+                    .collect(),
             },
             claims: case.claims.iter().map(ClaimDocument::from).collect(),
             expects: case.checks.iter().map(ExpectDocument::from).collect(),
@@ -511,6 +573,19 @@ impl From<&CaseAnswer> for CaseDocument {
                 cpu_s: case.effort.cpu_s,
                 wall_s: case.effort.wall_s,
             },
+        }
+    }
+}
+
+impl From<&EnergyParts> for EnergyDocument {
+    fn from(parts: &EnergyParts) -> EnergyDocument {
+        let mwh = |energy: Energy| energy.get() / 3.6e9;
+        EnergyDocument {
+            compute: mwh(parts.compute),
+            communication: mwh(parts.communication),
+            idle: mwh(parts.idle),
+            network: mwh(parts.network),
+            facility: mwh(parts.facility),
         }
     }
 }

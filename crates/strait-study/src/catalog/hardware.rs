@@ -101,10 +101,20 @@ struct FabricFile {
 pub struct EconomicsDefaults {
     /// Facility power over IT power.
     pub pue: Ratio,
-    /// Average draw over rated power while training.
-    pub load_factor: Ratio,
     /// Price of electricity.
     pub electricity: PricePerEnergy,
+    /// Network between servers as a share of the price of both.
+    pub network_share: Option<Ratio>,
+    /// Share of its value that hardware loses in a year, continuous.
+    pub price_decline_per_year: Option<Ratio>,
+    /// Price of a server's share over that of a card alone.
+    pub server_over_card_price: Option<Ratio>,
+    /// Shell, power supply and cooling for a watt.
+    pub facility_per_watt: Option<Money>,
+    /// How long these last, in years.
+    pub facility_lifetime_years: Option<f64>,
+    /// How long servers last, in years.
+    pub lifetime_years: Option<f64>,
 }
 
 impl Catalog {

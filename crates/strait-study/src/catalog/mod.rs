@@ -9,10 +9,12 @@
 
 mod facts;
 mod hardware;
+mod prices;
 mod reliability;
 
 pub use facts::{Confidence, Fact};
 pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use prices::{DevicePrices, POWER, PRICES, PowerProfile, Rent, ServerPrice, month};
 pub use reliability::{Known, RELIABILITY, ReliabilityProfile};
 
 use facts::Document;

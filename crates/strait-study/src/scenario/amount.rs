@@ -52,6 +52,15 @@ pub(super) fn read(
     path: &str,
     ranges: bool,
 ) -> Result<Amount, Vec<Diagnostic>> {
+    if let (Kind::WordOrQuantity { words, .. }, Some(text)) = (kind, node.text())
+        && words.iter().any(|word| word.name == text)
+    {
+        return Ok(Amount {
+            point: None,
+            spread: None,
+        });
+    }
+    let kind = kind.bare();
     if ranges {
         if matches!(node.data, Data::Table(_)) {
             return range_table(kind, node, path);
@@ -63,14 +72,6 @@ pub(super) fn read(
         }
     }
     if let (Kind::Count { none: true, .. }, Some("none")) = (kind, node.text()) {
-        return Ok(Amount {
-            point: None,
-            spread: None,
-        });
-    }
-    if let (Kind::QuantityOr { word, .. }, Some(text)) = (kind, node.text())
-        && text == word
-    {
         return Ok(Amount {
             point: None,
             spread: None,
@@ -130,17 +131,8 @@ fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
             dimension,
             min,
             max,
-        }
-        | Kind::QuantityOr {
-            dimension,
-            min,
-            max,
-            ..
         } => {
-            let value = quantity(dimension, node, path).map_err(|d| match kind {
-                Kind::QuantityOr { word, .. } => d.help(format!("or the word \"{word}\"")),
-                _ => d,
-            })?;
+            let value = quantity(dimension, node, path)?;
             bounds(value, min, max, node, path, &|v| unit::print(dimension, v))
         }
         _ => Err(wrong_type(node, path, "a number", "1")),
@@ -256,7 +248,7 @@ fn range_text(
     };
     let piece = |text: String| -> Result<f64, Vec<Diagnostic>> {
         let data = match kind {
-            Kind::Quantity { .. } | Kind::QuantityOr { .. } => Data::Text(text),
+            Kind::Quantity { .. } => Data::Text(text),
             Kind::Count { .. } => match text.trim().parse::<i64>() {
                 Ok(i) => Data::Integer(i),
                 Err(_) => Data::Text(text),
@@ -407,10 +399,8 @@ fn finish(
 
 /// A value of a kind, with its unit.
 pub(super) fn print(kind: Kind, value: f64) -> String {
-    match kind {
-        Kind::Quantity { dimension, .. } | Kind::QuantityOr { dimension, .. } => {
-            unit::print(dimension, value)
-        }
+    match kind.bare() {
+        Kind::Quantity { dimension, .. } => unit::print(dimension, value),
         Kind::Count { .. } => format!("{value:.0}"),
         _ => format!("{value}"),
     }
@@ -419,17 +409,15 @@ pub(super) fn print(kind: Kind, value: f64) -> String {
 /// The word for no number.
 pub(super) fn none(kind: Kind) -> &'static str {
     match kind {
-        Kind::QuantityOr { word, .. } => word,
+        Kind::WordOrQuantity { words, .. } => words.first().map_or("none", |word| word.name),
         _ => "none",
     }
 }
 
 /// Reads a default of the key table; `None` is the word "none".
 pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
-    match kind {
-        Kind::Quantity { dimension, .. } | Kind::QuantityOr { dimension, .. } => {
-            unit::parse(dimension, text).ok()
-        }
+    match kind.bare() {
+        Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
         _ => text.parse().ok(),
     }
 }

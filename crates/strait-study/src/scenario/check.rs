@@ -170,10 +170,23 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 "[\"…\", \"…\"]",
             )),
         },
-        Kind::Count { .. }
-        | Kind::Number { .. }
-        | Kind::Quantity { .. }
-        | Kind::QuantityOr { .. } => {
+        Kind::WordOrQuantity { words, .. } => {
+            let written = node.text().unwrap_or("");
+            if words.iter().any(|word| word.name == written) {
+                return;
+            }
+            if let Err(errors) = amount::read(kind, node, path, true) {
+                let names: Vec<String> = words.iter().map(|w| format!("\"{}\"", w.name)).collect();
+                let help = format!("or a word: {}", names.join(", "));
+                // Only who wrote a word may have meant one.
+                let word = written.starts_with(char::is_alphabetic);
+                out.extend(errors.into_iter().map(|d| match word {
+                    true => d.help(help.clone()),
+                    false => d,
+                }));
+            }
+        }
+        Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
                 out.extend(errors);
             }

@@ -50,10 +50,12 @@ quantities! {
     MainPhaseGpuHours "main_phase_gpu_hours" GpuHours,
     /// Accelerator-hours of the phases that don't count as pre-training.
     ContextExtensionGpuHours "context_extension_gpu_hours" GpuHours,
-    /// Rent of the whole run, US dollars.
+    /// Cost of the run itself, rented or owned, US dollars.
     Cost "cost" Money,
-    /// Rent of all phases that count as pre-training, US dollars.
+    /// Cost of all phases that count as pre-training, US dollars.
     PretrainingCost "pretraining_cost" Money,
+    /// Cost of the run and of all lines beyond it, US dollars.
+    TotalCost "total_cost" Money,
     /// Days of the whole run.
     Days "days" Days,
     /// The share of the run's days in which it trains what it ends with.

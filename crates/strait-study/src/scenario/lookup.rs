@@ -9,7 +9,9 @@ use super::fleet::FleetPrice;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry, ReliabilityProfile};
+use crate::catalog::{
+    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, PowerProfile, ReliabilityProfile,
+};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
@@ -265,6 +267,30 @@ pub(super) fn reliability(
         Ok(value) => Some(value),
         Err(error) => {
             refuse(catalog, "reliability", id, node, &error, reader);
+            None
+        }
+    }
+}
+
+/// What an accelerator rents and sells for.
+pub(super) fn prices(catalog: &Catalog, id: &str, reader: &mut Reader) -> DevicePrices {
+    catalog.prices(id).unwrap_or_else(|error| {
+        refuse(catalog, "prices", id, None, &error, reader);
+        DevicePrices::default()
+    })
+}
+
+/// What servers draw by what they do, and the id of the profile.
+pub(super) fn power<'a>(
+    catalog: &Catalog,
+    accelerator: &'a Accelerator,
+    reader: &mut Reader,
+) -> Option<(&'a str, PowerProfile)> {
+    let id = catalog.power_id(accelerator);
+    match catalog.power(id) {
+        Ok(profile) => Some((id, profile)),
+        Err(error) => {
+            refuse(catalog, "power", id, None, &error, reader);
             None
         }
     }

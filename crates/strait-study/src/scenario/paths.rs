@@ -106,7 +106,7 @@ pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagn
                 Kind::Count { .. }
                     | Kind::Number { .. }
                     | Kind::Quantity { .. }
-                    | Kind::QuantityOr { .. }
+                    | Kind::WordOrQuantity { .. }
             );
             present = number && path.split('.').count() == 2;
             let entry = Entry {

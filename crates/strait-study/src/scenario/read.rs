@@ -367,6 +367,20 @@ impl Reader {
         Some((text, node))
     }
 
+    /// Records a word that stands where a number could.
+    pub fn stands(&mut self, scope: &Scope<'_>, name: &str, value: String) {
+        if let Some(node) = scope.node(name) {
+            self.record(scope, name, value, node);
+        }
+    }
+
+    /// The ends of a number that was just read; the number twice where it is no range.
+    pub fn ends(&self, path: &str, point: f64) -> (f64, f64) {
+        (self.ranges.iter().rev())
+            .find(|range| range.path == path && range.mode == point)
+            .map_or((point, point), |range| (range.low, range.high))
+    }
+
     /// A list of whole numbers.
     pub fn counts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<u32>> {
         let node = scope.node(name)?;

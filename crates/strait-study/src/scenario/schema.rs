@@ -125,11 +125,13 @@ fn kind(kind: Kind) -> Value {
             { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
             { "$ref": "#/definitions/range" }
         ] }),
-        // The word is a string as well, and which strings are quantities no pattern says.
-        Kind::QuantityOr {
-            word, dimension, ..
+        Kind::WordOrQuantity {
+            words: choices,
+            dimension,
+            ..
         } => json!({ "anyOf": [
-            { "type": "string", "minLength": 1, "examples": [word, dimension.example("")] },
+            words(choices),
+            { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
             { "$ref": "#/definitions/range" }
         ] }),
         Kind::Counts { max } => json!({

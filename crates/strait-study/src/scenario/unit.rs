@@ -108,6 +108,8 @@ impl Dimension {
                 ("d", 1.0),
                 ("hours", 1.0 / 24.0),
                 ("weeks", 7.0),
+                ("years", 365.25),
+                ("year", 365.25),
             ],
             Dimension::Accelerators => &[
                 ("GPUs", 1.0),
@@ -238,6 +240,8 @@ pub fn print(dimension: Dimension, value: f64) -> String {
             (1e3, "K GPU-hours"),
             (1.0, "GPU-hours"),
         ]),
+        // A span of years, such as a lifetime.
+        Dimension::Days if value >= 1000.0 => format!("{} years", figure(value / 365.25)),
         Dimension::Days => format!("{} days", figure(value)),
         Dimension::Accelerators => format!("{} GPUs", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),

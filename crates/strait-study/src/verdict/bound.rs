@@ -3,7 +3,7 @@
 //! In: the simulated FLOPs of the main phase and the peak of the recipe. Out: a bound
 //! that no software can beat. Never uses a simulated time: the step time cancels out.
 
-use super::quantity::{Quantity, seconds};
+use super::quantity::{Quantity, hourly, seconds};
 use crate::answer::Setting;
 use strait_training::outcome::Outcome;
 
@@ -46,10 +46,12 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
         Quantity::PretrainingGpuHours => sum(&|i| setting.phases[i].pretraining),
         Quantity::MainPhaseGpuHours => sum(&|i| Some(i) == main),
         Quantity::ContextExtensionGpuHours => sum(&|i| setting.extends_context(i)),
-        Quantity::Cost => sum(&|_| true).map(|hours| hours * setting.rent.get()),
-        Quantity::PretrainingCost => {
-            sum(&|i| setting.phases[i].pretraining).map(|hours| hours * setting.rent.get())
+        // What lies beyond the run costs something too: the run's own bound holds for all of it.
+        Quantity::Cost | Quantity::TotalCost => {
+            sum(&|_| true).map(|hours| hours * hourly(setting, outcome).get())
         }
+        Quantity::PretrainingCost => sum(&|i| setting.phases[i].pretraining)
+            .map(|hours| hours * hourly(setting, outcome).get()),
         Quantity::Days => sum(&|_| true).map(|hours| hours / ranks / 24.0),
         Quantity::GpuHoursPerTrillionTokens => Some(per_trillion),
         Quantity::DaysPerTrillionTokens => Some(per_trillion / ranks / 24.0),

@@ -5,13 +5,14 @@
 
 use super::band::{Band, band};
 use super::bound::bound;
-use super::quantity::{Better, Quantity, UnknownQuantity};
+use super::quantity::{Better, Quantity, UnknownQuantity, hourly};
 use crate::answer::Setting;
 use crate::answer::format;
 use crate::scenario::Relation;
 use schemars::JsonSchema;
 use serde::Serialize;
 use strait_training::outcome::Outcome;
+use strait_training::price::Basis;
 
 /// A statement of more than this times what the simulated run needs, and outside of the band, is
 /// beyond need: nobody is kept from spending more than a run needs, but a figure half as large
@@ -186,7 +187,7 @@ pub fn judge_within(
         judgement.ratio = None;
         return judgement;
     }
-    let (verdict, reason) = weigh(claim, band, judgement.bound, setting);
+    let (verdict, reason) = weigh(claim, band, judgement.bound, (setting, outcome));
     judgement.verdict = verdict;
     judgement.reasons.push(reason);
     if !outcome.step.memory.fits() && !claim.quantity.of_fleet() {
@@ -200,7 +201,12 @@ pub fn judge_within(
 }
 
 /// The verdict on a claim that can be compared, and its main reason.
-fn weigh(claim: &Claim, band: Band, bound: Option<f64>, setting: &Setting) -> (Verdict, String) {
+fn weigh(
+    claim: &Claim,
+    band: Band,
+    bound: Option<f64>,
+    (setting, outcome): (&Setting, &Outcome),
+) -> (Verdict, String) {
     let quantity = claim.quantity;
     let print = |value: f64| quantity.unit().print(value);
     // As a need: more time or money, or less speed, is more.
@@ -220,7 +226,10 @@ fn weigh(claim: &Claim, band: Band, bound: Option<f64>, setting: &Setting) -> (V
         && stated < need(bound)
         && relation != Relation::AtLeast
     {
-        return (Verdict::Impossible, beyond(quantity, bound, setting));
+        return (
+            Verdict::Impossible,
+            beyond(quantity, bound, setting, outcome),
+        );
     }
     let dearer = stated / needed.middle;
     let inside = format!("inside the uncertainty of the prediction, {range}");
@@ -292,14 +301,21 @@ fn weigh(claim: &Claim, band: Band, bound: Option<f64>, setting: &Setting) -> (V
 }
 
 /// Why a claim is impossible.
-fn beyond(quantity: Quantity, bound: f64, setting: &Setting) -> String {
-    let price = if matches!(quantity, Quantity::Cost | Quantity::PretrainingCost) {
-        format!(
-            " rented at {} per GPU-hour",
-            format::dollars(setting.rent.get())
-        )
-    } else {
-        String::new()
+fn beyond(quantity: Quantity, bound: f64, setting: &Setting, outcome: &Outcome) -> String {
+    let money = matches!(
+        quantity,
+        Quantity::Cost | Quantity::PretrainingCost | Quantity::TotalCost
+    );
+    let price = match (money, outcome.cost.basis) {
+        (false, _) => String::new(),
+        (true, basis) => format!(
+            " {} at {} per GPU-hour",
+            match basis {
+                Basis::Rent => "rented",
+                Basis::Own => "owned",
+            },
+            format::dollars(hourly(setting, outcome).get())
+        ),
     };
     format!(
         "beyond the physical bound of {}: the model's FLOPs alone, at 100 % of the {} TFLOPS \

@@ -7,7 +7,8 @@ use crate::answer::Setting;
 use crate::answer::format;
 use crate::scenario::FleetPart;
 use strait_training::outcome::{Outcome, PhaseOutcome};
-use strait_units::{FlopRate, Money, Time};
+use strait_training::price::Basis;
+use strait_units::{FlopRate, Money, PricePerHour, Time};
 
 /// A window of the step, see `step.breakdown_s` of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,6 +242,7 @@ quantities! {
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
+    TotalCost, "total_cost", Dollars, Lower, "total cost";
     Days, "days", Days, Lower, "days";
     Goodput, "goodput", Fraction, Higher, "goodput";
     GpuHoursPerTrillionTokens, "gpu_hours_per_trillion_tokens", GpuHoursPerTrillionTokens, Lower, "GPU-hours per T tokens";
@@ -322,6 +324,14 @@ pub(crate) fn seconds(time: Time) -> f64 {
     time.picos() as f64 / 1e12
 }
 
+/// What an accelerator costs in an hour: its rent, or what the run costs on owned ones.
+pub(crate) fn hourly(setting: &Setting, outcome: &Outcome) -> PricePerHour {
+    match outcome.cost.basis {
+        Basis::Rent => setting.rent,
+        Basis::Own => PricePerHour::new(outcome.cost.run().get() / outcome.run.gpu_hours),
+    }
+}
+
 impl Quantity {
     /// It is of accelerators owned, not of the run.
     pub fn of_fleet(self) -> bool {
@@ -358,8 +368,11 @@ impl Quantity {
             Quantity::ContextExtensionGpuHours => {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?
             }
-            Quantity::Cost => run.rent.get(),
-            Quantity::PretrainingCost => sum(&|_, phase| phase.pretraining)? * setting.rent.get(),
+            Quantity::Cost => outcome.cost.run().get(),
+            Quantity::PretrainingCost => {
+                sum(&|_, phase| phase.pretraining)? * hourly(setting, outcome).get()
+            }
+            Quantity::TotalCost => outcome.cost.total().get(),
             Quantity::Days => run.days,
             Quantity::Goodput => run.goodput().get(),
             Quantity::GpuHoursPerTrillionTokens => hours_per_trillion(),

@@ -14,7 +14,8 @@ use crate::answer::table::{bar, render};
 use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
 use std::fmt::Write;
-use strait_units::Time;
+use strait_training::price::Basis;
+use strait_units::{Energy, Time};
 
 pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     out.push_str(&headline(case));
@@ -34,6 +35,7 @@ pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     kernels(out, case, style);
     memory(out, case, style);
     whole_run(out, case, style);
+    cost(out, case, style);
     claims(out, &case.claims, None, style);
     checks(out, &case.checks, None, style);
     warnings(out, &case.warnings, style);
@@ -234,11 +236,15 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
         out,
         "Run",
         &format!(
-            "{} days, {} GPU-hours, {} MWh, {} of rent (electricity in it: {})",
+            "{} days, {} GPU-hours, {} MWh, {} {} (electricity in it: {})",
             significant(run.days),
             scaled(run.gpu_hours),
             significant(run.energy.get() / 3.6e9),
-            dollars(run.rent.get()),
+            dollars(case.outcome.cost.run().get()),
+            match case.outcome.cost.basis {
+                Basis::Rent => "of rent",
+                Basis::Own => "on owned accelerators",
+            },
             dollars(run.electricity.get()),
         ),
     );
@@ -272,6 +278,72 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
             "  rent {} per GPU-hour",
             dollars(case.setting.rent.get())
         );
+        let mwh = |energy: Energy| significant(energy.get() / 3.6e9);
+        let parts = &run.energy_parts;
+        let _ = writeln!(
+            out,
+            "  MWh: computing {}, communication {}, idle {}, switches {}, facility {}",
+            mwh(parts.compute),
+            mwh(parts.communication),
+            mwh(parts.idle),
+            mwh(parts.network),
+            mwh(parts.facility),
+        );
+    }
+}
+
+/// The waterfall, from the run to all that it took.
+fn cost(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let all = &case.outcome.cost;
+    let ranged = all.low() < all.high();
+    if all.parts.len() < 2 && !ranged {
+        return;
+    }
+    let total = all.total().get();
+    let mut remark = dollars(total);
+    if ranged {
+        let ends = [all.low(), all.high()].map(|end| dollars(end.get()));
+        remark += &format!(", {} to {} with all ranges at one end", ends[0], ends[1]);
+    }
+    style.heading(out, "Cost", &remark);
+    let mut rows = vec![["", "low", "likely", "high", ""].map(String::from).to_vec()];
+    let row = |name: &str, low: f64, value: f64, high: f64| {
+        let ends = match low < high {
+            true => [dollars(low), dollars(high)],
+            false => [String::new(), String::new()],
+        };
+        let [low, high] = ends;
+        let share = if total > 0.0 { value / total } else { 0.0 };
+        vec![name.to_owned(), low, dollars(value), high, bar(share, BAR)]
+    };
+    let mut beyond = false;
+    let mut sum = [0.0; 3];
+    for part in &all.parts {
+        if !part.kind.of_run() && !beyond {
+            beyond = true;
+            rows.push(row("the run", sum[0], sum[1], sum[2]));
+        }
+        let three = [part.low, part.money, part.high].map(|money| money.get());
+        sum.iter_mut().zip(three).for_each(|(s, p)| *s += p);
+        let name = match (part.kind.of_run(), beyond) {
+            (true, _) => format!("  {}", part.name),
+            _ => format!("+ {}", part.name),
+        };
+        rows.push(row(&name, three[0], three[1], three[2]));
+    }
+    if beyond {
+        rows.push(row("all that it took", sum[0], sum[1], sum[2]));
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right, Right], 2));
+    for part in all.parts.iter().filter(|part| !part.why.is_empty()) {
+        if part.kind.of_run() && style.detail < Detail::Full {
+            continue;
+        }
+        let mut text = format!("{}: {}", part.name, part.why);
+        if !part.source.is_empty() && style.detail == Detail::Full {
+            text += &format!(" ({})", part.source);
+        }
+        let _ = writeln!(out, "  {}", wrap(&text, COLUMNS - 2, 4));
     }
 }
 

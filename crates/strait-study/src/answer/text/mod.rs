@@ -149,8 +149,12 @@ pub fn headline(case: &CaseAnswer) -> String {
         StepUnit::of(seconds(outcome.step.time)).print(seconds(outcome.step.time)),
         significant(outcome.run.days),
         scaled(outcome.run.gpu_hours),
-        dollars(outcome.run.rent.get()),
+        dollars(outcome.cost.run().get()),
     );
+    if outcome.cost.has_lines() {
+        let all = dollars(outcome.cost.total().get());
+        text += &format!(" All that it took, by the scenario's lines: {all}.");
+    }
     if !outcome.step.memory.fits() {
         text += " It does not fit in memory.";
     }

@@ -8,7 +8,7 @@ mod machine;
 mod reliability;
 mod run;
 
-pub use economics::ECONOMICS;
+pub use economics::{ECONOMICS, LINE, OWNERSHIP, POWER, STAFF};
 pub use machine::{CLUSTER, MODEL, PARALLELISM, PRECISION};
 pub use reliability::RELIABILITY;
 pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, SWEEP, TRAINING};
@@ -55,10 +55,10 @@ pub enum Kind {
         /// Largest that makes sense.
         max: f64,
     },
-    /// A word, or a string with a unit, within bounds in the base unit.
-    QuantityOr {
-        /// The word.
-        word: &'static str,
+    /// A word of the list, or a quantity.
+    WordOrQuantity {
+        /// Words.
+        words: &'static [Choice],
         /// What the quantity measures.
         dimension: Dimension,
         /// Smallest.
@@ -85,6 +85,25 @@ pub enum Kind {
     Settings,
     /// A claim's value: its unit follows from the claim's `quantity`.
     Stated,
+}
+
+impl Kind {
+    /// The number that it holds where it holds no word.
+    pub fn bare(self) -> Kind {
+        match self {
+            Kind::WordOrQuantity {
+                dimension,
+                min,
+                max,
+                ..
+            } => Kind::Quantity {
+                dimension,
+                min,
+                max,
+            },
+            other => other,
+        }
+    }
 }
 
 /// A word that a key accepts.

@@ -74,8 +74,11 @@ pub const RELIABILITY: Section = Section {
         ),
         with(
             "checkpoint_interval",
-            Kind::QuantityOr {
-                word: "optimal",
+            Kind::WordOrQuantity {
+                words: &[Choice {
+                    name: "optimal",
+                    doc: "the interval for which the mean run is shortest",
+                }],
                 dimension: Dimension::Time,
                 min: 1e-3,
                 max: LONGEST,

@@ -1,0 +1,185 @@
+//! The run on its basis, then the lines beyond it.
+//!
+//! In: a case and its run. Out: a [`CostOutcome`] whose parts sum to its total. Never judges.
+
+use super::inputs::{Line, LineAmount, Prices};
+use super::ownership::{HOURS_PER_YEAR, hourly};
+use crate::case::Case;
+use crate::outcome::{CostKind, CostOutcome, CostPart, RunOutcome};
+use strait_units::Money;
+
+/// What the run and all beyond it cost.
+///
+/// Three times the same sum: at likely prices, and with every range at its cheap and its dear end. The ends
+/// are no interval of a probability: that all is cheap at once is rare.
+pub fn cost(case: &Case, run: &RunOutcome) -> CostOutcome {
+    let economics = &case.economics;
+    let likely = parts(case, run, &economics.prices());
+    let ends = (economics.ends.as_deref())
+        .map(|(cheap, dear)| (parts(case, run, cheap), parts(case, run, dear)));
+    let parts = (likely.into_iter().enumerate())
+        .map(|(index, (kind, money))| {
+            let at = |list: &[(CostKind, Money)]| list.get(index).map_or(money, |part| part.1);
+            let (low, high) = match &ends {
+                Some((cheap, dear)) => (at(cheap), at(dear)),
+                None => (money, money),
+            };
+            let (name, why, source) = words(case, run, kind, index);
+            CostPart {
+                name,
+                kind,
+                money,
+                low,
+                high,
+                why,
+                source,
+            }
+        })
+        .collect();
+    CostOutcome {
+        basis: economics.basis(),
+        parts,
+    }
+}
+
+/// Name, reason and source of a part; lines stand after the parts of the run.
+fn words(case: &Case, run: &RunOutcome, kind: CostKind, index: usize) -> (String, String, String) {
+    let economics = &case.economics;
+    let own = economics.ownership.as_ref();
+    let lost = run.days - run.account.training.get();
+    let hours = |price: String| {
+        let whole = thousands(run.gpu_hours);
+        let mut text = format!("{whole} GPU-hours at {price}");
+        if lost > 1e-9 * run.days {
+            let share = 100.0 * lost / run.days;
+            text += &format!(", {share:.1} % of them lost to interruptions and stops");
+        }
+        text
+    };
+    let line = match kind {
+        CostKind::Line(_) => {
+            let first = match own {
+                Some(own) => run_parts(own).len(),
+                None => 1,
+            };
+            index
+                .checked_sub(first)
+                .and_then(|at| economics.lines.get(at))
+        }
+        _ => None,
+    };
+    if let Some(Line {
+        name, why, source, ..
+    }) = line
+    {
+        return (name.clone(), why.clone(), source.clone());
+    }
+    let price = |part: strait_units::PricePerHour| format!("{:.3} USD/h", part.get());
+    let parts = own.map(|own| hourly(own, rated(case))).unwrap_or_default();
+    let why = match kind {
+        CostKind::Rent => hours(economics.rent.to_string()),
+        CostKind::Servers => hours(price(parts.servers)),
+        CostKind::Network => hours(price(parts.network)),
+        CostKind::Facility => hours(price(parts.facility)),
+        CostKind::Maintenance => hours(price(parts.maintenance)),
+        CostKind::Idle => {
+            let used = own.map_or(1.0, |own| own.utilisation.get());
+            format!(
+                "{:.0} % of the fleet's hours are used, and pay for the others",
+                used * 100.0
+            )
+        }
+        CostKind::Electricity => format!(
+            "{:.0} MWh at {}",
+            run.energy.get() / 3.6e9,
+            economics.electricity
+        ),
+        CostKind::Line(_) => String::new(),
+    };
+    (kind.name().to_owned(), why, String::new())
+}
+
+/// A number of hours, with its digits in groups.
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What a part of owned hardware costs in an hour.
+type OfHour = fn(&super::Hourly) -> strait_units::PricePerHour;
+
+/// Parts of a run on owned accelerators, electricity last. Those that are nothing at all are left out.
+fn run_parts(own: &super::Ownership) -> Vec<(CostKind, Option<OfHour>)> {
+    let mut list: Vec<(CostKind, Option<OfHour>)> = vec![
+        (CostKind::Servers, Some(|h| h.servers)),
+        (CostKind::Network, Some(|h| h.network)),
+    ];
+    if own.facility > Money::ZERO {
+        list.push((CostKind::Facility, Some(|h| h.facility)));
+    }
+    if own.maintenance.get() > 0.0 {
+        list.push((CostKind::Maintenance, Some(|h| h.maintenance)));
+    }
+    if own.utilisation.get() < 1.0 {
+        list.push((CostKind::Idle, Some(|h| h.idle)));
+    }
+    list.push((CostKind::Electricity, None));
+    list
+}
+
+/// Rated power of one accelerator with its share of the server.
+fn rated(case: &Case) -> strait_units::Power {
+    case.cluster.accelerator.tdp + case.cluster.node.overhead_power
+}
+
+/// Parts and what they cost at some prices; which parts there are does not depend on these.
+fn parts(case: &Case, run: &RunOutcome, prices: &Prices) -> Vec<(CostKind, Money)> {
+    let hours = run.gpu_hours;
+    let mut list: Vec<(CostKind, Money)> = match (&case.economics.ownership, &prices.ownership) {
+        (Some(likely), Some(own)) => {
+            let hour = hourly(own, rated(case));
+            (run_parts(likely).into_iter())
+                .map(|(kind, of)| match of {
+                    Some(of) => (kind, Money::new(of(&hour).get() * hours)),
+                    None => (kind, prices.electricity * run.energy),
+                })
+                .collect()
+        }
+        _ => vec![(CostKind::Rent, Money::new(prices.rent.get() * hours))],
+    };
+    let run_cost: Money = list.iter().map(|part| part.1).sum();
+    let mut shares = 0.0;
+    let mut known = run_cost;
+    let amounts: Vec<Result<Money, f64>> = (prices.lines.iter())
+        .map(|line| match line.amount {
+            LineAmount::Money(money) => Ok(money),
+            LineAmount::TimesFinalRun(times) => Ok(run_cost * times.get()),
+            LineAmount::Staff {
+                people,
+                time,
+                cost_per_year,
+            } => Ok(cost_per_year * (people.get() * time.get() * 24.0 / HOURS_PER_YEAR)),
+            LineAmount::ShareOfTotal(share) => Err(share.get()),
+        })
+        .collect();
+    for amount in &amounts {
+        match amount {
+            Ok(money) => known += *money,
+            Err(share) => shares += share,
+        }
+    }
+    // What isn't a share is the rest of the whole.
+    let whole = known / (1.0 - shares);
+    list.extend(prices.lines.iter().zip(amounts).map(|(line, amount)| {
+        let money = amount.unwrap_or_else(|share| whole * share);
+        (CostKind::Line(line.kind), money)
+    }));
+    list
+}
