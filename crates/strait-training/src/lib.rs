@@ -16,6 +16,7 @@
 //! | [`kernels`], [`links`] | how long a kernel takes, and a collective or an exchange |
 //! | [`lower`] | all of this as rank programs for the engine, with what each duration depends on |
 //! | [`step`] | one step: runs the engine and reads its accounts |
+//! | [`rollout`] | phases of reinforcement learning: decoding, forward passes, updates |
 //! | [`memory`] | the fullest rank, beside the simulation |
 //! | [`outcome`] | the answer, as plain records |
 //!
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod model;
 pub mod ops;
 pub mod outcome;
+pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod simulate;

@@ -4,6 +4,7 @@
 
 use crate::case::{Case, Phase};
 use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
+use crate::rollout;
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
 use std::sync::Mutex;
@@ -20,6 +21,8 @@ pub struct Steps {
     jobs: Vec<(usize, u32)>,
     /// The steps, in the order of `jobs`, with the CPU seconds that each took.
     outcomes: Vec<(StepOutcome, f64)>,
+    /// Of each phase of reinforcement learning: what its rollouts and updates follow.
+    rollouts: Vec<Option<rollout::Rates>>,
 }
 
 impl Steps {
@@ -28,6 +31,9 @@ impl Steps {
         for (step, _) in &mut self.outcomes {
             step.time = Time::from_seconds(step.time.seconds() * factor.get());
         }
+        self.rollouts = (self.rollouts.into_iter())
+            .map(|rates| rates.map(|rates| rates.scaled(factor)))
+            .collect();
         self
     }
 
@@ -57,10 +63,18 @@ pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> 
     let jobs: Vec<(usize, u32)> = phases
         .iter()
         .enumerate()
+        .filter(|(index, phase)| *index == main_phase(phases) || rollout::updates(phase))
         .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
         .collect();
     let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
-    Ok(Steps { jobs, outcomes })
+    let rollouts = (phases.iter())
+        .map(|phase| rollout::simulate(case, phase, control))
+        .collect::<Result<_, _>>()?;
+    Ok(Steps {
+        jobs,
+        outcomes,
+        rollouts,
+    })
 }
 
 /// Adds up the run of simulated steps.
@@ -71,7 +85,14 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     let mut run = RunOutcome::default();
     let mut seconds = 0.0;
     for (index, phase) in case.training.phases.iter().enumerate() {
-        let (count, time) = phase_time(phase, &steps.of_phase(index));
+        let rollout = match steps.rollouts.get(index) {
+            Some(Some(rates)) => Some(rollout::phase_outcome(case, phase, rates)?),
+            _ => None,
+        };
+        let (count, time) = match &rollout {
+            Some(rollout) => rollout.steps_and_seconds(),
+            None => phase_time(phase, &steps.of_phase(index)),
+        };
         seconds += time;
         run.phases.push(PhaseOutcome {
             name: phase.name.clone(),
@@ -79,6 +100,7 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             steps: count,
             step_time: Time::from_seconds(if count > 0.0 { time / count } else { 0.0 }),
             gpu_hours: time * f64::from(case.cluster.ranks()) / 3600.0,
+            rollout,
         });
     }
     let ranks = f64::from(case.cluster.ranks());
@@ -157,6 +179,7 @@ fn simulate_all(
                 (control.progress)(sum as f64 / 1e6 / jobs.len() as f64);
             };
             let phase = &case.training.phases[index];
+            let case = &*rollout::for_update(case, phase);
             let input = StepInput {
                 case,
                 parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),

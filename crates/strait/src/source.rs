@@ -129,6 +129,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         let quantity = quantity(stated)?;
         claims.push(Claim {
             quantity,
+            phase: stated.phase.clone(),
             stated: quantity.unit().from_base(stated.stated),
             who: stated.who.clone(),
             date: stated.date.clone(),
@@ -140,6 +141,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         let quantity = quantity(stated)?;
         expects.push(Expect {
             quantity,
+            phase: stated.phase.clone(),
             stated: quantity.unit().from_base(stated.stated),
             within: stated.within.unwrap_or(0.0),
             source: stated.source.clone(),

@@ -26,6 +26,7 @@ fn phase(name: &str, tokens: u64, sequence_length: u32, pretraining: bool) -> Ph
         ramp_tokens: None,
         pretraining,
         parallelism: None,
+        reinforcement: None,
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                     steps: phase.tokens.as_f64() / 62_914_560.0,
                     step_time: millis(19_926),
                     gpu_hours,
+                    rollout: None,
                 })
                 .collect(),
         },
@@ -279,6 +281,7 @@ pub(crate) fn question() -> Question {
 fn claim(quantity: Quantity, stated: f64) -> Claim {
     Claim {
         quantity,
+        phase: None,
         stated,
         who: "DeepSeek".to_owned(),
         date: "2024-12-27".to_owned(),
@@ -295,6 +298,7 @@ pub(crate) fn case_answer((setting, outcome): (Setting, Outcome)) -> CaseAnswer 
     ];
     let expects = [Expect {
         quantity: Quantity::StepTime,
+        phase: None,
         stated: 19.926,
         within: 0.05,
         source: String::new(),

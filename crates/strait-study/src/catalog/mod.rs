@@ -11,7 +11,9 @@ mod facts;
 mod hardware;
 
 pub use facts::{Confidence, Fact};
-pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use hardware::{
+    ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES, ROLLOUT, RolloutFacts,
+};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};

@@ -8,7 +8,7 @@ use super::files;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
+use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry, RolloutFacts};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
@@ -245,6 +245,17 @@ pub(super) fn place(
         Ok(value) => Some(value),
         Err(error) => {
             refuse(catalog, "economics", id, node, &error, reader);
+            None
+        }
+    }
+}
+
+/// Rates of decoding in rollouts.
+pub(super) fn rollout(catalog: &Catalog, reader: &mut Reader) -> Option<RolloutFacts> {
+    match catalog.rollout("default") {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "rollout", "default", None, &error, reader);
             None
         }
     }

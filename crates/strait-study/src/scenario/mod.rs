@@ -22,6 +22,7 @@ mod model;
 mod paths;
 mod phases;
 mod read;
+mod reinforcement;
 mod resolve;
 pub mod schema;
 mod software;
@@ -345,6 +346,10 @@ fn one_case(
         claims.extend(named.table.as_ref().map(of).unwrap_or_default());
         claims
     };
+    let (claims, expects) = (stated("claim"), stated("expect"));
+    for claim in claims.iter().chain(&expects) {
+        faults.extend(claim.unknown_phase(&case.training.phases));
+    }
     let note = named
         .table
         .as_ref()
@@ -354,8 +359,8 @@ fn one_case(
         .to_owned();
     let resolved = ResolvedCase {
         note,
-        claims: stated("claim"),
-        expects: stated("expect"),
+        claims,
+        expects,
         origins: with_counts(last_words(explained), &case.model),
         ranges,
         warnings,

@@ -3,7 +3,9 @@
 //! In: a [`Claim`] or an [`Expect`], the setting and the outcome. Out: a verdict with
 //! its reasons. Never rounds before it compares.
 
+#[cfg(test)]
 use super::bound::bound;
+use super::bound::bound_of;
 use super::quantity::{Better, Quantity};
 use crate::answer::Setting;
 use crate::answer::format;
@@ -64,6 +66,8 @@ impl Verdict {
 pub struct Claim {
     /// What is stated.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// Who says so; may be empty.
@@ -79,6 +83,8 @@ pub struct Claim {
 pub struct Expect {
     /// What is expected.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// Largest accepted difference, as a fraction of the stated value.
@@ -123,7 +129,9 @@ pub struct Check {
 
 /// Tests an expectation. One that cannot be evaluated fails.
 pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
-    let simulated = expect.quantity.simulated(setting, outcome);
+    let simulated = expect
+        .quantity
+        .simulated_of(expect.phase.as_deref(), setting, outcome);
     let error = (simulated.map(|s| s / expect.stated - 1.0)).filter(|error| error.is_finite());
     Check {
         expect: expect.clone(),
@@ -135,14 +143,16 @@ pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
 
 /// Judges a claim by the rules of [the module](super).
 pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
-    let simulated = (claim.quantity.simulated(setting, outcome)).filter(|s| *s > 0.0);
+    let simulated = (claim.quantity)
+        .simulated_of(claim.phase.as_deref(), setting, outcome)
+        .filter(|s| *s > 0.0);
     let mut judgement = Judgement {
         claim: claim.clone(),
         simulated,
         low: simulated.map(|s| s * (1.0 - uncertainty(claim.quantity))),
         high: simulated.map(|s| s * (1.0 + uncertainty(claim.quantity))),
         ratio: simulated.map(|s| s / claim.stated),
-        bound: bound(claim.quantity, setting, outcome),
+        bound: bound_of(claim.quantity, claim.phase.as_deref(), setting, outcome),
         verdict: Verdict::Undecidable,
         reasons: Vec::new(),
     };
@@ -279,6 +289,7 @@ mod tests {
         let simulated = quantity.simulated(&setting, &outcome).unwrap();
         let claim = Claim {
             quantity,
+            phase: None,
             stated: simulated * factor,
             who: String::new(),
             date: String::new(),
@@ -345,6 +356,7 @@ mod tests {
         setting.phases.truncate(1);
         let claim = Claim {
             quantity: Quantity::ContextExtensionGpuHours,
+            phase: None,
             stated: 119e3,
             who: String::new(),
             date: String::new(),
@@ -362,6 +374,7 @@ mod tests {
         let at = |stated: f64, within: f64| {
             let expect = Expect {
                 quantity: Quantity::StepTime,
+                phase: None,
                 stated,
                 within,
                 source: String::new(),

@@ -18,6 +18,6 @@ mod bound;
 mod judge;
 mod quantity;
 
-pub use bound::bound;
+pub use bound::{bound, bound_of};
 pub use judge::{Check, Claim, Expect, Judgement, UNCERTAINTY, Verdict, check, judge};
 pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity};

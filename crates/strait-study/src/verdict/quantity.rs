@@ -5,6 +5,7 @@
 
 use crate::answer::Setting;
 use crate::answer::format;
+use crate::scenario::claim::names_phase;
 use strait_training::outcome::{Outcome, PhaseOutcome};
 use strait_units::Time;
 
@@ -222,6 +223,7 @@ quantities! {
     GpuHours, "gpu_hours", GpuHours, Lower, "GPU-hours";
     PretrainingGpuHours, "pretraining_gpu_hours", GpuHours, Lower, "pre-training GPU-hours";
     MainPhaseGpuHours, "main_phase_gpu_hours", GpuHours, Lower, "main-phase GPU-hours";
+    PhaseGpuHours, "phase_gpu_hours", GpuHours, Lower, "GPU-hours of a phase";
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
@@ -287,6 +289,16 @@ pub(crate) fn seconds(time: Time) -> f64 {
 impl Quantity {
     /// The simulated value in [`Quantity::unit`]; `None` where the outcome says nothing about it.
     pub fn simulated(self, setting: &Setting, outcome: &Outcome) -> Option<f64> {
+        self.simulated_of(None, setting, outcome)
+    }
+
+    /// The same of a phase, or of several whose names begin alike.
+    pub fn simulated_of(
+        self,
+        phase: Option<&str>,
+        setting: &Setting,
+        outcome: &Outcome,
+    ) -> Option<f64> {
         let step = &outcome.step;
         let run = &outcome.run;
         let sum = |select: &dyn Fn(usize, &PhaseOutcome) -> bool| {
@@ -308,6 +320,10 @@ impl Quantity {
             Quantity::MainPhaseGpuHours => {
                 let main = setting.main_phase()?;
                 sum(&|index, _| index == main)?
+            }
+            Quantity::PhaseGpuHours => {
+                let stated = phase?;
+                sum(&|_, phase| names_phase(stated, &phase.name))?
             }
             Quantity::ContextExtensionGpuHours => {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?
