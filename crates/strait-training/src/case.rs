@@ -194,6 +194,8 @@ pub struct Phase {
     pub pretraining: bool,
     /// Its layout, where it differs from the case's.
     pub parallelism: Option<Parallelism>,
+    /// Its steps are updates of a policy on its own samples (reinforcement learning).
+    pub reinforcement: Option<crate::rollout::Reinforcement>,
 }
 
 /// Linear layers that have adapters.

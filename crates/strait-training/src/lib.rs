@@ -18,6 +18,7 @@
 //! | [`step`] | one step: runs the engine and reads its accounts |
 //! | [`campaign`] | the run with failures, checkpoints and what else keeps it from training, on a clock of its own |
 //! | [`price`] | what the run costs and draws, and all that it took |
+//! | [`rollout`] | phases of reinforcement learning: decoding, forward passes, updates |
 //! | [`memory`] | the fullest rank, beside the simulation |
 //! | [`outcome`] | the answer, as plain records |
 //!
@@ -35,6 +36,7 @@ pub mod model;
 pub mod ops;
 pub mod outcome;
 pub mod price;
+pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod simulate;

@@ -3,6 +3,7 @@
 //! In: nothing. Out: plain records for the floors above. Never computes.
 
 use crate::price::{Basis, LineKind};
+use crate::rollout::RolloutOutcome;
 use std::fmt;
 use strait_units::{Bytes, Days, Energy, FlopRate, Money, Ratio, Time, Tokens};
 
@@ -192,6 +193,8 @@ pub struct PhaseOutcome {
     pub step_time: Time,
     /// Accelerator-hours of its steps: what interrupts a run is not in them.
     pub gpu_hours: f64,
+    /// What the rollouts of a phase of reinforcement learning came to.
+    pub rollout: Option<RolloutOutcome>,
 }
 
 /// Where the calendar time of a run went; the parts sum to its days.

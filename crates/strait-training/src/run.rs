@@ -7,6 +7,7 @@ use crate::campaign::{self, Stretch};
 use crate::case::{Case, Phase};
 use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
 use crate::price::{self, Shares};
+use crate::rollout::{self, RolloutOutcome};
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
 use std::sync::Mutex;
@@ -23,6 +24,8 @@ pub struct Steps {
     jobs: Vec<(usize, u32)>,
     /// The steps, in the order of `jobs`, with the CPU seconds that each took.
     outcomes: Vec<(StepOutcome, f64)>,
+    /// Of each phase of reinforcement learning: what its rollouts and updates follow.
+    rollouts: Vec<Option<rollout::Rates>>,
 }
 
 impl Steps {
@@ -45,6 +48,9 @@ impl Steps {
                 longer(time);
             }
         }
+        self.rollouts = (self.rollouts.into_iter())
+            .map(|rates| rates.map(|rates| rates.scaled(factor)))
+            .collect();
         self
     }
 
@@ -74,10 +80,18 @@ pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> 
     let jobs: Vec<(usize, u32)> = phases
         .iter()
         .enumerate()
+        .filter(|(index, phase)| *index == main_phase(phases) || rollout::updates(phase))
         .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
         .collect();
     let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
-    Ok(Steps { jobs, outcomes })
+    let rollouts = (phases.iter())
+        .map(|phase| rollout::simulate(case, phase, control))
+        .collect::<Result<_, _>>()?;
+    Ok(Steps {
+        jobs,
+        outcomes,
+        rollouts,
+    })
 }
 
 /// Adds up the run of simulated steps.
@@ -87,7 +101,10 @@ pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> 
 pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     let mut run = RunOutcome::default();
     let mut seconds = 0.0;
-    for (phase, stretch) in case.training.phases.iter().zip(stretches(case, steps)) {
+    let rollouts = rollouts(case, steps)?;
+    let stretches = stretches(case, steps, &rollouts);
+    let phases = case.training.phases.iter().zip(&stretches);
+    for ((phase, stretch), rollout) in phases.zip(rollouts) {
         let (count, time) = (stretch.steps, stretch.seconds);
         seconds += time;
         run.phases.push(PhaseOutcome {
@@ -96,14 +113,18 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             steps: count,
             step_time: Time::from_seconds(if count > 0.0 { time / count } else { 0.0 }),
             gpu_hours: time * f64::from(case.cluster.ranks()) / 3600.0,
+            rollout,
         });
     }
     let ranks = f64::from(case.cluster.ranks());
     run.days = seconds / 86_400.0;
     run.account.training = Days::new(run.days);
     run.gpu_hours = run.phases.iter().map(|p| p.gpu_hours).sum();
-    if case.reliability.is_some() {
-        let campaign = campaign::run(case, steps, case.seed)?;
+    if let Some(reliability) = &case.reliability {
+        let nodes = case.cluster.nodes;
+        let accelerators = case.cluster.ranks();
+        let campaign =
+            campaign::of_phases(reliability, &stretches, nodes, accelerators, case.seed)?;
         run.account = campaign.account;
         run.interruptions = Some(campaign.interruptions);
         run.days = run.account.total().get();
@@ -137,12 +158,28 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     })
 }
 
+/// What the rollouts of each phase come to; `None` for those without.
+///
+/// # Errors
+/// Contradictions of a phase's settings.
+pub fn rollouts(case: &Case, steps: &Steps) -> Result<Vec<Option<RolloutOutcome>>, SimulateError> {
+    (case.training.phases.iter().enumerate())
+        .map(|(index, phase)| match steps.rollouts.get(index) {
+            Some(Some(rates)) => rollout::phase_outcome(case, phase, rates).map(Some),
+            _ => Ok(None),
+        })
+        .collect()
+}
+
 /// What each phase trains, and how long its steps take.
-pub fn stretches(case: &Case, steps: &Steps) -> Vec<Stretch> {
-    let phases = case.training.phases.iter().enumerate();
+pub fn stretches(case: &Case, steps: &Steps, rollouts: &[Option<RolloutOutcome>]) -> Vec<Stretch> {
+    let phases = case.training.phases.iter().zip(rollouts).enumerate();
     phases
-        .map(|(index, phase)| {
-            let (steps, seconds) = phase_time(phase, &steps.of_phase(index));
+        .map(|(index, (phase, rollout))| {
+            let (steps, seconds) = match rollout {
+                Some(rollout) => rollout.steps_and_seconds(),
+                None => phase_time(phase, &steps.of_phase(index)),
+            };
             Stretch {
                 tokens: phase.tokens.as_f64(),
                 steps,
@@ -202,6 +239,7 @@ fn simulate_all(
                 (control.progress)(sum as f64 / 1e6 / jobs.len() as f64);
             };
             let phase = &case.training.phases[index];
+            let case = &*rollout::for_update(case, phase);
             let input = StepInput {
                 case,
                 parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),

@@ -138,6 +138,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         let quantity = quantity(stated)?;
         expects.push(Expect {
             quantity,
+            phase: stated.phase.clone(),
             stated: quantity.unit().from_base(stated.stated),
             within: stated.within.unwrap_or(0.0),
             source: stated.source.clone(),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use strait_training::outcome::{Account, EnergyParts, Interruptions};
+use strait_training::rollout::{RolloutOutcome, Stage};
 use strait_units::{Energy, Time};
 
 /// The answer of `strait run`.
@@ -289,6 +290,47 @@ pub struct PhaseDocument {
     pub step_time_s: f64,
     /// Counts as pre-training.
     pub pretraining: bool,
+    /// Its stages, in seconds over the whole phase; they sum to its time. `null` but in phases of
+    /// reinforcement learning.
+    pub stages_s: Option<StagesDocument>,
+    /// Its rollouts; `null` but in phases of reinforcement learning.
+    pub rollouts: Option<RolloutDocument>,
+}
+
+/// Stages of a phase of reinforcement learning, in seconds over the whole phase.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub struct StagesDocument {
+    /// Questions pass through the model.
+    pub prompts: f64,
+    /// Responses are generated, as long as a tenth of those that start together is at work.
+    pub rollout: f64,
+    /// The last, longest responses are.
+    pub rollout_tail: f64,
+    /// Responses are judged.
+    pub reward: f64,
+    /// The reference policy passes over all samples.
+    pub reference: f64,
+    /// The policy is updated.
+    pub policy: f64,
+    /// Weights move between stages.
+    pub hand_over: f64,
+}
+
+/// Rollouts of a phase of reinforcement learning.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct RolloutDocument {
+    /// How many.
+    pub count: f64,
+    /// Tokens generated in all.
+    pub generated_tokens: u64,
+    /// Tokens generated per second and accelerator while responses are generated.
+    pub tokens_per_s_per_gpu: Option<f64>,
+    /// Sequences that one tensor-parallel group works on at a time, at most.
+    pub sequences: f64,
+    /// Weights of the rollout on an accelerator, in GB.
+    pub weights_gb: f64,
+    /// Memory of an accelerator left for the KV cache, in GB.
+    pub cache_gb: f64,
 }
 
 /// Cost, in US dollars.
@@ -336,6 +378,8 @@ pub struct CostPartDocument {
 pub struct ClaimDocument {
     /// What is stated.
     pub quantity: String,
+    /// The phase that it is of, or what the names of several begin with.
+    pub phase: Option<String>,
     /// Stated value, in `unit`.
     pub stated: f64,
     /// Simulated value.
@@ -367,6 +411,8 @@ pub struct ClaimDocument {
 pub struct ExpectDocument {
     /// What is expected.
     pub quantity: String,
+    /// The phase that it is of, or what the names of several begin with.
+    pub phase: Option<String>,
     /// Expected value, in `unit`.
     pub stated: f64,
     /// Simulated value.
@@ -409,6 +455,36 @@ pub struct EngineDocument {
 /// Seconds without the rounding of a multiplication by 10^-12, so that JSON stays short.
 fn seconds(time: Time) -> f64 {
     time.picos() as f64 / 1e12
+}
+
+fn stages(rollout: &RolloutOutcome) -> StagesDocument {
+    let seconds = |stage: Stage| {
+        let found = rollout.stages.iter().find(|s| s.stage == stage);
+        found.map_or(0.0, |s| s.time.get() * 86_400.0)
+    };
+    StagesDocument {
+        prompts: seconds(Stage::Prompts),
+        rollout: seconds(Stage::Rollout),
+        rollout_tail: seconds(Stage::RolloutTail),
+        reward: seconds(Stage::Reward),
+        reference: seconds(Stage::Reference),
+        policy: seconds(Stage::Policy),
+        hand_over: seconds(Stage::HandOver),
+    }
+}
+
+fn rollouts(rollout: &RolloutOutcome, ranks: u32) -> RolloutDocument {
+    let found = stages(rollout);
+    let time = (found.rollout + found.rollout_tail) * f64::from(ranks);
+    let rate = rollout.generated.as_f64() / time;
+    RolloutDocument {
+        count: rollout.rollouts,
+        generated_tokens: rollout.generated.get(),
+        tokens_per_s_per_gpu: rate.is_finite().then_some(rate),
+        sequences: rollout.sequences,
+        weights_gb: rollout.weights.gigabytes(),
+        cache_gb: rollout.cache.gigabytes(),
+    }
 }
 
 impl From<&Answer> for RunDocument {
@@ -537,6 +613,8 @@ impl From<&CaseAnswer> for CaseDocument {
                         gpu_hours: phase.gpu_hours,
                         step_time_s: seconds(phase.step_time),
                         pretraining: phase.pretraining,
+                        stages_s: phase.rollout.as_ref().map(stages),
+                        rollouts: (phase.rollout.as_ref()).map(|r| rollouts(r, case.setting.ranks)),
                     })
                     .collect(),
             },
@@ -595,6 +673,7 @@ impl From<&Judgement> for ClaimDocument {
         let claim = &judgement.claim;
         ClaimDocument {
             quantity: claim.quantity.id().to_owned(),
+            phase: claim.phase.clone(),
             stated: claim.stated,
             simulated: judgement.simulated,
             low: judgement.low,
@@ -615,6 +694,7 @@ impl From<&Check> for ExpectDocument {
     fn from(check: &Check) -> ExpectDocument {
         ExpectDocument {
             quantity: check.expect.quantity.id().to_owned(),
+            phase: check.expect.phase.clone(),
             stated: check.expect.stated,
             simulated: check.simulated,
             error: check.error,

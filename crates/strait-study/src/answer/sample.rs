@@ -27,6 +27,7 @@ fn phase(name: &str, tokens: u64, sequence_length: u32, pretraining: bool) -> Ph
         ramp_tokens: None,
         pretraining,
         parallelism: None,
+        reinforcement: None,
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                     steps: phase.tokens.as_f64() / 62_914_560.0,
                     step_time: millis(19_926),
                     gpu_hours,
+                    rollout: None,
                 })
                 .collect(),
         },
@@ -329,6 +331,7 @@ pub(crate) fn question() -> Question {
 fn claim(quantity: Quantity, stated: f64) -> Claim {
     Claim {
         quantity,
+        phase: None,
         stated,
         relation: Default::default(),
         who: "DeepSeek".to_owned(),
@@ -346,6 +349,7 @@ pub(crate) fn case_answer((setting, outcome): (Setting, Outcome)) -> CaseAnswer 
     ];
     let expects = [Expect {
         quantity: Quantity::StepTime,
+        phase: None,
         stated: 19.926,
         within: 0.05,
         source: String::new(),

@@ -133,7 +133,8 @@ impl Setting {
             return false;
         };
         let phase = &self.phases[index];
-        !phase.pretraining && phase.sequence_length > self.phases[main].sequence_length
+        let updates = phase.reinforcement.is_some();
+        !phase.pretraining && !updates && phase.sequence_length > self.phases[main].sequence_length
     }
 
     /// The layout in one line, in the field's abbreviations; ones are left out.

@@ -7,7 +7,9 @@
 use super::{Catalog, CatalogError};
 use serde::Deserialize;
 use strait_training::hardware::{Accelerator, Fabric, Node, Peaks, ScaleUp, Transport};
-use strait_units::{Bandwidth, Bytes, FlopRate, Money, Power, PricePerEnergy, PricePerHour, Ratio};
+use strait_units::{
+    Bandwidth, Bytes, FlopRate, Money, Power, PricePerEnergy, PricePerHour, Ratio, Time,
+};
 
 /// The folder of accelerators.
 pub const ACCELERATORS: &str = "accelerators";
@@ -17,6 +19,8 @@ pub const NODES: &str = "nodes";
 pub const FABRICS: &str = "fabrics";
 /// The folder of money and power.
 pub const ECONOMICS: &str = "economics";
+/// Kind of the rates of decoding in rollouts.
+pub const ROLLOUT: &str = "rollout";
 
 /// An accelerator as in its file; what a simulation does not need is left to [`Catalog::show`].
 #[derive(Deserialize)]
@@ -115,6 +119,25 @@ pub struct EconomicsDefaults {
     pub facility_lifetime_years: Option<f64>,
     /// How long servers last, in years.
     pub lifetime_years: Option<f64>,
+}
+
+/// Rates of decoding in rollouts, where a scenario does not give its own.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct RolloutFacts {
+    /// Share of HBM bandwidth at which decode attention reads the KV cache.
+    pub attention_bandwidth: Ratio,
+    /// Share of the BF16 peak that it reaches where compute binds it.
+    pub attention_rate: Ratio,
+    /// What one way of an expert exchange takes before the first byte.
+    pub exchange_start: Time,
+    /// Share of the NIC's rate.
+    pub exchange_nic: Ratio,
+    /// Share of the scale-up rate.
+    pub exchange_scale_up: Ratio,
+    /// Share of first drafts that are accepted.
+    pub acceptance: Ratio,
+    /// Share of the memory that weights and KV cache may take.
+    pub memory_share: Ratio,
 }
 
 impl Catalog {
@@ -266,6 +289,15 @@ impl Catalog {
     /// Any [`CatalogError`] of [`Catalog::load`].
     pub fn economics(&self, id: &str) -> Result<EconomicsDefaults, CatalogError> {
         self.load(ECONOMICS, id)
+    }
+
+    /// Rates of decoding in rollouts.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn rollout(&self, id: &str) -> Result<RolloutFacts, CatalogError> {
+        self.load(ROLLOUT, id)
     }
 
     /// Counts that are divided by.

@@ -13,7 +13,9 @@ mod prices;
 mod reliability;
 
 pub use facts::{Confidence, Fact};
-pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use hardware::{
+    ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES, ROLLOUT, RolloutFacts,
+};
 pub use prices::{DevicePrices, POWER, PRICES, PowerProfile, Rent, ServerPrice, month};
 pub use reliability::{Known, RELIABILITY, ReliabilityProfile};
 

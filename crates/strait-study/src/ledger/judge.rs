@@ -96,7 +96,9 @@ fn steps_key(case: &Case) -> String {
 /// The verdict on one claim with everything that a reader asks next.
 fn entry(book: &Book, stated: &Stated, claim: &Claim, outcome: &Outcome) -> LedgerEntry {
     let setting = &book.setting;
-    let simulated = claim.quantity.simulated(setting, outcome);
+    let simulated = claim
+        .quantity
+        .simulated_of(claim.phase.as_deref(), setting, outcome);
     let band = simulated.map(|value| band(claim.quantity, value, setting, outcome));
     let mut judgement = judge_within(claim, band, setting, outcome);
     if let Some(band) = band {
@@ -198,7 +200,8 @@ fn pace(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Option<f64> {
     if !of_pace || claim.relation != Relation::About {
         return None;
     }
-    let ratio = claim.stated / claim.quantity.simulated(setting, outcome)?;
+    let ratio =
+        claim.stated / (claim.quantity).simulated_of(claim.phase.as_deref(), setting, outcome)?;
     let pace = match claim.quantity.better() {
         Better::Lower => ratio,
         Better::Higher => 1.0 / ratio,

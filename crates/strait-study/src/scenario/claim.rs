@@ -8,6 +8,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::keys::{Choice, Kind};
 use super::tree::{Data, Node, Table};
 use super::unit::{self, Dimension};
+use strait_training::case::Phase;
 
 macro_rules! quantities {
     ($($(#[doc = $doc:literal])* $variant:ident $name:literal $dimension:ident),* $(,)?) => {
@@ -48,6 +49,8 @@ quantities! {
     PretrainingGpuHours "pretraining_gpu_hours" GpuHours,
     /// Accelerator-hours of the main phase.
     MainPhaseGpuHours "main_phase_gpu_hours" GpuHours,
+    /// Accelerator-hours of the phase that `phase` names, or of all whose names begin with it.
+    PhaseGpuHours "phase_gpu_hours" GpuHours,
     /// Accelerator-hours of the phases that don't count as pre-training.
     ContextExtensionGpuHours "context_extension_gpu_hours" GpuHours,
     /// Cost of the run itself, rented or owned, US dollars.
@@ -146,6 +149,8 @@ pub struct Claim {
     /// The figure in the base unit of its dimension: seconds, accelerator-hours, dollars, days,
     /// tokens per second, FLOP per second, shares of one, joules, bytes.
     pub stated: f64,
+    /// The phase that it is of, or what the names of several begin with; `None`: no phase in particular.
+    pub phase: Option<String>,
     /// Tolerance as a share of the figure.
     pub within: Option<f64>,
     /// What the ledger calls it; the quantity's name where not given.
@@ -174,12 +179,68 @@ pub(super) fn check(table: &Table, path: &str) -> Vec<Diagnostic> {
         .get("quantity")
         .and_then(|e| e.node.text())
         .and_then(Quantity::from_name);
+    if let Some(d) = misplaced_phase(quantity, table) {
+        return vec![d];
+    }
     match (quantity, table.get("value")) {
         (Some(quantity), Some(entry)) => match value(quantity, &entry.node, path) {
             Ok(_) => Vec::new(),
             Err(d) => vec![d],
         },
         _ => Vec::new(),
+    }
+}
+
+/// A quantity of a phase needs one, others have none.
+fn misplaced_phase(quantity: Option<Quantity>, table: &Table) -> Option<Diagnostic> {
+    let quantity = quantity?;
+    let stated = table.get("quantity")?;
+    match (quantity, table.get("phase")) {
+        (Quantity::PhaseGpuHours, None) => Some(
+            Diagnostic::error(
+                "scenario::missing-key",
+                "a claim about phase_gpu_hours needs `phase`".to_owned(),
+            )
+            .at(&stated.node.place, "of which phase?")
+            .help("phase = \"NAME\", or what the names of several phases begin with"),
+        ),
+        (quantity, Some(phase)) if quantity != Quantity::PhaseGpuHours => Some(
+            Diagnostic::error(
+                "scenario::phase-without-use",
+                format!("{} is not a quantity of one phase", quantity.name()),
+            )
+            .at(&phase.key, "not read here")
+            .help("leave phase out, or state phase_gpu_hours"),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether a phase's name is this, or begins with it and a dash.
+pub fn names_phase(stated: &str, phase: &str) -> bool {
+    phase
+        .strip_prefix(stated)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+impl Claim {
+    /// A fault where the phase that it is of does not exist.
+    pub(super) fn unknown_phase(&self, phases: &[Phase]) -> Option<Diagnostic> {
+        let stated = self.phase.as_ref()?;
+        if phases.iter().any(|phase| names_phase(stated, &phase.name)) {
+            return None;
+        }
+        let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+        let mut d = Diagnostic::error(
+            "scenario::unknown-phase",
+            format!("a claim is about phase \"{stated}\", which there is not"),
+        )
+        .at(&self.place, "its claim");
+        let near = check::suggest(stated, &names);
+        if !near.is_empty() {
+            d = d.help(check::did_you_mean(&near));
+        }
+        Some(d.help(format!("the phases: {}", names.join(", "))))
     }
 }
 
@@ -242,9 +303,11 @@ pub(super) fn read(node: &Node) -> Option<Claim> {
         }
         None => None,
     };
+    let phase = text("phase");
     Some(Claim {
         quantity,
         stated,
+        phase: (!phase.is_empty()).then_some(phase),
         within,
         id: id.unwrap_or_else(|| quantity.name().to_owned()),
         relation: match text("relation").as_str() {

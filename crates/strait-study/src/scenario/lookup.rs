@@ -10,7 +10,8 @@ use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
 use crate::catalog::{
-    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, PowerProfile, ReliabilityProfile,
+    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, PowerProfile,
+    ReliabilityProfile, RolloutFacts,
 };
 use crate::models::{self, LoadError};
 use serde::Deserialize;
@@ -291,6 +292,17 @@ pub(super) fn power<'a>(
         Ok(profile) => Some((id, profile)),
         Err(error) => {
             refuse(catalog, "power", id, None, &error, reader);
+            None
+        }
+    }
+}
+
+/// Rates of decoding in rollouts.
+pub(super) fn rollout(catalog: &Catalog, reader: &mut Reader) -> Option<RolloutFacts> {
+    match catalog.rollout("default") {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "rollout", "default", None, &error, reader);
             None
         }
     }

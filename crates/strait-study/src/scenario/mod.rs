@@ -25,6 +25,7 @@ mod ownership;
 mod paths;
 mod phases;
 mod read;
+mod reinforcement;
 mod reliability;
 mod resolve;
 mod rules;
@@ -375,6 +376,10 @@ fn one_case(
         claims.extend(named.table.as_ref().map(of).unwrap_or_default());
         claims
     };
+    let (claims, expects) = (stated("claim"), stated("expect"));
+    for claim in claims.iter().chain(&expects) {
+        faults.extend(claim.unknown_phase(&case.training.phases));
+    }
     let note = named
         .table
         .as_ref()
@@ -384,8 +389,8 @@ fn one_case(
         .to_owned();
     let resolved = ResolvedCase {
         note,
-        claims: stated("claim"),
-        expects: stated("expect"),
+        claims,
+        expects,
         origins: with_counts(last_words(explained), &case.model),
         ranges,
         fleet,

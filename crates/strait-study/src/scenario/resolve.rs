@@ -9,7 +9,7 @@ use super::keys::{self, ROOT, Section};
 use super::lookup;
 use super::read::{Reader, Scope};
 use super::tree::Table;
-use super::{disturbances, layout, model, phases};
+use super::{disturbances, layout, model, phases, reinforcement};
 use crate::catalog::Catalog;
 use strait_training::case::{
     Balance, Case, ChipSpread, Noise, Parallelism, Precision, PrecisionRecipe, Recompute,
@@ -39,9 +39,17 @@ pub(super) fn case(
     let precision = precision(&section(&root, "precision", &keys::PRECISION), reader);
     let layout_scope = section(&root, "parallelism", &keys::PARALLELISM);
     let parallelism = parallelism(&layout_scope, reader);
+    let around = reinforcement::Around {
+        catalog,
+        parallelism: parallelism.as_ref(),
+        cluster: cluster.as_ref().map(|c| &c.0),
+        precision: precision.as_ref().map(|p| p.recipe),
+        experts: model.as_ref().is_some_and(|m| m.experts.is_some()),
+    };
     let training = phases::training(
         &section(&root, "training", &keys::TRAINING),
         &layout_scope,
+        &around,
         reader,
     );
     let noise = noise(&section(&root, "noise", &keys::NOISE), reader);
@@ -473,15 +481,20 @@ fn recompute_part(word: &str) -> RecomputePart {
     }
 }
 
-fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> {
-    let recipe = match reader.word(scope, "recipe")? {
+/// The recipe of a word.
+pub(super) fn recipe(word: &str) -> Precision {
+    match word {
         "fp16" => Precision::Fp16,
         "fp8-tensor" => Precision::Fp8Tensor,
         "fp8-block" => Precision::Fp8Block,
         "mxfp8" => Precision::Mxfp8,
         "nvfp4" => Precision::Nvfp4,
         _ => Precision::Bf16,
-    };
+    }
+}
+
+fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> {
+    let recipe = recipe(reader.word(scope, "recipe")?);
     let bytes = |word: &str| match word {
         "fp32" => 4.0,
         "bf16" | "fp16" => 2.0,

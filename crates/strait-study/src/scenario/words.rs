@@ -73,6 +73,24 @@ pub const RECIPES: &[Choice] = &[
     ),
 ];
 
+/// What the steps of a phase are.
+pub const PHASE_KINDS: &[Choice] = &[
+    word(
+        "training",
+        "steps on given tokens: pre-training, context extension, fine-tuning",
+    ),
+    word(
+        "reinforcement",
+        "updates of a policy on samples that it generates: reinforcement learning",
+    ),
+];
+
+/// Types of a KV cache.
+pub const CACHES: &[Choice] = &[
+    word("bf16", "2 bytes an element"),
+    word("fp8", "1 byte an element"),
+];
+
 /// Storage types.
 pub const STORAGE: &[Choice] = &[
     word("fp32", "4 bytes"),

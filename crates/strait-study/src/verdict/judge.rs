@@ -4,7 +4,9 @@
 //! its reasons. Never rounds before it compares.
 
 use super::band::{Band, band};
+#[cfg(test)]
 use super::bound::bound;
+use super::bound::bound_of;
 use super::quantity::{Better, Quantity, UnknownQuantity, hourly};
 use crate::answer::Setting;
 use crate::answer::format;
@@ -53,6 +55,8 @@ impl Verdict {
 pub struct Claim {
     /// What is stated.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// How the value is meant.
@@ -74,6 +78,7 @@ impl Claim {
         let quantity: Quantity = claim.quantity.name().parse()?;
         Ok(Claim {
             quantity,
+            phase: claim.phase.clone(),
             stated: quantity.unit().from_base(claim.stated),
             relation: claim.relation,
             who: claim.who.clone(),
@@ -88,6 +93,8 @@ impl Claim {
 pub struct Expect {
     /// What is expected.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// Largest accepted difference, as a fraction of the stated value.
@@ -132,7 +139,9 @@ pub struct Check {
 
 /// Tests an expectation. One that cannot be evaluated fails.
 pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
-    let simulated = expect.quantity.simulated(setting, outcome);
+    let simulated = expect
+        .quantity
+        .simulated_of(expect.phase.as_deref(), setting, outcome);
     let error = (simulated.map(|s| s / expect.stated - 1.0)).filter(|error| error.is_finite());
     Check {
         expect: expect.clone(),
@@ -144,7 +153,9 @@ pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
 
 /// Judges a claim by the rules of [the module](super), with the band of the prediction alone.
 pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
-    let simulated = (claim.quantity.simulated(setting, outcome)).filter(|s| *s > 0.0);
+    let simulated = (claim.quantity)
+        .simulated_of(claim.phase.as_deref(), setting, outcome)
+        .filter(|s| *s > 0.0);
     let band = simulated.map(|value| band(claim.quantity, value, setting, outcome));
     judge_within(claim, band, setting, outcome)
 }
@@ -164,7 +175,7 @@ pub fn judge_within(
         low: band.map(|band| band.low),
         high: band.map(|band| band.high),
         ratio: simulated.map(|s| s / claim.stated),
-        bound: bound(claim.quantity, setting, outcome),
+        bound: bound_of(claim.quantity, claim.phase.as_deref(), setting, outcome),
         verdict: Verdict::Undecidable,
         reasons: Vec::new(),
     };
@@ -362,6 +373,7 @@ mod tests {
         let simulated = quantity.simulated(&setting, &outcome).unwrap();
         let claim = Claim {
             quantity,
+            phase: None,
             stated: simulated * factor,
             relation: Relation::About,
             who: String::new(),
@@ -400,6 +412,7 @@ mod tests {
             let simulated = quantity.simulated(&setting, &outcome).unwrap();
             let claim = Claim {
                 quantity,
+                phase: None,
                 stated: simulated * factor,
                 relation,
                 who: String::new(),
@@ -469,6 +482,7 @@ mod tests {
         setting.phases.truncate(1);
         let claim = Claim {
             quantity: Quantity::ContextExtensionGpuHours,
+            phase: None,
             stated: 119e3,
             relation: Relation::About,
             who: String::new(),
@@ -487,6 +501,7 @@ mod tests {
         let at = |stated: f64, within: f64| {
             let expect = Expect {
                 quantity: Quantity::StepTime,
+                phase: None,
                 stated,
                 within,
                 source: String::new(),

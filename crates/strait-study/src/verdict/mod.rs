@@ -20,6 +20,6 @@ mod judge;
 mod quantity;
 
 pub use band::{Band, band};
-pub use bound::bound;
+pub use bound::{bound, bound_of};
 pub use judge::{Check, Claim, Expect, Judgement, Verdict, check, judge, judge_within};
 pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity, fleet_peak};

@@ -6,6 +6,7 @@
 use crate::answer::Setting;
 use crate::answer::format;
 use crate::scenario::FleetPart;
+use crate::scenario::claim::names_phase;
 use strait_training::outcome::{Outcome, PhaseOutcome};
 use strait_training::price::Basis;
 use strait_units::{FlopRate, Money, PricePerHour, Time};
@@ -239,6 +240,7 @@ quantities! {
     GpuHours, "gpu_hours", GpuHours, Lower, "GPU-hours";
     PretrainingGpuHours, "pretraining_gpu_hours", GpuHours, Lower, "pre-training GPU-hours";
     MainPhaseGpuHours, "main_phase_gpu_hours", GpuHours, Lower, "main-phase GPU-hours";
+    PhaseGpuHours, "phase_gpu_hours", GpuHours, Lower, "GPU-hours of a phase";
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
@@ -343,6 +345,16 @@ impl Quantity {
 
     /// The simulated value in [`Quantity::unit`]; `None` where the outcome says nothing about it.
     pub fn simulated(self, setting: &Setting, outcome: &Outcome) -> Option<f64> {
+        self.simulated_of(None, setting, outcome)
+    }
+
+    /// The same of a phase, or of several whose names begin alike.
+    pub fn simulated_of(
+        self,
+        phase: Option<&str>,
+        setting: &Setting,
+        outcome: &Outcome,
+    ) -> Option<f64> {
         let step = &outcome.step;
         let run = &outcome.run;
         let sum = |select: &dyn Fn(usize, &PhaseOutcome) -> bool| {
@@ -364,6 +376,10 @@ impl Quantity {
             Quantity::MainPhaseGpuHours => {
                 let main = setting.main_phase()?;
                 sum(&|index, _| index == main)?
+            }
+            Quantity::PhaseGpuHours => {
+                let stated = phase?;
+                sum(&|_, phase| names_phase(stated, &phase.name))?
             }
             Quantity::ContextExtensionGpuHours => {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?

@@ -28,7 +28,7 @@ pub use settings::{
 
 use crate::case::Case;
 use crate::outcome::{Account, Interruptions};
-use crate::run::{Steps, stretches};
+use crate::run::{Steps, rollouts, stretches};
 use crate::simulate::SimulateError;
 use plan::{Plan, SECOND};
 use progress::NEVER;
@@ -56,7 +56,7 @@ impl Campaign {
 /// # Errors
 /// What of the settings makes no sense for this run, or why it would never end.
 pub fn run(case: &Case, steps: &Steps, seed: u64) -> Result<Campaign, SimulateError> {
-    let phases = stretches(case, steps);
+    let phases = stretches(case, steps, &rollouts(case, steps)?);
     let Some(reliability) = &case.reliability else {
         let seconds: f64 = phases.iter().map(|phase| phase.seconds).sum();
         return Ok(Campaign {

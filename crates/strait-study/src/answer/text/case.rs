@@ -15,6 +15,7 @@ use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
 use std::fmt::Write;
 use strait_training::price::Basis;
+use strait_training::rollout::{RolloutOutcome, Stage};
 use strait_units::{Energy, Time};
 
 pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
@@ -272,6 +273,11 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
         ));
     }
     interruptions(out, case, style);
+    for phase in &run.phases {
+        if let Some(rollout) = &phase.rollout {
+            stages(out, &phase.name, rollout, case.setting.ranks, style);
+        }
+    }
     if style.detail == Detail::Full {
         let _ = writeln!(
             out,
@@ -435,6 +441,58 @@ fn interruptions(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     }
 }
 
+/// Stages of a phase of reinforcement learning.
+fn stages(out: &mut String, name: &str, rollout: &RolloutOutcome, ranks: u32, style: TextStyle) {
+    let days: f64 = rollout.stages.iter().map(|s| s.time.get()).sum();
+    let generation: f64 = (rollout.stages.iter())
+        .filter(|s| matches!(s.stage, Stage::Rollout | Stage::RolloutTail))
+        .map(|s| s.time.get() * 86_400.0)
+        .sum();
+    let rate = rollout.generated.as_f64() / generation / f64::from(ranks.max(1));
+    style.heading(
+        out,
+        &format!("Stages of {name}"),
+        &format!(
+            "{} rollouts, {} tokens generated at {} tokens/s per GPU",
+            fixed(rollout.rollouts, 0),
+            scaled(rollout.generated.as_f64()),
+            significant(rate),
+        ),
+    );
+    let mut rows = Vec::new();
+    for stage in &rollout.stages {
+        let time = stage.time.get();
+        if time == 0.0 && style.detail < Detail::Full {
+            continue;
+        }
+        let share = if days > 0.0 { time / days } else { 0.0 };
+        rows.push(vec![
+            stage.stage.name().to_owned(),
+            format!("{} h", significant(time * 24.0)),
+            percent(share),
+            bar(share, BAR),
+        ]);
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    if style.detail == Detail::Full {
+        let _ = writeln!(
+            out,
+            "  {} GB of weights on a GPU, {} GB for the KV cache; up to {} sequences at a time in a group",
+            fixed(rollout.weights.gigabytes(), 1),
+            fixed(rollout.cache.gigabytes(), 1),
+            significant(rollout.sequences),
+        );
+    }
+}
+
+/// What a claim is of, for people.
+fn subject(quantity: Quantity, phase: Option<&String>) -> String {
+    match phase {
+        Some(phase) => format!("GPU-hours of {phase}"),
+        None => quantity.name().to_owned(),
+    }
+}
+
 /// A section's name, with that of the case where several are shown.
 fn section(name: &str, of: Option<&str>) -> String {
     of.map_or(name.to_owned(), |case| format!("{name} of {case}"))
@@ -454,7 +512,7 @@ pub(super) fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, s
     for j in claims {
         let unit = j.claim.quantity.unit();
         rows.push(vec![
-            j.claim.quantity.name().to_owned(),
+            subject(j.claim.quantity, j.claim.phase.as_ref()),
             unit.print(j.claim.stated),
             j.simulated.map_or("-".to_owned(), |s| unit.print(s)),
             j.ratio.map_or("-".to_owned(), |r| fixed(r, 3)),
@@ -465,7 +523,11 @@ pub(super) fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, s
     for j in claims {
         let ordinary = matches!(j.verdict, Verdict::Expected | Verdict::Plausible);
         if !ordinary || style.detail == Detail::Full {
-            let reason = format!("{}: {}.", j.claim.quantity.name(), j.reasons.join("; "));
+            let reason = format!(
+                "{}: {}.",
+                subject(j.claim.quantity, j.claim.phase.as_ref()),
+                j.reasons.join("; ")
+            );
             let _ = writeln!(out, "  {}", wrap(&reason, COLUMNS - 2, 4));
         }
         let source: Vec<_> = [&j.claim.who, &j.claim.date, &j.claim.source]
@@ -498,7 +560,7 @@ pub(super) fn checks(out: &mut String, checks: &[Check], of: Option<&str>, style
     for check in checks {
         let unit = check.expect.quantity.unit();
         rows.push(vec![
-            check.expect.quantity.name().to_owned(),
+            subject(check.expect.quantity, check.expect.phase.as_ref()),
             unit.print(check.expect.stated),
             check.simulated.map_or("-".to_owned(), |s| unit.print(s)),
             check.error.map_or("-".to_owned(), signed_percent),

@@ -5,11 +5,13 @@
 
 mod economics;
 mod machine;
+mod reinforcement;
 mod reliability;
 mod run;
 
 pub use economics::{ECONOMICS, LINE, OWNERSHIP, POWER, STAFF};
 pub use machine::{CLUSTER, MODEL, PARALLELISM, PRECISION};
+pub use reinforcement::REINFORCEMENT;
 pub use reliability::RELIABILITY;
 pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, SWEEP, TRAINING};
 
@@ -252,6 +254,11 @@ pub const CLAIM: Section = Section {
             "missing",
             Kind::Texts,
             "What would have to be known to tell, where a simulation cannot.",
+        ),
+        key(
+            "phase",
+            Kind::Text,
+            "For phase_gpu_hours: the phase, or what the names of several begin with (`r1-zero` for `r1-zero-32k` and `r1-zero-64k`).",
         ),
         key("who", Kind::Text, "Who stated it."),
         key("date", Kind::Date, "When."),
