@@ -11,6 +11,7 @@
 //! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
+//! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
@@ -22,6 +23,7 @@ pub mod answer;
 pub mod artifact;
 pub mod calibrate;
 pub mod catalog;
+pub mod chance;
 pub mod figures;
 pub mod models;
 pub mod scenario;

@@ -8,7 +8,7 @@ use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use strait_units::{Days, Energy, Money, Power, Ratio, Time};
+use strait_units::{Days, Energy, FlopRate, Money, Power, Ratio, Time, Tokens};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
@@ -29,6 +29,46 @@ impl Steps {
             step.time = Time::from_seconds(step.time.seconds() * factor.get());
         }
         self
+    }
+
+    /// Seconds of every step, in the order of phases, batches ascending.
+    pub fn seconds(&self) -> Vec<f64> {
+        let steps = self.outcomes.iter();
+        steps.map(|(step, _)| step.time.seconds()).collect()
+    }
+
+    /// The step of the main phase at its full batch.
+    pub fn main(&self, case: &Case) -> Option<&StepOutcome> {
+        let main = main_phase(&case.training.phases);
+        self.full_batch(main).map(|(step, _)| step)
+    }
+
+    /// These steps in the place of another case's: each so many times as long as it is here, with
+    /// its batch there. Times and rates only: what a step is made of is left out. `None` where the
+    /// other case has another number of steps.
+    pub fn stand_in(&self, case: &Case, factors: &[f64]) -> Option<Steps> {
+        let phases = &case.training.phases;
+        let jobs = jobs(phases);
+        if jobs.len() != self.jobs.len() || factors.len() != jobs.len() {
+            return None;
+        }
+        let outcomes = (jobs.iter().zip(&self.outcomes).zip(factors))
+            .map(|((&(phase, batch), (step, _)), factor)| {
+                let tokens = u64::from(batch) * u64::from(phases[phase].sequence_length);
+                let rate = tokens as f64 / step.tokens.as_f64() / factor;
+                let outcome = StepOutcome {
+                    time: Time::from_seconds(step.time.seconds() * factor),
+                    tokens: Tokens::new(tokens),
+                    rate_causal: FlopRate::new(step.rate_causal.get() * rate),
+                    rate_full: FlopRate::new(step.rate_full.get() * rate),
+                    mfu_causal: Ratio::new(step.mfu_causal.get() * rate),
+                    mfu_full: Ratio::new(step.mfu_full.get() * rate),
+                    ..StepOutcome::default()
+                };
+                (outcome, 0.0)
+            })
+            .collect();
+        Some(Steps { jobs, outcomes })
     }
 
     /// Batches and step times of a phase, batches ascending.
@@ -54,11 +94,7 @@ impl Steps {
 /// The first contradiction met, or that the caller asked to stop.
 pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
     let phases = &case.training.phases;
-    let jobs: Vec<(usize, u32)> = phases
-        .iter()
-        .enumerate()
-        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
-        .collect();
+    let jobs = jobs(phases);
     let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
     Ok(Steps { jobs, outcomes })
 }
@@ -105,6 +141,15 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
         run,
         cpu_seconds,
     })
+}
+
+/// The steps that are simulated: each a phase and a batch, in the order of phases.
+fn jobs(phases: &[Phase]) -> Vec<(usize, u32)> {
+    phases
+        .iter()
+        .enumerate()
+        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
+        .collect()
 }
 
 /// Batches at which a phase is simulated, ascending; the full batch is the last.

@@ -9,6 +9,7 @@ use crate::terminal::Terminal;
 use std::path::Path;
 use strait_study::answer::{Setting, Value};
 use strait_study::catalog::{Catalog, CatalogError, Entry, Fact};
+use strait_study::chance::{self, Asked, ChanceError};
 use strait_study::scenario::{
     self, Diagnostic, Explained, Loaded, Origin, Overrides, ResolvedCase, Style, render_all,
 };
@@ -26,6 +27,10 @@ pub struct SourceCase {
     pub expects: Vec<Expect>,
     /// What to check before trusting the answer.
     pub warnings: Vec<String>,
+    /// Claims as draws weigh them.
+    pub asked: Vec<Asked>,
+    /// The case with its ranges.
+    pub resolved: ResolvedCase,
     /// Where each value came from.
     origins: Vec<Explained>,
 }
@@ -124,9 +129,17 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
 }
 
 fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
-    let mut claims = Vec::new();
+    let (mut claims, mut asked) = (Vec::new(), Vec::new());
     for stated in &resolved.claims {
         let quantity = quantity(stated)?;
+        if chance::drawn(quantity) {
+            asked.push(Asked {
+                quantity,
+                stated: quantity.unit().from_base(stated.stated),
+                within: stated.within,
+                who: stated.who.clone(),
+            });
+        }
         claims.push(Claim {
             quantity,
             stated: quantity.unit().from_base(stated.stated),
@@ -159,11 +172,13 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         )
     }));
     Ok(SourceCase {
-        case: resolved.case,
+        case: resolved.case.clone(),
         claims,
         expects,
         warnings,
-        origins: resolved.origins,
+        asked,
+        origins: resolved.origins.clone(),
+        resolved,
     })
 }
 
@@ -201,6 +216,26 @@ pub fn contradiction(case: &SourceCase, error: &SimulateError) -> String {
         None => fault = fault.help(format!("see `{path}`")),
     }
     fault.help(remedy.as_str()).render(Style::Colour)
+}
+
+/// Why values of a case's ranges have no answer, with the ranges' places where they are known.
+pub fn draws(case: &SourceCase, error: &ChanceError) -> String {
+    let mut fault = Diagnostic::error(
+        "case::draws",
+        format!("case \"{}\" can't be drawn: {error}", case.case.name),
+    );
+    let at = match error {
+        ChanceError::Simulate { at, .. } | ChanceError::Contradiction { at, .. } => at.as_str(),
+        ChanceError::Cancelled => "",
+    };
+    for range in &case.resolved.ranges {
+        if at.contains(&range.path) {
+            fault = fault.at(&range.place, "the range");
+        }
+    }
+    fault
+        .help("narrow the range to values that the other settings go with, or give `choices`")
+        .render(Style::Colour)
 }
 
 /// Every resolved value of a scenario with its origin.

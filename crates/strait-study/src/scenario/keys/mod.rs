@@ -204,6 +204,27 @@ pub const CLAIM: Section = Section {
     ],
 };
 
+/// `[[factor]]`.
+pub const FACTOR: Section = Section {
+    title: "[[factor]]",
+    doc: "Something that several ranges move with: a range joins it with `factor = \"NAME\"`.",
+    keys: &[
+        required("name", Kind::Text, "Name; unique in the file."),
+        required(
+            "why",
+            Kind::Text,
+            "What it is, and why these ranges move together.",
+        ),
+        with(
+            "correlation",
+            Kind::Number { min: 0.0, max: 1.0 },
+            "1",
+            "they move as one",
+            "Rank correlation (Spearman's) of any two of its ranges.",
+        ),
+    ],
+};
+
 /// `[[case]]`.
 pub const CASE: Section = Section {
     title: "[[case]]",
@@ -265,6 +286,7 @@ pub const ROOT: Section = Section {
         key("engine", Kind::Table(&ENGINE), ENGINE.doc),
         key("economics", Kind::Table(&ECONOMICS), ECONOMICS.doc),
         key("reliability", Kind::Table(&RELIABILITY), RELIABILITY.doc),
+        key("factor", Kind::Tables(&FACTOR), FACTOR.doc),
         key("sweep", Kind::Table(&SWEEP), SWEEP.doc),
         key("case", Kind::Tables(&CASE), CASE.doc),
         key("claim", Kind::Tables(&CLAIM), CLAIM.doc),
