@@ -12,6 +12,7 @@
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
+//! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
@@ -24,6 +25,7 @@ pub mod answer;
 pub mod artifact;
 pub mod calibrate;
 pub mod catalog;
+pub mod chance;
 pub mod figures;
 pub mod ledger;
 pub mod models;

@@ -10,9 +10,9 @@ use crate::price::{self, Shares};
 use crate::rollout::{self, RolloutOutcome};
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use strait_units::{Days, Money, Ratio, Time};
+use std::sync::{Arc, Mutex};
+use strait_units::{Days, FlopRate, Money, Ratio, Time, Tokens};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
@@ -24,34 +24,74 @@ pub struct Steps {
     jobs: Vec<(usize, u32)>,
     /// The steps, in the order of `jobs`, with the CPU seconds that each took.
     outcomes: Vec<(StepOutcome, f64)>,
-    /// Of each phase of reinforcement learning: what its rollouts and updates follow.
-    rollouts: Vec<Option<rollout::Rates>>,
+    /// What accelerators do during each of them.
+    shares: Vec<Shares>,
+    /// Of each phase of reinforcement learning: what its rollouts and updates follow, and how many
+    /// times as long they take as simulated.
+    rollouts: Vec<Option<(Arc<rollout::Rates>, Ratio)>>,
 }
 
 impl Steps {
     /// Every step's time multiplied by a factor: a prediction that is off by so much.
     pub fn scaled(mut self, factor: Ratio) -> Steps {
         for (step, _) in &mut self.outcomes {
-            let longer =
-                |time: &mut Time| *time = Time::from_seconds(time.seconds() * factor.get());
-            longer(&mut step.time);
-            // What accelerators do in a step keeps its shares: power follows them.
-            step.kernels.iter_mut().for_each(|(_, time)| longer(time));
-            let e = &mut step.exposed;
-            for time in [
-                &mut e.tensor,
-                &mut e.context,
-                &mut e.expert,
-                &mut e.pipeline,
-                &mut e.data,
-            ] {
-                longer(time);
-            }
+            step.time = Time::from_seconds(step.time.seconds() * factor.get());
         }
-        self.rollouts = (self.rollouts.into_iter())
-            .map(|rates| rates.map(|rates| rates.scaled(factor)))
-            .collect();
+        for rates in self.rollouts.iter_mut().flatten() {
+            rates.1 = rates.1 * factor.get();
+        }
         self
+    }
+
+    /// Seconds of every step, in the order of phases, batches ascending.
+    pub fn seconds(&self) -> Vec<f64> {
+        let steps = self.outcomes.iter();
+        steps.map(|(step, _)| step.time.seconds()).collect()
+    }
+
+    /// The step of the main phase at its full batch.
+    pub fn main(&self, case: &Case) -> Option<&StepOutcome> {
+        let main = main_phase(&case.training.phases);
+        self.full_batch(main).map(|(step, _)| step)
+    }
+
+    /// These steps in the place of another case's: each so many times as long as it is here, with
+    /// its batch there. Rollouts are off by `prediction` alone: their settings are the other case's.
+    /// Times and rates only: what a step is made of is left out, but for what accelerators do in it.
+    /// `None` where the other case has another number of steps.
+    pub fn stand_in(&self, case: &Case, factors: &[f64], prediction: Ratio) -> Option<Steps> {
+        let phases = &case.training.phases;
+        let jobs = jobs(phases);
+        if jobs.len() != self.jobs.len() || factors.len() != jobs.len() {
+            return None;
+        }
+        let outcomes = (jobs.iter().zip(&self.outcomes).zip(factors))
+            .map(|((&(phase, batch), (step, _)), factor)| {
+                let tokens = u64::from(batch) * u64::from(phases[phase].sequence_length);
+                let rate = tokens as f64 / step.tokens.as_f64() / factor;
+                let outcome = StepOutcome {
+                    time: Time::from_seconds(step.time.seconds() * factor),
+                    tokens: Tokens::new(tokens),
+                    rate_causal: FlopRate::new(step.rate_causal.get() * rate),
+                    rate_full: FlopRate::new(step.rate_full.get() * rate),
+                    mfu_causal: Ratio::new(step.mfu_causal.get() * rate),
+                    mfu_full: Ratio::new(step.mfu_full.get() * rate),
+                    ..StepOutcome::default()
+                };
+                (outcome, 0.0)
+            })
+            .collect();
+        Some(Steps {
+            jobs,
+            outcomes,
+            shares: self.shares.clone(),
+            rollouts: (self.rollouts.iter())
+                .map(|rates| {
+                    let (rates, factor) = rates.as_ref()?;
+                    Some((Arc::clone(rates), *factor * prediction.get()))
+                })
+                .collect(),
+        })
     }
 
     /// Batches and step times of a phase, batches ascending.
@@ -60,6 +100,14 @@ impl Steps {
             .filter(|((of, _), _)| *of == phase)
             .map(|((_, batch), (step, _))| (f64::from(*batch), step.time.seconds()))
             .collect()
+    }
+
+    /// What accelerators do during a step of a phase at its full batch.
+    fn shares_of(&self, phase: usize) -> Option<Shares> {
+        (self.jobs.iter().zip(&self.shares))
+            .filter(|((of, _), _)| *of == phase)
+            .map(|(_, shares)| *shares)
+            .next_back()
     }
 
     /// The step of a phase at its full batch.
@@ -77,17 +125,19 @@ impl Steps {
 /// The first contradiction met, or that the caller asked to stop.
 pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
     let phases = &case.training.phases;
-    let jobs: Vec<(usize, u32)> = phases
-        .iter()
-        .enumerate()
-        .filter(|(index, phase)| *index == main_phase(phases) || rollout::updates(phase))
-        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
-        .collect();
+    let jobs = jobs(phases);
     let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
     let rollouts = (phases.iter())
-        .map(|phase| rollout::simulate(case, phase, control))
-        .collect::<Result<_, _>>()?;
+        .map(|phase| {
+            let rates = rollout::simulate(case, phase, control)?;
+            Ok(rates.map(|rates| (Arc::new(rates), Ratio::new(1.0))))
+        })
+        .collect::<Result<_, SimulateError>>()?;
+    let shares = (outcomes.iter())
+        .map(|(step, _)| Shares::of(step))
+        .collect();
     Ok(Steps {
+        shares,
         jobs,
         outcomes,
         rollouts,
@@ -132,7 +182,7 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     }
     let work: Vec<(Shares, Days)> = (case.training.phases.iter().enumerate())
         .filter_map(|(index, _)| {
-            let shares = Shares::of(&steps.full_batch(index)?.0);
+            let shares = steps.shares_of(index)?;
             let hours = run.phases[index].gpu_hours / ranks;
             Some((shares, Days::new(hours / 24.0)))
         })
@@ -165,7 +215,9 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
 pub fn rollouts(case: &Case, steps: &Steps) -> Result<Vec<Option<RolloutOutcome>>, SimulateError> {
     (case.training.phases.iter().enumerate())
         .map(|(index, phase)| match steps.rollouts.get(index) {
-            Some(Some(rates)) => rollout::phase_outcome(case, phase, rates).map(Some),
+            Some(Some((rates, factor))) => {
+                rollout::phase_outcome(case, phase, rates, *factor).map(Some)
+            }
             _ => Ok(None),
         })
         .collect()
@@ -186,6 +238,16 @@ pub fn stretches(case: &Case, steps: &Steps, rollouts: &[Option<RolloutOutcome>]
                 seconds,
             }
         })
+        .collect()
+}
+
+/// The steps that are simulated: each a phase and a batch, in the order of phases.
+fn jobs(phases: &[Phase]) -> Vec<(usize, u32)> {
+    phases
+        .iter()
+        .enumerate()
+        .filter(|(index, phase)| *index == main_phase(phases) || rollout::updates(phase))
+        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
         .collect()
 }
 

@@ -43,7 +43,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   strait run scenarios/deepseek-v3/h800.toml
   strait run scenarios/deepseek-v3/h800.toml --set cluster.accelerator=h100-sxm --figures out")]
-    Run(RunArgs),
+    Run(DrawArgs),
     /// Compare scenarios, or the cases of one, with the first of them
     #[command(after_help = "Examples:
   strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100
@@ -176,6 +176,18 @@ pub struct RunArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+}
+
+/// What to simulate, how, and how sure the answer is to be.
+#[derive(Args, Clone, Debug)]
+pub struct DrawArgs {
+    /// What to simulate, and how.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Draw ranges and the prediction's own error so many times: distributions, the probability of
+    /// each claim, what moves the answer most, and what would make each claim true
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub draws: Option<u32>,
 }
 
 /// Which published measurements, and what of them.

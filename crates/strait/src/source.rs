@@ -9,6 +9,7 @@ use crate::terminal::Terminal;
 use std::path::Path;
 use strait_study::answer::{Detail, Setting};
 use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
+use strait_study::chance::{self, Asked, ChanceError};
 use strait_study::rules::classify::Document;
 use strait_study::rules::timeline::{Access, statuses};
 use strait_study::rules::{self, Chip, Classification, Destination, Query, RuleBook, When};
@@ -29,6 +30,10 @@ pub struct SourceCase {
     pub expects: Vec<Expect>,
     /// What to check before trusting the answer.
     pub warnings: Vec<String>,
+    /// Claims as draws weigh them.
+    pub asked: Vec<Asked>,
+    /// The case with its ranges.
+    pub resolved: ResolvedCase,
     /// Where each value came from.
     origins: Vec<Explained>,
     /// What answers name of it.
@@ -133,6 +138,15 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
     let claims = (resolved.claims.iter())
         .map(|stated| Claim::of(stated).map_err(|error| Failure::Unexpected(error.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
+    let asked = (resolved.claims.iter().zip(&claims))
+        .filter(|(_, claim)| chance::drawn(claim.quantity))
+        .map(|(stated, claim)| Asked {
+            quantity: claim.quantity,
+            stated: claim.stated,
+            within: stated.within,
+            who: stated.who.clone(),
+        })
+        .collect();
     let mut expects = Vec::new();
     for stated in &resolved.expects {
         let quantity = quantity(stated)?;
@@ -160,11 +174,13 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
     let setting = Setting::of(&resolved);
     Ok(SourceCase {
         setting,
-        case: resolved.case,
+        case: resolved.case.clone(),
         claims,
         expects,
         warnings,
-        origins: resolved.origins,
+        asked,
+        origins: resolved.origins.clone(),
+        resolved,
     })
 }
 
@@ -202,6 +218,26 @@ pub fn contradiction(case: &SourceCase, error: &SimulateError) -> String {
         None => fault = fault.help(format!("see `{path}`")),
     }
     fault.help(remedy.as_str()).render(Style::Colour)
+}
+
+/// Why values of a case's ranges have no answer, with the ranges' places where they are known.
+pub fn draws(case: &SourceCase, error: &ChanceError) -> String {
+    let mut fault = Diagnostic::error(
+        "case::draws",
+        format!("case \"{}\" can't be drawn: {error}", case.case.name),
+    );
+    let at = match error {
+        ChanceError::Simulate { at, .. } | ChanceError::Contradiction { at, .. } => at.as_str(),
+        ChanceError::Cancelled => "",
+    };
+    for range in &case.resolved.ranges {
+        if at.contains(&range.path) {
+            fault = fault.at(&range.place, "the range");
+        }
+    }
+    fault
+        .help("narrow the range to values that the other settings go with, or give `choices`")
+        .render(Style::Colour)
 }
 
 /// Every resolved value of a scenario with its origin.

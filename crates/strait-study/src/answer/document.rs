@@ -4,6 +4,7 @@
 //! to scripts, and its JSON Schema. Never leaves out a key: what is unknown is `null`.
 
 use super::{Answer, CaseAnswer};
+use crate::chance::Study;
 use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Verdict};
 use schemars::JsonSchema;
@@ -54,6 +55,9 @@ pub struct CaseDocument {
     pub claims: Vec<ClaimDocument>,
     /// Expectations (`[[expect]]`) with their results.
     pub expects: Vec<ExpectDocument>,
+    /// How sure the answer is: distributions, the probability of each claim, what moves the answer
+    /// most; `null` without `--draws`.
+    pub uncertainty: Option<Study>,
     /// What to check before trusting the answer.
     pub warnings: Vec<String>,
     /// What the simulation did.
@@ -640,6 +644,7 @@ impl From<&CaseAnswer> for CaseDocument {
             },
             claims: case.claims.iter().map(ClaimDocument::from).collect(),
             expects: case.checks.iter().map(ExpectDocument::from).collect(),
+            uncertainty: case.uncertainty.clone(),
             warnings: case.warnings.clone(),
             engine: EngineDocument {
                 ranks: step.work.ranks,

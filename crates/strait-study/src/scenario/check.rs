@@ -34,6 +34,21 @@ pub(super) fn entry(entry: &Entry, key: &Key, path: &str, out: &mut Vec<Diagnost
 }
 
 fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnostic>) {
+    if ranged_word(kind, path) && node.table().is_some() {
+        let checked = amount::word_choices(node, path, &mut |word| {
+            let mut found = Vec::new();
+            // A table among the choices would be a range in a range.
+            match word.table() {
+                Some(_) => found.push(wrong_type(word, path, "a list of words", example(kind))),
+                None => self::node(word, key, kind, path, &mut found),
+            }
+            found
+        });
+        if let Err(errors) = checked {
+            out.extend(errors);
+        }
+        return;
+    }
     match kind {
         Kind::Text | Kind::Path | Kind::Catalogue(_) => match node.text() {
             Some(text) if text.trim().is_empty() => out.push(
@@ -243,6 +258,14 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
         }
         Kind::Stated => {}
     }
+}
+
+/// Whether a value that is a word may be one of several: all settings, but not what a file says
+/// about itself and others.
+pub(super) fn ranged_word(kind: Kind, path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or("");
+    matches!(kind, Kind::Choice(_) | Kind::Catalogue(_) | Kind::Bool)
+        && !super::factors::NO_SETTINGS.contains(&first)
 }
 
 /// Reports the required keys that a table lacks.

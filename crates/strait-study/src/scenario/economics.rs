@@ -2,10 +2,11 @@
 //!
 //! In: `[economics]` and the catalogue. Out: [`Economics`]. Never prices a run.
 
+use super::amount::{Shape, Spread};
 use super::diagnostic::Diagnostic;
 use super::keys;
 use super::ownership::{Means, ownership};
-use super::read::{Range, Reader, Scope};
+use super::read::{Reader, Scope};
 use super::resolve::section;
 use super::{amount, lines, lookup, unit};
 use crate::catalog::{Catalog, DevicePrices, EconomicsDefaults};
@@ -238,15 +239,26 @@ fn rent(
         };
         let entry = format!("prices/{}", chip.id);
         reader.fact(path.clone(), printed, &entry, found.source.clone());
-        if low < high {
-            reader.ranges.push(Range {
-                path: path.clone(),
-                low,
-                mode,
-                high,
-                why: found.why.clone(),
-            });
-        }
+        let mode = match low < high {
+            true => {
+                let spread = Spread {
+                    low,
+                    mode,
+                    high,
+                    shape: Shape::Pert,
+                    choices: Vec::new(),
+                    why: found.why.clone(),
+                    factor: None,
+                };
+                reader.settle(
+                    path.clone(),
+                    scope.key("rent").kind.bare(),
+                    &node.place,
+                    spread,
+                )
+            }
+            false => mode,
+        };
         return Some(Ends::rising(reader, &path, mode));
     }
     let value = match reader.number(scope, "rent") {

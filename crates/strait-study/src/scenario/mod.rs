@@ -14,6 +14,7 @@ pub mod claim;
 pub mod diagnostic;
 mod disturbances;
 mod economics;
+mod factors;
 mod files;
 mod fleet;
 pub mod keys;
@@ -35,9 +36,11 @@ mod tree;
 mod unit;
 pub mod words;
 
+pub use amount::{Alternative, Shape};
 pub use check::suggest;
 pub use claim::{Claim, Quantity, Relation};
 pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_all};
+pub use factors::Factor;
 pub use files::{Shelf, shipped};
 pub use fleet::{FleetPart, FleetPrice};
 pub use paths::all_paths;
@@ -95,12 +98,80 @@ pub struct ResolvedCase {
     pub expects: Vec<Claim>,
     /// Every resolved value, defaults too, and where it came from.
     pub origins: Vec<Explained>,
-    /// The numbers that were given as ranges.
+    /// The values that were given as ranges.
     pub ranges: Vec<Range>,
     /// Accelerators that somebody is said to own.
     pub fleet: Vec<FleetPart>,
+    /// What ranges move with.
+    pub factors: Vec<Factor>,
     /// What to check before trusting a result.
     pub warnings: Vec<Diagnostic>,
+    /// What it was resolved from, to resolve it again with other values of its ranges.
+    written: Arc<Written>,
+}
+
+/// A case before it is resolved.
+#[derive(Debug)]
+struct Written {
+    name: String,
+    table: Table,
+    /// The table with each range of words replaced by its likeliest word.
+    settled: Table,
+    top: Place,
+    seed: Option<u64>,
+}
+
+impl ResolvedCase {
+    /// The case with values of its ranges, in their order, in place of their likeliest ones:
+    /// numbers in the base unit of their keys, words by their place among the choices. The catalogue must be
+    /// that which the case was loaded with.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts these values.
+    pub fn with(&self, catalog: &Catalog, values: &[f64]) -> Result<Case, Vec<Diagnostic>> {
+        let mut reader = self.reader(values);
+        let written = &self.written;
+        let mut table = written.table.clone();
+        factors::settle_words(&mut table, &mut reader);
+        let case = resolve::case(
+            &written.name,
+            &table,
+            &written.top,
+            catalog,
+            written.seed,
+            &mut reader,
+        );
+        case.ok_or(reader.faults)
+    }
+
+    /// [`ResolvedCase::with`] where only prices and failures differ, many times faster: the step
+    /// and all else is that of the case as it stands.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts these values.
+    pub fn priced(&self, catalog: &Catalog, values: &[f64]) -> Result<Case, Vec<Diagnostic>> {
+        let mut reader = self.reader(values);
+        let written = &self.written;
+        let case = resolve::priced(
+            &self.case,
+            &written.settled,
+            &written.top,
+            catalog,
+            &mut reader,
+        );
+        case.ok_or(reader.faults)
+    }
+
+    fn reader(&self, values: &[f64]) -> Reader {
+        Reader {
+            given: (self.ranges.iter().zip(values))
+                .map(|(range, value)| (range.place.clone(), *value))
+                .collect(),
+            ..Reader::default()
+        }
+    }
 }
 
 /// Reads, checks and resolves a scenario file.
@@ -334,6 +405,15 @@ fn one_case(
         ));
     }
     let mut reader = Reader::default();
+    let as_written = table.clone();
+    factors::settle_words(&mut table, &mut reader);
+    let root_scope = read::Scope {
+        tables: vec![&table],
+        place: top.clone(),
+        section: &keys::ROOT,
+        path: String::new(),
+    };
+    let factors = factors::read(&root_scope, &mut reader);
     let case = resolve::case(
         &named.name,
         &table,
@@ -350,11 +430,12 @@ fn one_case(
     };
     let fleet = fleet::fleet(&root, catalog, &mut reader);
     let Reader {
-        faults: found,
+        faults: mut found,
         explained,
         ranges,
         ..
     } = reader;
+    found.extend(factors::compare(&factors, &ranges));
     let (errors, warnings): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|d| d.severity == Severity::Error);
@@ -387,6 +468,13 @@ fn one_case(
         .and_then(|e| e.node.text())
         .unwrap_or("")
         .to_owned();
+    let written = Written {
+        name: named.name.clone(),
+        table: as_written,
+        settled: table.clone(),
+        top: top.clone(),
+        seed: overrides.seed,
+    };
     let resolved = ResolvedCase {
         note,
         claims,
@@ -394,8 +482,10 @@ fn one_case(
         origins: with_counts(last_words(explained), &case.model),
         ranges,
         fleet,
+        factors,
         warnings,
         case,
+        written: Arc::new(written),
     };
     (Some(resolved), faults)
 }

@@ -120,6 +120,35 @@ pub(super) fn case(
     (!reader.failed).then_some(case)
 }
 
+/// A case again with what its prices say now; all else is as it was.
+pub(super) fn priced(
+    base: &Case,
+    table: &Table,
+    top: &Place,
+    catalog: &Catalog,
+    reader: &mut Reader,
+) -> Option<Case> {
+    let root = Scope {
+        tables: vec![table],
+        place: top.clone(),
+        section: &ROOT,
+        path: String::new(),
+    };
+    let economics = super::economics::economics(
+        &section(&root, "economics", &keys::ECONOMICS),
+        Some(&base.cluster),
+        catalog,
+        reader,
+    )?;
+    let (model, cluster) = (&base.model, &base.cluster);
+    let reliability = super::reliability::reliability(&root, model, cluster, catalog, reader);
+    (!reader.failed).then(|| Case {
+        economics,
+        reliability,
+        ..base.clone()
+    })
+}
+
 /// The scope of a section; an absent one is empty and points at the top of the file.
 pub(super) fn section<'a>(root: &Scope<'a>, name: &str, section: &'static Section) -> Scope<'a> {
     let node = root.node(name);
@@ -200,7 +229,15 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
         && let Some(rate) = reader.number(scope, "nvlink_bandwidth")
     {
         // Datasheets print both directions together; units count one unless told.
-        let written = text.text().unwrap_or("").to_lowercase();
+        let written = match text.table() {
+            // Of a range, what its numbers say.
+            Some(range) => (range.entries.iter())
+                .filter(|entry| ["low", "mode", "high", "choices"].contains(&entry.name.as_str()))
+                .map(|entry| entry.node.print())
+                .collect::<String>()
+                .to_lowercase(),
+            None => text.text().unwrap_or("").to_lowercase(),
+        };
         let told = ["way", "direction", "bidir"]
             .iter()
             .any(|w| written.contains(w));

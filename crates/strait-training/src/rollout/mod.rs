@@ -151,8 +151,6 @@ pub(crate) struct Rates {
     forward: Forward,
     /// An update, where there are any.
     policy: Option<Policy>,
-    /// The prediction is off by this.
-    factor: f64,
 }
 
 /// Seconds of an update: linear in its sequences, and in what a token sees.
@@ -172,14 +170,6 @@ impl Policy {
         let longer = self.of_seen * sequences * (seen - self.seen);
         // Far below what was simulated a step still has its ends.
         (self.seconds + slope + longer).max(0.1 * self.seconds)
-    }
-}
-
-impl Rates {
-    /// The same, all times multiplied by a factor.
-    pub(crate) fn scaled(mut self, factor: Ratio) -> Rates {
-        self.factor *= factor.get();
-        self
     }
 }
 
@@ -368,7 +358,6 @@ pub(crate) fn simulate(
         decode,
         forward: Forward::new(case, &rl.engine, seen)?,
         policy,
-        factor: 1.0,
     }))
 }
 
@@ -423,6 +412,7 @@ pub(crate) fn phase_outcome(
     case: &Case,
     phase: &Phase,
     rates: &Rates,
+    factor: Ratio,
 ) -> Result<RolloutOutcome, SimulateError> {
     let Some(rl) = &phase.reinforcement else {
         return Ok(RolloutOutcome::default());
@@ -481,7 +471,7 @@ pub(crate) fn phase_outcome(
         let seen = weighed(prompt, &lengths);
         // What is given as a time is no prediction and has no error of ours.
         let pass =
-            rates.factor * samples * (prompt + lengths.mean()) / ranks * rates.forward.token(seen);
+            factor.get() * samples * (prompt + lengths.mean()) / ranks * rates.forward.token(seen);
         let updates = rates
             .policy
             .as_ref()
@@ -490,7 +480,7 @@ pub(crate) fn phase_outcome(
                 let of_update = samples / f64::from(rl.updates);
                 let packed =
                     of_update * (prompt + lengths.mean()) / f64::from(phase.sequence_length);
-                rates.factor
+                factor.get()
                     * f64::from(rl.updates)
                     * policy.update(packed, seen.min(f64::from(phase.sequence_length)))
             });
@@ -499,10 +489,10 @@ pub(crate) fn phase_outcome(
                 * match stage {
                     Stage::Prompts => {
                         let tokens = f64::from(rl.questions) * prompt;
-                        rates.factor * tokens / ranks * rates.forward.token(prompt)
+                        factor.get() * tokens / ranks * rates.forward.token(prompt)
                     }
-                    Stage::Rollout => rates.factor * (all - tail),
-                    Stage::RolloutTail => rates.factor * tail,
+                    Stage::Rollout => factor.get() * (all - tail),
+                    Stage::RolloutTail => factor.get() * tail,
                     Stage::Reward => rl.reward_time.seconds() + f64::from(rl.reward_passes) * pass,
                     Stage::Reference => f64::from(rl.reference_passes) * pass,
                     Stage::Policy => updates,

@@ -11,6 +11,7 @@ use crate::answer::format::{
 };
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::{bar, render};
+use crate::chance;
 use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
 use std::fmt::Write;
@@ -39,6 +40,9 @@ pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     cost(out, case, style);
     claims(out, &case.claims, None, style);
     checks(out, &case.checks, None, style);
+    if let Some(study) = &case.uncertainty {
+        chance::text(out, study, style);
+    }
     warnings(out, &case.warnings, style);
     engine(out, case, style);
 }

@@ -289,6 +289,27 @@ pub const FLEET: Section = Section {
     ],
 };
 
+/// `[[factor]]`.
+pub const FACTOR: Section = Section {
+    title: "[[factor]]",
+    doc: "Something that several ranges move with: a range joins it with `factor = \"NAME\"`.",
+    keys: &[
+        required("name", Kind::Text, "Name; unique in the file."),
+        required(
+            "why",
+            Kind::Text,
+            "What it is, and why these ranges move together.",
+        ),
+        with(
+            "correlation",
+            Kind::Number { min: 0.0, max: 1.0 },
+            "1",
+            "they move as one",
+            "Rank correlation (Spearman's) of any two of its ranges.",
+        ),
+    ],
+};
+
 /// `[[case]]`.
 pub const CASE: Section = Section {
     title: "[[case]]",
@@ -351,6 +372,7 @@ pub const ROOT: Section = Section {
         key("economics", Kind::Table(&ECONOMICS), ECONOMICS.doc),
         key("reliability", Kind::Table(&RELIABILITY), RELIABILITY.doc),
         key("fleet", Kind::Tables(&FLEET), FLEET.doc),
+        key("factor", Kind::Tables(&FACTOR), FACTOR.doc),
         key("sweep", Kind::Table(&SWEEP), SWEEP.doc),
         key("case", Kind::Tables(&CASE), CASE.doc),
         key("claim", Kind::Tables(&CLAIM), CLAIM.doc),
