@@ -187,7 +187,7 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             Some((shares, Days::new(hours / 24.0)))
         })
         .collect();
-    run.energy_parts = price::energy(case, &work, &run.account);
+    run.energy_parts = price::energy(&case.economics, &case.cluster, &work, &run.account);
     run.energy = run.energy_parts.total();
     run.rent = Money::new(case.economics.rent.get() * run.gpu_hours);
     run.electricity = case.economics.electricity * run.energy;
@@ -199,7 +199,7 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             message: "there is no phase to train".to_owned(),
             remedy: "give `training.tokens`, or at least one `[[training.phase]]`".to_owned(),
         })?;
-    let cost = price::cost(case, &run);
+    let cost = price::cost(&case.economics, &case.cluster, &run);
     Ok(Outcome {
         step,
         run,

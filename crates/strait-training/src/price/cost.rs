@@ -1,22 +1,22 @@
 //! The run on its basis, then the lines beyond it.
 //!
-//! In: a case and its run. Out: a [`CostOutcome`] whose parts sum to its total. Never judges.
+//! In: the economics of a case, its cluster, its run. Out: a [`CostOutcome`] whose parts sum to its total. Never judges.
 
-use super::inputs::{Line, LineAmount, Prices};
+use super::inputs::{Economics, Line, LineAmount, Prices};
 use super::ownership::{HOURS_PER_YEAR, hourly};
-use crate::case::Case;
+use crate::hardware::Cluster;
 use crate::outcome::{CostKind, CostOutcome, CostPart, RunOutcome};
-use strait_units::Money;
+use strait_units::{Money, Power, PricePerHour};
 
 /// What the run and all beyond it cost.
 ///
 /// Three times the same sum: at likely prices, and with every range at its cheap and its dear end. The ends
 /// are no interval of a probability: that all is cheap at once is rare.
-pub fn cost(case: &Case, run: &RunOutcome) -> CostOutcome {
-    let economics = &case.economics;
-    let likely = parts(case, run, &economics.prices());
-    let ends = (economics.ends.as_deref())
-        .map(|(cheap, dear)| (parts(case, run, cheap), parts(case, run, dear)));
+pub fn cost(economics: &Economics, cluster: &Cluster, run: &RunOutcome) -> CostOutcome {
+    let rated = rated(cluster);
+    let of = |prices: &Prices| parts(economics, rated, run, prices);
+    let likely = of(&economics.prices());
+    let ends = (economics.ends.as_deref()).map(|(cheap, dear)| (of(cheap), of(dear)));
     let parts = (likely.into_iter().enumerate())
         .map(|(index, (kind, money))| {
             let at = |list: &[(CostKind, Money)]| list.get(index).map_or(money, |part| part.1);
@@ -24,7 +24,7 @@ pub fn cost(case: &Case, run: &RunOutcome) -> CostOutcome {
                 Some((cheap, dear)) => (at(cheap), at(dear)),
                 None => (money, money),
             };
-            let (name, why, source) = words(case, run, kind, index);
+            let (name, why, source) = words(economics, rated, run, kind, index);
             CostPart {
                 name,
                 kind,
@@ -43,8 +43,13 @@ pub fn cost(case: &Case, run: &RunOutcome) -> CostOutcome {
 }
 
 /// Name, reason and source of a part; lines stand after the parts of the run.
-fn words(case: &Case, run: &RunOutcome, kind: CostKind, index: usize) -> (String, String, String) {
-    let economics = &case.economics;
+fn words(
+    economics: &Economics,
+    rated: Power,
+    run: &RunOutcome,
+    kind: CostKind,
+    index: usize,
+) -> (String, String, String) {
     let own = economics.ownership.as_ref();
     let lost = run.days - run.account.training.get();
     let hours = |price: String| {
@@ -74,8 +79,8 @@ fn words(case: &Case, run: &RunOutcome, kind: CostKind, index: usize) -> (String
     {
         return (name.clone(), why.clone(), source.clone());
     }
-    let price = |part: strait_units::PricePerHour| format!("{:.3} USD/h", part.get());
-    let parts = own.map(|own| hourly(own, rated(case))).unwrap_or_default();
+    let price = |part: PricePerHour| format!("{:.3} USD/h", part.get());
+    let parts = own.map(|own| hourly(own, rated)).unwrap_or_default();
     let why = match kind {
         CostKind::Rent => hours(economics.rent.to_string()),
         CostKind::Servers => hours(price(parts.servers)),
@@ -113,7 +118,7 @@ fn thousands(value: f64) -> String {
 }
 
 /// What a part of owned hardware costs in an hour.
-type OfHour = fn(&super::Hourly) -> strait_units::PricePerHour;
+type OfHour = fn(&super::Hourly) -> PricePerHour;
 
 /// Parts of a run on owned accelerators, electricity last. Those that are nothing at all are left out.
 fn run_parts(own: &super::Ownership) -> Vec<(CostKind, Option<OfHour>)> {
@@ -135,16 +140,21 @@ fn run_parts(own: &super::Ownership) -> Vec<(CostKind, Option<OfHour>)> {
 }
 
 /// Rated power of one accelerator with its share of the server.
-fn rated(case: &Case) -> strait_units::Power {
-    case.cluster.accelerator.tdp + case.cluster.node.overhead_power
+fn rated(cluster: &Cluster) -> Power {
+    cluster.accelerator.tdp + cluster.node.overhead_power
 }
 
 /// Parts and what they cost at some prices; which parts there are does not depend on these.
-fn parts(case: &Case, run: &RunOutcome, prices: &Prices) -> Vec<(CostKind, Money)> {
+fn parts(
+    economics: &Economics,
+    rated: Power,
+    run: &RunOutcome,
+    prices: &Prices,
+) -> Vec<(CostKind, Money)> {
     let hours = run.gpu_hours;
-    let mut list: Vec<(CostKind, Money)> = match (&case.economics.ownership, &prices.ownership) {
+    let mut list: Vec<(CostKind, Money)> = match (&economics.ownership, &prices.ownership) {
         (Some(likely), Some(own)) => {
-            let hour = hourly(own, rated(case));
+            let hour = hourly(own, rated);
             (run_parts(likely).into_iter())
                 .map(|(kind, of)| match of {
                     Some(of) => (kind, Money::new(of(&hour).get() * hours)),

@@ -1,9 +1,10 @@
 //! Power by what accelerators do.
 //!
-//! In: a case, the steps of its phases and the account of its days. Out: [`EnergyParts`]. Never knows a
+//! In: the economics of a case, its cluster, the steps of its phases and the account of its days. Out: [`EnergyParts`]. Never knows a
 //! watt of its own.
 
-use crate::case::Case;
+use super::inputs::Economics;
+use crate::hardware::Cluster;
 use crate::outcome::{Account, EnergyParts, StepOutcome};
 use strait_units::{Days, Energy, Power, Time};
 
@@ -51,16 +52,20 @@ impl Shares {
 /// Steps draw by their shares. Steps that are done again, thrown away or slowed draw like those that
 /// count, and so does evaluation; in all other stops accelerators are idle. `phases` holds what the steps of
 /// each phase are like, and the days that they take if nothing goes wrong.
-pub fn energy(case: &Case, phases: &[(Shares, Days)], account: &Account) -> EnergyParts {
-    let ranks = f64::from(case.cluster.ranks());
-    let economics = &case.economics;
+pub fn energy(
+    economics: &Economics,
+    cluster: &Cluster,
+    phases: &[(Shares, Days)],
+    account: &Account,
+) -> EnergyParts {
+    let ranks = f64::from(cluster.ranks());
     let days = account.total().get();
     let day = 86_400.0;
     let of = |watts: Power, seconds: f64| Energy::new(watts.get() * seconds * ranks);
     let mut parts = EnergyParts::default();
     if let Some(factor) = economics.load_factor {
         // Rated power times a factor, whatever is done.
-        let rated = case.cluster.accelerator.tdp + case.cluster.node.overhead_power;
+        let rated = cluster.accelerator.tdp + cluster.node.overhead_power;
         parts.compute = of(rated * factor.get(), days * day);
         parts.facility = Energy::new(parts.compute.get() * (economics.pue.get() - 1.0));
         return parts;

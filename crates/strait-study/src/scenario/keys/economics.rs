@@ -167,7 +167,7 @@ pub const STAFF: Section = Section {
         key(
             "share_of_total",
             OF_TOTAL,
-            "Share of everything, this line included; Epoch AI found 0.29 to 0.49 for four models (arXiv:2405.21015).",
+            "Share of everything, this line included; Epoch AI found 0.29 to 0.49 for key frontier models (arXiv:2405.21015).",
         ),
         required("why", Kind::Text, "Why so much."),
         key("source", Kind::Text, "Who says so."),
