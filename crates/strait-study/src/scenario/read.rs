@@ -143,6 +143,11 @@ impl Range {
             let word = self.choices.get(value as usize);
             return word.map_or(String::new(), |choice| choice.text.clone());
         }
+        // Four digits, without what a conversion of units adds at the end.
+        let value = match self.kind {
+            Kind::Count { .. } => value,
+            _ => format!("{value:.3e}").parse().unwrap_or(value),
+        };
         match self.kind {
             Kind::Number { .. } => super::unit::figure(value),
             kind => amount::print(kind, value),
