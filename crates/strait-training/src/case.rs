@@ -512,6 +512,8 @@ pub struct Case {
     pub software: Software,
     /// Prices.
     pub economics: Economics,
+    /// What interrupts the run; `None`: nothing does.
+    pub reliability: Option<crate::campaign::Reliability>,
     /// What is slow or dead.
     pub faults: Vec<Fault>,
     /// How the step is simulated.

@@ -189,7 +189,7 @@ pub struct PhaseOutcome {
     pub steps: f64,
     /// Mean step time.
     pub step_time: Time,
-    /// Accelerator-hours.
+    /// Accelerator-hours of its steps: what interrupts a run is not in them.
     pub gpu_hours: f64,
 }
 
@@ -231,6 +231,44 @@ impl Account {
     }
 }
 
+/// What interrupted a run, and how it was saved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interruptions {
+    /// Unexpected ones by cause, in the order of the profile.
+    pub by_cause: Vec<(String, u64)>,
+    /// Planned ones.
+    pub planned: u64,
+    /// Returns to an earlier checkpoint after a spike of the loss.
+    pub rollbacks: u64,
+    /// Stops to take slow machines out.
+    pub swaps: u64,
+    /// Nodes that stand by.
+    pub spares: u32,
+    /// Most nodes in repair at once.
+    pub most_in_repair: u32,
+    /// Training between two checkpoints; `None`: no checkpoint is written.
+    pub checkpoint_interval: Option<Days>,
+    /// The interval for which the mean time is least; `None`: none is worth its time.
+    pub optimal_interval: Option<Days>,
+    /// How long training stops for a checkpoint.
+    pub checkpoint_stop: Time,
+    /// Days on average over all that may happen, in closed form; stragglers and waiting for nodes
+    /// left out.
+    pub mean_days: Days,
+}
+
+impl Interruptions {
+    /// Unexpected ones.
+    pub fn unexpected(&self) -> u64 {
+        self.by_cause.iter().map(|(_, count)| count).sum()
+    }
+
+    /// All interruptions, expected or not.
+    pub fn total(&self) -> u64 {
+        self.unexpected() + self.planned
+    }
+}
+
 /// The whole run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOutcome {
@@ -238,7 +276,9 @@ pub struct RunOutcome {
     pub days: f64,
     /// Where they went.
     pub account: Account,
-    /// Accelerator-hours.
+    /// What interrupted it; `None` where nothing was to.
+    pub interruptions: Option<Interruptions>,
+    /// Accelerator-hours: all days on all accelerators of the job.
     pub gpu_hours: f64,
     /// Energy at the facility's meter.
     pub energy: Energy,
@@ -248,6 +288,19 @@ pub struct RunOutcome {
     pub electricity: Money,
     /// Phases in order.
     pub phases: Vec<PhaseOutcome>,
+}
+
+impl RunOutcome {
+    /// The share of its days in which the run trains what it ends with: 1 where nothing interrupts
+    /// it.
+    pub fn goodput(&self) -> Ratio {
+        let total = self.account.total().get();
+        Ratio::new(if total > 0.0 {
+            self.account.training.get() / total
+        } else {
+            1.0
+        })
+    }
 }
 
 /// The answer to a case.

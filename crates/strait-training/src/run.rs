@@ -1,7 +1,9 @@
 //! The whole run: phases of steps, accelerator-hours, energy, rent.
 //!
-//! In: a case. Out: an [`Outcome`]. Never simulates failures yet: a run without interruptions.
+//! In: a case. Out: an [`Outcome`]. What interrupts a run is simulated in [`crate::campaign`]; a case
+//! that says nothing of it has a run without interruptions.
 
+use crate::campaign::{self, Stretch};
 use crate::case::{Case, Phase};
 use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
 use crate::simulate::{Control, SimulateError};
@@ -106,8 +108,8 @@ pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> 
 pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     let mut run = RunOutcome::default();
     let mut seconds = 0.0;
-    for (index, phase) in case.training.phases.iter().enumerate() {
-        let (count, time) = phase_time(phase, &steps.of_phase(index));
+    for (phase, stretch) in case.training.phases.iter().zip(stretches(case, steps)) {
+        let (count, time) = (stretch.steps, stretch.seconds);
         seconds += time;
         run.phases.push(PhaseOutcome {
             name: phase.name.clone(),
@@ -121,6 +123,14 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     run.days = seconds / 86_400.0;
     run.account.training = Days::new(run.days);
     run.gpu_hours = run.phases.iter().map(|p| p.gpu_hours).sum();
+    if case.reliability.is_some() {
+        let campaign = campaign::run(case, steps, case.seed)?;
+        run.account = campaign.account;
+        run.interruptions = Some(campaign.interruptions);
+        run.days = run.account.total().get();
+        seconds = run.days * 86_400.0;
+        run.gpu_hours = run.days * 24.0 * ranks;
+    }
     let watts = (case.cluster.accelerator.tdp.get() + case.cluster.node.overhead_power.get())
         * case.economics.load_factor.get()
         * case.economics.pue.get()
@@ -149,6 +159,21 @@ fn jobs(phases: &[Phase]) -> Vec<(usize, u32)> {
         .iter()
         .enumerate()
         .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
+        .collect()
+}
+
+/// What each phase trains, and how long its steps take.
+pub fn stretches(case: &Case, steps: &Steps) -> Vec<Stretch> {
+    let phases = case.training.phases.iter().enumerate();
+    phases
+        .map(|(index, phase)| {
+            let (steps, seconds) = phase_time(phase, &steps.of_phase(index));
+            Stretch {
+                tokens: phase.tokens.as_f64(),
+                steps,
+                seconds,
+            }
+        })
         .collect()
 }
 

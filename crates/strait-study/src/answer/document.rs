@@ -10,6 +10,7 @@ use crate::verdict::{Check, Judgement, Part, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use strait_training::outcome::{Account, Interruptions};
 use strait_units::Time;
 
 /// The answer of `strait run`.
@@ -179,12 +180,87 @@ pub struct MemoryPartDocument {
 pub struct RunPart {
     /// Days from start to end.
     pub days: f64,
-    /// Accelerator-hours.
+    /// Accelerator-hours: all of these days on all accelerators of the job.
     pub gpu_hours: f64,
+    /// The share of the days in which it trains what it ends with; 1 where nothing interrupts it.
+    pub goodput: f64,
+    /// Where the days went; they sum to `days`.
+    pub account_days: AccountDocument,
+    /// Interruptions, unexpected and planned; `null` without `[reliability]`.
+    pub interruptions: Option<u64>,
+    /// How many by cause, in the order of the failure profile; planned ones last.
+    pub interruptions_by_cause: Vec<CauseDocument>,
+    /// Training between two checkpoints, in seconds; `null` where none is written.
+    pub checkpoint_interval_s: Option<f64>,
+    /// The interval for which the mean run is shortest, in seconds; `null` where that is without
+    /// checkpoints.
+    pub optimal_checkpoint_interval_s: Option<f64>,
+    /// Days of a mean run, in closed form, stragglers and waiting for nodes left out; `null`
+    /// without `[reliability]`.
+    pub mean_days: Option<f64>,
     /// Energy at the facility's meter, in MWh.
     pub energy_mwh: f64,
     /// Phases in order.
     pub phases: Vec<PhaseDocument>,
+}
+
+/// Where the calendar time of a run went, in days.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct AccountDocument {
+    /// Steps that the trained model is made of.
+    pub training: f64,
+    /// Steps that were done again, from the last checkpoint on.
+    pub lost: f64,
+    /// Steps that were thrown away after a spike of the loss.
+    pub rollback: f64,
+    /// What slow machines added to steps.
+    pub straggling: f64,
+    /// Stops to write checkpoints.
+    pub checkpoint: f64,
+    /// Stops to evaluate.
+    pub evaluation: f64,
+    /// Until an interruption was noticed and located.
+    pub detection: f64,
+    /// Starting again.
+    pub restart: f64,
+    /// Waiting for machines, where no spare was left.
+    pub waiting: f64,
+}
+
+impl From<&Account> for AccountDocument {
+    fn from(account: &Account) -> AccountDocument {
+        AccountDocument {
+            training: account.training.get(),
+            lost: account.lost.get(),
+            rollback: account.rollback.get(),
+            straggling: account.straggling.get(),
+            checkpoint: account.checkpoint.get(),
+            evaluation: account.evaluation.get(),
+            detection: account.detection.get(),
+            restart: account.restart.get(),
+            waiting: account.waiting.get(),
+        }
+    }
+}
+
+/// A cause of interruptions.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CauseDocument {
+    /// What it is.
+    pub cause: String,
+    /// How often it interrupted the run.
+    pub count: u64,
+}
+
+/// Interruptions by cause, planned ones last.
+fn causes(interruptions: Option<&Interruptions>) -> Vec<CauseDocument> {
+    let Some(all) = interruptions else {
+        return Vec::new();
+    };
+    let planned = ("planned".to_owned(), all.planned);
+    (all.by_cause.iter().cloned().chain([planned]))
+        .map(|(cause, count)| CauseDocument { cause, count })
+        .collect()
 }
 
 /// A phase of the run.
@@ -194,7 +270,7 @@ pub struct PhaseDocument {
     pub name: String,
     /// Optimizer steps.
     pub steps: f64,
-    /// Accelerator-hours.
+    /// Accelerator-hours of its steps; what interrupts a run is in none of the phases.
     pub gpu_hours: f64,
     /// Mean step time, in seconds.
     pub step_time_s: f64,
@@ -399,6 +475,17 @@ impl From<&CaseAnswer> for CaseDocument {
             run: RunPart {
                 days: run.days,
                 gpu_hours: run.gpu_hours,
+                goodput: run.goodput().get(),
+                account_days: AccountDocument::from(&run.account),
+                interruptions: run.interruptions.as_ref().map(Interruptions::total),
+                interruptions_by_cause: causes(run.interruptions.as_ref()),
+                checkpoint_interval_s: (run.interruptions.as_ref())
+                    .and_then(|i| i.checkpoint_interval)
+                    .map(|days| days.get() * 86_400.0),
+                optimal_checkpoint_interval_s: (run.interruptions.as_ref())
+                    .and_then(|i| i.optimal_interval)
+                    .map(|days| days.get() * 86_400.0),
+                mean_days: (run.interruptions.as_ref()).map(|i| i.mean_days.get()),
                 energy_mwh: run.energy.get() / 3.6e9,
                 phases: (run.phases.iter())
                     .map(|phase| PhaseDocument {

@@ -134,6 +134,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                 training: Days::new(55.4),
                 ..Account::default()
             },
+            interruptions: None,
             gpu_hours: gpu_hours.iter().sum(),
             energy: Energy::new(2.8e3 * 3.6e9),
             rent: Money::new(gpu_hours.iter().sum::<f64>() * 2.0),

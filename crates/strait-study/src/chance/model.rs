@@ -83,7 +83,8 @@ enum Need {
 /// A case made ready for any number of studies.
 pub struct Prepared<'a> {
     pub(super) resolved: &'a ResolvedCase,
-    catalog: &'a Catalog,
+    /// Without sources, which no draw names.
+    catalog: Catalog,
     steps: Steps,
     pub(super) urn: Urn,
     /// Likeliest values, in the order of the urn.
@@ -108,7 +109,7 @@ impl<'a> Prepared<'a> {
     /// Values of a range at which the case has no answer, or that the caller asked to stop.
     pub fn new(
         resolved: &'a ResolvedCase,
-        catalog: &'a Catalog,
+        catalog: &Catalog,
         steps: &Steps,
         control: Control<'_>,
     ) -> Result<Prepared<'a>, ChanceError> {
@@ -136,7 +137,7 @@ impl<'a> Prepared<'a> {
         modes.push(1.0);
         let mut prepared = Prepared {
             resolved,
-            catalog,
+            catalog: catalog.without_sources(),
             steps: steps.clone(),
             urn: Urn::new(base.seed, parameters, factors),
             touches: vec![Touch::default(); modes.len()],
@@ -181,7 +182,7 @@ impl<'a> Prepared<'a> {
 
     /// The case at values of its ranges.
     fn resolve(&self, values: &[f64]) -> Result<Case, ChanceError> {
-        (self.resolved.with(self.catalog, values))
+        (self.resolved.with(&self.catalog, values))
             .map_err(|faults| self.contradiction(values, &faults))
     }
 
@@ -427,7 +428,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<(Setting, Outcome), ChanceError> {
         let mut case = match self.need {
             Need::Nothing => self.resolved.case.clone(),
-            Need::Prices => (self.resolved.priced(self.catalog, values))
+            Need::Prices => (self.resolved.priced(&self.catalog, values))
                 .map_err(|faults| self.contradiction(values, &faults))?,
             Need::All => self.resolve(values)?,
         };
@@ -507,6 +508,7 @@ fn step_only(case: &Case, base: &Case) -> Case {
     let mut plain = case.clone();
     plain.name.clone_from(&base.name);
     plain.economics = base.economics.clone();
+    plain.reliability.clone_from(&base.reliability);
     plain.seed = base.seed;
     if plain.training.phases.len() == base.training.phases.len() {
         for (phase, other) in plain.training.phases.iter_mut().zip(&base.training.phases) {

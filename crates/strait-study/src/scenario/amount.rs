@@ -126,6 +126,14 @@ pub(super) fn read(
             spread: None,
         });
     }
+    if let (Kind::QuantityOr { word, .. }, Some(text)) = (kind, node.text())
+        && text == word
+    {
+        return Ok(Amount {
+            point: None,
+            spread: None,
+        });
+    }
     scalar(kind, node, path)
         .map(Amount::point)
         .map_err(|d| vec![d])
@@ -180,8 +188,17 @@ fn scalar(kind: Kind, node: &Node, path: &str) -> Result<f64, Diagnostic> {
             dimension,
             min,
             max,
+        }
+        | Kind::QuantityOr {
+            dimension,
+            min,
+            max,
+            ..
         } => {
-            let value = quantity(dimension, node, path)?;
+            let value = quantity(dimension, node, path).map_err(|d| match kind {
+                Kind::QuantityOr { word, .. } => d.help(format!("or the word \"{word}\"")),
+                _ => d,
+            })?;
             bounds(value, min, max, node, path, &|v| unit::print(dimension, v))
         }
         _ => Err(wrong_type(node, path, "a number", "1")),
@@ -202,6 +219,16 @@ pub(super) fn quantity(dimension: Dimension, node: &Node, path: &str) -> Result<
             dimension.example(&number)
         ))
     };
+    let nothing = match &node.data {
+        Data::Integer(i) => *i == 0,
+        Data::Float(f) => *f == 0.0,
+        Data::Text(text) => text.trim() == "0",
+        _ => false,
+    };
+    if nothing && dimension == Dimension::FailureRate {
+        // No failures are none in any unit.
+        return Ok(0.0);
+    }
     match &node.data {
         Data::Integer(i) => Err(bare(i.to_string())),
         Data::Float(f) => Err(bare(f.to_string())),
@@ -287,7 +314,7 @@ fn range_text(
     };
     let piece = |text: String| -> Result<f64, Vec<Diagnostic>> {
         let data = match kind {
-            Kind::Quantity { .. } => Data::Text(text),
+            Kind::Quantity { .. } | Kind::QuantityOr { .. } => Data::Text(text),
             Kind::Count { .. } => match text.trim().parse::<i64>() {
                 Ok(i) => Data::Integer(i),
                 Err(_) => Data::Text(text),
@@ -764,16 +791,28 @@ fn finish(
 /// A value of a kind, with its unit.
 pub(super) fn print(kind: Kind, value: f64) -> String {
     match kind {
-        Kind::Quantity { dimension, .. } => unit::print(dimension, value),
+        Kind::Quantity { dimension, .. } | Kind::QuantityOr { dimension, .. } => {
+            unit::print(dimension, value)
+        }
         Kind::Count { .. } => format!("{value:.0}"),
         _ => format!("{value}"),
+    }
+}
+
+/// The word for no number.
+pub(super) fn none(kind: Kind) -> &'static str {
+    match kind {
+        Kind::QuantityOr { word, .. } => word,
+        _ => "none",
     }
 }
 
 /// Reads a default of the key table; `None` is the word "none".
 pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
     match kind {
-        Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
+        Kind::Quantity { dimension, .. } | Kind::QuantityOr { dimension, .. } => {
+            unit::parse(dimension, text).ok()
+        }
         _ => text.parse().ok(),
     }
 }

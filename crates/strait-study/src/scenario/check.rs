@@ -154,7 +154,10 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 "[4, 4, 4, 1]",
             )),
         },
-        Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
+        Kind::Count { .. }
+        | Kind::Number { .. }
+        | Kind::Quantity { .. }
+        | Kind::QuantityOr { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
                 out.extend(errors);
             }
@@ -305,6 +308,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Catalogue("nodes") => "\"hgx-h800\"",
         Kind::Catalogue("models") => "\"deepseek-v3\"",
         Kind::Catalogue("software") => "\"deepseek-2024\"",
+        Kind::Catalogue("reliability") => "\"llama3-h100\"",
         _ => "\"some text\"",
     }
 }

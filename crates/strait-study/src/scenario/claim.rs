@@ -56,6 +56,8 @@ quantities! {
     PretrainingCost "pretraining_cost" Money,
     /// Days of the whole run.
     Days "days" Days,
+    /// The share of the run's days in which it trains what it ends with.
+    Goodput "goodput" Share,
     /// Accelerator-hours per trillion tokens of the main phase.
     GpuHoursPerTrillionTokens "gpu_hours_per_trillion_tokens" GpuHours,
     /// Days per trillion tokens of the main phase.

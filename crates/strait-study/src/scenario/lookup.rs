@@ -8,7 +8,7 @@ use super::files;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
+use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry, ReliabilityProfile};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
@@ -49,7 +49,10 @@ fn refuse(
             format!("the catalogue's {kind}/{id} can't be used: {error}"),
         )
     } else {
-        let what = kind.strip_suffix('s').unwrap_or(kind);
+        let what = match kind {
+            "reliability" => "failure profile",
+            _ => kind.strip_suffix('s').unwrap_or(kind),
+        };
         let mut d = Diagnostic::error(
             "scenario::unknown-id",
             format!("the catalogue has no {what} \"{id}\""),
@@ -250,8 +253,27 @@ pub(super) fn place(
     }
 }
 
+/// A failure profile.
+pub(super) fn reliability(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<ReliabilityProfile> {
+    match catalog.reliability(id) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "reliability", id, node, &error, reader);
+            None
+        }
+    }
+}
+
 /// Where the catalogue has a fact from.
 pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> String {
+    if !catalog.tells_sources() {
+        return String::new();
+    }
     Facts::of(catalog, kind, id).source(key)
 }
 

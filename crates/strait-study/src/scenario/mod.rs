@@ -23,6 +23,7 @@ mod model;
 mod paths;
 mod phases;
 mod read;
+mod reliability;
 mod resolve;
 pub mod schema;
 mod software;

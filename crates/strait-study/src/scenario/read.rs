@@ -119,7 +119,10 @@ impl Range {
     pub fn of_words(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. }
+            Kind::Count { .. }
+                | Kind::Number { .. }
+                | Kind::Quantity { .. }
+                | Kind::QuantityOr { .. }
         )
     }
 
@@ -132,7 +135,9 @@ impl Range {
     pub fn bounds(&self) -> (f64, f64) {
         match self.kind {
             Kind::Count { min, max, .. } => (min as f64, max as f64),
-            Kind::Number { min, max } | Kind::Quantity { min, max, .. } => (min, max),
+            Kind::Number { min, max }
+            | Kind::Quantity { min, max, .. }
+            | Kind::QuantityOr { min, max, .. } => (min, max),
             _ => (0.0, self.high),
         }
     }
@@ -303,7 +308,7 @@ impl Reader {
                 Ok(Amount { mut point, spread }) => {
                     let mut text = match point {
                         Some(value) => amount::print(key.kind, value),
-                        None => "none".to_owned(),
+                        None => amount::none(key.kind).to_owned(),
                     };
                     if let Some(spread) = spread {
                         text = match spread.shape {
@@ -331,7 +336,7 @@ impl Reader {
                 let point = amount::default(key.kind, default.value);
                 let text = match point {
                     Some(value) => amount::print(key.kind, value),
-                    None => "none".to_owned(),
+                    None => amount::none(key.kind).to_owned(),
                 };
                 self.rule(scope, name, text);
                 Some(point)

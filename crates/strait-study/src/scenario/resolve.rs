@@ -76,6 +76,7 @@ pub(super) fn case(
         &training,
         reader,
     );
+    let reliability = super::reliability::reliability(&root, &model, &cluster, catalog, reader);
     let calibrations = lookup::calibrations(
         catalog,
         &section(&root, "cluster", &keys::CLUSTER),
@@ -99,6 +100,7 @@ pub(super) fn case(
         noise,
         software: software?,
         economics,
+        reliability,
         faults,
         engine,
         seed,
@@ -130,8 +132,11 @@ pub(super) fn priced(
         catalog,
         reader,
     )?;
+    let reliability =
+        super::reliability::reliability(&root, &base.model, &base.cluster, catalog, reader);
     (!reader.failed).then(|| Case {
         economics,
+        reliability,
         ..base.clone()
     })
 }

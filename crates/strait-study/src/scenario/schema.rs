@@ -186,6 +186,13 @@ fn kind(kind: Kind) -> Value {
             { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
             { "$ref": "#/definitions/range" }
         ] }),
+        // The word is a string as well, and which strings are quantities no pattern says.
+        Kind::QuantityOr {
+            word, dimension, ..
+        } => json!({ "anyOf": [
+            { "type": "string", "minLength": 1, "examples": [word, dimension.example("")] },
+            { "$ref": "#/definitions/range" }
+        ] }),
         Kind::Counts { max } => json!({
             "type": "array",
             "minItems": 1,

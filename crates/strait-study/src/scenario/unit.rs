@@ -40,6 +40,8 @@ pub enum Dimension {
     TokenRate,
     /// A share: "38.9 %" or 0.389.
     Share,
+    /// Failures of one node a day.
+    FailureRate,
 }
 
 impl Dimension {
@@ -60,6 +62,7 @@ impl Dimension {
             Dimension::Days => "a number of days",
             Dimension::TokenRate => "a number of tokens per second",
             Dimension::Share => "a share",
+            Dimension::FailureRate => "a failure rate of one node",
         }
     }
 
@@ -80,6 +83,7 @@ impl Dimension {
             Dimension::Days => ("54.25", "days"),
             Dimension::TokenRate => ("1541.7", "tokens/s"),
             Dimension::Share => ("38.9", "%"),
+            Dimension::FailureRate => ("3.8", "per 1000 node-days"),
         };
         let number = if number.is_empty() { usual } else { number };
         format!("{number} {unit}")
@@ -103,6 +107,14 @@ impl Dimension {
             ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
+            Dimension::FailureRate => &[
+                ("per 1000 node-days", 1e-3),
+                ("per 1,000 node-days", 1e-3),
+                ("/1000 node-days", 1e-3),
+                ("% per node-day", 0.01),
+                ("per node-day", 1.0),
+                ("per node-year", 1.0 / 365.25),
+            ],
             _ => &[],
         }
     }
@@ -134,9 +146,11 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
         Dimension::PricePerEnergy => typed(text, PricePerEnergy::get),
         Dimension::Money => typed(text, Money::get),
         Dimension::Energy => typed(text, Energy::get),
-        Dimension::GpuHours | Dimension::Days | Dimension::TokenRate | Dimension::Share => {
-            own(dimension, text)
-        }
+        Dimension::GpuHours
+        | Dimension::Days
+        | Dimension::TokenRate
+        | Dimension::Share
+        | Dimension::FailureRate => own(dimension, text),
     }
 }
 
@@ -216,6 +230,7 @@ pub fn print(dimension: Dimension, value: f64) -> String {
         Dimension::Days => format!("{} days", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),
+        Dimension::FailureRate => format!("{} per 1000 node-days", figure(value * 1e3)),
     }
 }
 

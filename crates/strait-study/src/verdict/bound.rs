@@ -59,7 +59,7 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
         Quantity::TflopsFull => Some(peak / 1e12 * (flops + attention) / flops),
         Quantity::MfuCausal => Some(peak / bf16_peak(outcome)?),
         Quantity::MfuFull => Some(peak / bf16_peak(outcome)? * (flops + attention) / flops),
-        Quantity::Energy | Quantity::PeakMemory | Quantity::Part(_) => None,
+        Quantity::Goodput | Quantity::Energy | Quantity::PeakMemory | Quantity::Part(_) => None,
     }
 }
 

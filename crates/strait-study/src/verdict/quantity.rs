@@ -226,6 +226,7 @@ quantities! {
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
     Days, "days", Days, Lower, "days";
+    Goodput, "goodput", Fraction, Higher, "goodput";
     GpuHoursPerTrillionTokens, "gpu_hours_per_trillion_tokens", GpuHoursPerTrillionTokens, Lower, "GPU-hours per T tokens";
     DaysPerTrillionTokens, "days_per_trillion_tokens", DaysPerTrillionTokens, Lower, "days per T tokens";
     TokensPerSecondPerGpu, "tokens_per_second_per_gpu", TokensPerSecond, Higher, "tokens/s per GPU";
@@ -315,6 +316,7 @@ impl Quantity {
             Quantity::Cost => run.rent.get(),
             Quantity::PretrainingCost => sum(&|_, phase| phase.pretraining)? * setting.rent.get(),
             Quantity::Days => run.days,
+            Quantity::Goodput => run.goodput().get(),
             Quantity::GpuHoursPerTrillionTokens => hours_per_trillion(),
             Quantity::DaysPerTrillionTokens => {
                 hours_per_trillion() / f64::from(setting.ranks) / 24.0

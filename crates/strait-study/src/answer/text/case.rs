@@ -269,12 +269,101 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
             2,
         ));
     }
+    interruptions(out, case, style);
     if style.detail == Detail::Full {
         let _ = writeln!(
             out,
             "  rent {} per GPU-hour",
             dollars(case.setting.rent.get())
         );
+    }
+}
+
+/// Where the days of an interrupted run went.
+fn interruptions(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let run = &case.outcome.run;
+    let Some(all) = &run.interruptions else {
+        return;
+    };
+    let span = |days: f64| match days {
+        d if d >= 2.0 => format!("{} days", significant(d)),
+        d if d >= 2.0 / 24.0 => format!("{} h", significant(d * 24.0)),
+        d if d >= 2.0 / 1440.0 => format!("{} min", significant(d * 1440.0)),
+        d => format!("{} s", significant(d * 86_400.0)),
+    };
+    style.heading(
+        out,
+        "Where the time went",
+        &format!(
+            "goodput {}: {} unexpected and {} planned interruptions",
+            percent(run.goodput().get()),
+            count(all.unexpected()),
+            count(all.planned),
+        ),
+    );
+    let a = &run.account;
+    let rows: Vec<_> = [
+        ("training", a.training),
+        ("steps done again", a.lost),
+        ("rolled back", a.rollback),
+        ("stragglers", a.straggling),
+        ("checkpoints", a.checkpoint),
+        ("evaluation", a.evaluation),
+        ("detection", a.detection),
+        ("restart", a.restart),
+        ("waiting for nodes", a.waiting),
+    ]
+    .into_iter()
+    .filter(|(_, days)| days.get() > 0.0 || style.detail == Detail::Full)
+    .map(|(name, days)| {
+        let share = days.get() / run.days;
+        vec![
+            name.to_owned(),
+            span(days.get()),
+            percent(share),
+            bar(share, BAR),
+        ]
+    })
+    .collect();
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    let checkpoint = match (all.checkpoint_interval, all.optimal_interval) {
+        (Some(used), Some(best)) if used == best => format!(
+            "A checkpoint after {} of training, the best interval",
+            span(used.get())
+        ),
+        (Some(used), Some(best)) => format!(
+            "A checkpoint after {} of training; the best interval is {}",
+            span(used.get()),
+            span(best.get())
+        ),
+        (Some(used), None) => format!(
+            "A checkpoint after {} of training; none would be worth its time",
+            span(used.get())
+        ),
+        (None, _) => "No checkpoint: none is worth its time".to_owned(),
+    };
+    let checkpoint = match all.checkpoint_interval {
+        Some(_) => format!(
+            "{checkpoint}; training stops {} for one",
+            span(seconds(all.checkpoint_stop) / 86_400.0)
+        ),
+        None => checkpoint,
+    };
+    let text = format!(
+        "{checkpoint}. {} nodes stand by, at most {} were in repair. This is one run, drawn by the \
+         seed; the mean of all is {} days, stragglers and waiting left out.",
+        count(u64::from(all.spares)),
+        count(u64::from(all.most_in_repair)),
+        significant(all.mean_days.get()),
+    );
+    let _ = writeln!(out, "  {}", wrap(&text, COLUMNS - 2, 2));
+    if style.detail == Detail::Full {
+        let mut causes: Vec<_> = all.by_cause.iter().filter(|(_, n)| *n > 0).collect();
+        causes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let list: Vec<_> = (causes.iter())
+            .map(|(cause, n)| format!("{cause} {n}"))
+            .collect();
+        let _ = writeln!(out, "  {}", wrap(&list.join("; "), COLUMNS - 2, 2));
     }
 }
 

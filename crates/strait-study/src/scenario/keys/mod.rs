@@ -53,6 +53,17 @@ pub enum Kind {
         /// Largest that makes sense.
         max: f64,
     },
+    /// A word, or a string with a unit, within bounds in the base unit.
+    QuantityOr {
+        /// The word.
+        word: &'static str,
+        /// What the quantity measures.
+        dimension: Dimension,
+        /// Smallest.
+        min: f64,
+        /// Largest that makes sense.
+        max: f64,
+    },
     /// An id of the catalogue, in this kind of entries.
     Catalogue(&'static str),
     /// A list of whole numbers.
