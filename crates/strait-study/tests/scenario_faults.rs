@@ -2159,3 +2159,88 @@ context = 32
        = help: tensor x pipeline x context x data must be the number of GPUs
     "#);
 }
+
+/// Ranges in every form but the right one.
+#[test]
+fn bad_choices_shapes_and_factors() {
+    let base = |more: &str| {
+        format!(
+            "[model]\npreset = \"llama3-8b\"\n[cluster]\naccelerator = \"h100-sxm\"\nnodes = 2\n\
+             [training]\ntokens = \"1 T tokens\"\nsequence_length = 8192\nglobal_batch = 64\n{more}"
+        )
+    };
+    let found = |more: &str| faults(&base(more), &[], &[], &[]);
+    for (more, expected) in [
+        (
+            "[economics]\nrent = { choices = [\"1 USD/h\", \"2 USD/h\"], weights = [1], why = \"x\" }",
+            "`economics.rent.weights` has 1 for 2 choices",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], weights = [1, -1], why = \"x\" }",
+            "`economics.pue.weights` holds what is no weight",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], weights = [0, 0], why = \"x\" }",
+            "all of `economics.pue.weights` are zero",
+        ),
+        (
+            "[economics]\npue = { choices = [], why = \"x\" }",
+            "`economics.pue.choices` must be a list of values",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], low = 1, why = \"x\" }",
+            "the range of `economics.pue` has both choices and `low`",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 0.2], why = \"x\" }",
+            "`economics.pue` is too small",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, high = 1.2, shape = \"triangle\", why = \"x\" }",
+            "did you mean `triangular`?",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, mode = 1.15, high = 1.2, shape = \"lognormal\", why = \"x\" }",
+            "leave `mode` out",
+        ),
+        (
+            "[noise]\njitter = { low = 0, high = 0.2, shape = \"lognormal\", why = \"x\" }",
+            "so it can't reach zero",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, high = 1.2, factor = \"markt\", why = \"x\" }\n\
+             [[factor]]\nname = \"market\"\nwhy = \"y\"",
+            "did you mean `market`?",
+        ),
+        (
+            "[[factor]]\nname = \"market\"\nwhy = \"y\"",
+            "warning[scenario::unused-factor]: no range moves with the factor \"market\"",
+        ),
+        (
+            "[[factor]]\nname = \"market\"\nwhy = \"y\"\ncorrelation = 1.5",
+            "`factor.correlation` is larger than anything that makes sense",
+        ),
+        (
+            "[precision]\nrecipe = { choices = [\"bf16\", \"fp9\"], why = \"x\" }",
+            "`precision.recipe` can't be \"fp9\"",
+        ),
+        (
+            "[precision]\nrecipe = { low = \"bf16\", high = \"fp8-block\", why = \"x\" }",
+            "`precision.recipe` is a word, so its range needs `choices`",
+        ),
+        (
+            "[economics]\npue = { low = 1.3, high = 1.2, why = \"x\" }",
+            "is out of order",
+        ),
+    ] {
+        let text = found(more);
+        assert!(text.contains(expected), "{more}\n{text}");
+        assert!(
+            text.contains("a.toml:") && text.contains("= help:"),
+            "{text}"
+        );
+    }
+    // Low may be high: then it is certain.
+    let fine = found("[economics]\npue = { low = 1.2, high = 1.2, why = \"x\" }\n");
+    assert_eq!(fine, "");
+}

@@ -19,7 +19,7 @@ use crate::scenario::{ResolvedCase, Shape, Style, render_all};
 use crate::uncertainty::{self, Subject};
 use crate::verdict::Quantity;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strait_training::case::{Case, ChipSpread, Noise};
+use strait_training::case::{Balance, Case, ChipSpread, Noise};
 use strait_training::outcome::Outcome;
 use strait_training::run::{self, Steps};
 use strait_training::simulate::{Control, SimulateError};
@@ -28,8 +28,10 @@ use strait_units::Ratio;
 /// Name of the prediction's own error among the assumptions.
 pub const PREDICTION: &str = "prediction";
 
-/// Draws that are simulated as well, to say how far off the approximation is.
+/// Draws that are simulated as well, to say how far off the approximation is; fewer where a step is
+/// dear, because its ranks cannot be folded.
 const CHECKED: u64 = 16;
+const CHECKED_DEAR: u64 = 4;
 
 /// An error of the approximation above this is said as a warning.
 const CLOSE: f64 = 0.02;
@@ -81,7 +83,8 @@ enum Need {
 /// A case made ready for any number of studies.
 pub struct Prepared<'a> {
     pub(super) resolved: &'a ResolvedCase,
-    catalog: &'a Catalog,
+    /// Without sources, which no draw names.
+    catalog: Catalog,
     steps: Steps,
     pub(super) urn: Urn,
     /// Likeliest values, in the order of the urn.
@@ -106,7 +109,7 @@ impl<'a> Prepared<'a> {
     /// Values of a range at which the case has no answer, or that the caller asked to stop.
     pub fn new(
         resolved: &'a ResolvedCase,
-        catalog: &'a Catalog,
+        catalog: &Catalog,
         steps: &Steps,
         control: Control<'_>,
     ) -> Result<Prepared<'a>, ChanceError> {
@@ -134,7 +137,7 @@ impl<'a> Prepared<'a> {
         modes.push(1.0);
         let mut prepared = Prepared {
             resolved,
-            catalog,
+            catalog: catalog.without_sources(),
             steps: steps.clone(),
             urn: Urn::new(base.seed, parameters, factors),
             touches: vec![Touch::default(); modes.len()],
@@ -179,7 +182,7 @@ impl<'a> Prepared<'a> {
 
     /// The case at values of its ranges.
     fn resolve(&self, values: &[f64]) -> Result<Case, ChanceError> {
-        (self.resolved.with(self.catalog, values))
+        (self.resolved.with(&self.catalog, values))
             .map_err(|faults| self.contradiction(values, &faults))
     }
 
@@ -250,8 +253,9 @@ impl<'a> Prepared<'a> {
         if touching.is_empty() {
             return Ok(());
         }
+        let dear = self.touched("noise.") || self.touched("routing.");
         let plans: Vec<Plan> = (touching.iter())
-            .map(|&index| Plan::new(&self.urn.parameters()[index].law, self.modes[index]))
+            .map(|&index| Plan::new(&self.urn.parameters()[index].law, self.modes[index], dear))
             .collect();
         let mut jobs: Vec<(usize, f64)> = Vec::new();
         for (place, plan) in plans.iter().enumerate() {
@@ -259,7 +263,7 @@ impl<'a> Prepared<'a> {
         }
         let found = self.simulate_all(jobs.len(), control, 0.0, 0.5, &|job| {
             let (place, value) = jobs[job];
-            (self.with(touching[place], value), touching[place])
+            (self.with(touching[place], value), Some(touching[place]))
         })?;
         self.simulated += jobs.len() as u32;
         for (place, plan) in plans.iter().enumerate() {
@@ -294,7 +298,11 @@ impl<'a> Prepared<'a> {
         if touching.is_empty() || (touching.len() == 1 && !continuous(touching[0])) {
             return Ok(());
         }
-        let values: Vec<Vec<f64>> = (0..CHECKED)
+        let checked = match self.touched("noise.") || self.touched("routing.") {
+            true => CHECKED_DEAR,
+            false => CHECKED,
+        };
+        let values: Vec<Vec<f64>> = (0..checked)
             .map(|draw| {
                 let drawn = self.urn.values(draw);
                 let mut values = self.modes.clone();
@@ -305,7 +313,7 @@ impl<'a> Prepared<'a> {
             })
             .collect();
         let found = self.simulate_all(values.len(), control, 0.5, 0.7, &|draw| {
-            (values[draw].clone(), touching[0])
+            (values[draw].clone(), None)
         })?;
         let mut worst = 0.0f64;
         for (values, logs) in values.iter().zip(found) {
@@ -316,8 +324,8 @@ impl<'a> Prepared<'a> {
                 worst = worst.max(libm::expm1(guess - true_log).abs());
             }
         }
-        self.simulated += CHECKED as u32;
-        self.checked = (CHECKED as u32, Some(worst));
+        self.simulated += checked as u32;
+        self.checked = (checked as u32, Some(worst));
         if worst > CLOSE {
             self.warnings.push(format!(
                 "step times at drawn values are off by up to {:.1} % where several ranges change \
@@ -328,48 +336,65 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    /// Log factors of all steps at some values, against the case as it stands, both without noise.
-    /// The second part of a job is the assumption that it is about.
+    /// Whether an assumption of a section changes the step.
+    fn touched(&self, section: &str) -> bool {
+        (self.resolved.ranges.iter().zip(&self.touches))
+            .any(|(range, touch)| touch.step && range.path.starts_with(section))
+    }
+
+    /// Log factors of all steps at some values, against the case as it stands; both without noise
+    /// and with even routing, so that ranks can be folded, but where a range is of these, and but
+    /// for choices. The second part of a job is the assumption that it is about.
     fn simulate_all(
         &self,
         count: usize,
         control: Control<'_>,
         from: f64,
         to: f64,
-        job: &(dyn Fn(usize) -> (Vec<f64>, usize) + Sync),
+        job: &(dyn Fn(usize) -> (Vec<f64>, Option<usize>) + Sync),
     ) -> Result<Vec<Result<Vec<f64>, ChanceError>>, ChanceError> {
-        let noisy = (self.resolved.ranges.iter().enumerate())
-            .any(|(index, range)| self.touches[index].step && range.path.starts_with("noise."));
+        let (noisy, uneven) = (self.touched("noise."), self.touched("routing."));
         let inner = Control {
             threads: 1,
             progress: &|_| {},
             ..control
         };
-        let simulate = |mut case: Case| -> Result<Vec<f64>, SimulateError> {
-            if !noisy {
+        let simulate = |mut case: Case, exact: bool| -> Result<Vec<f64>, SimulateError> {
+            if !noisy && !exact {
                 case.noise = Noise {
                     jitter: Ratio::ZERO,
                     chip_spread: Ratio::ZERO,
                     chips: ChipSpread::default(),
                 };
             }
+            if !uneven && !exact {
+                case.routing.balance = Balance::Forced;
+                case.routing.spread = Ratio::ZERO;
+                case.routing.persistence = Ratio::ZERO;
+            }
             case.seed = self.resolved.case.seed;
             run::steps(&case, inner).map(|steps| steps.seconds())
         };
-        let plain = simulate(self.resolved.case.clone())
+        let plain = simulate(self.resolved.case.clone(), false)
             .map_err(|error| self.failed(&self.modes, error))?;
+        let as_it_stands = self.steps.seconds();
+        // A few choices are worth the time of the full step each.
+        let exact = |about: Option<usize>| {
+            about.is_some_and(|index| self.urn.parameters()[index].law.choices().is_some())
+        };
         let done = AtomicUsize::new(0);
         let stop = || control.cancel.load(Ordering::Relaxed);
         pool::map(count, control.threads, 1, &stop, &|index| {
             let (values, about) = job(index);
-            let seconds = self
-                .resolve(&values)
-                .and_then(|case| simulate(case).map_err(|error| self.failed(&values, error)));
+            let exact = exact(about);
+            let seconds = self.resolve(&values).and_then(|case| {
+                simulate(case, exact).map_err(|error| self.failed(&values, error))
+            });
             let share = (done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / count as f64;
             (control.progress)(from + (to - from) * share);
             let seconds = seconds?;
             if seconds.len() != plain.len() {
-                let path = self.resolved.ranges[about].path.clone();
+                let path = self.resolved.ranges[about.unwrap_or(0)].path.clone();
                 return Err(ChanceError::Simulate {
                     at: self.told(&values),
                     source: SimulateError::Invalid {
@@ -379,7 +404,8 @@ impl<'a> Prepared<'a> {
                     },
                 });
             }
-            Ok((seconds.iter().zip(&plain))
+            let plain = if exact { &as_it_stands } else { &plain };
+            Ok((seconds.iter().zip(plain))
                 .map(|(time, base)| libm::log(time / base))
                 .collect())
         })
@@ -402,7 +428,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<(Setting, Outcome), ChanceError> {
         let mut case = match self.need {
             Need::Nothing => self.resolved.case.clone(),
-            Need::Prices => (self.resolved.priced(self.catalog, values))
+            Need::Prices => (self.resolved.priced(&self.catalog, values))
                 .map_err(|faults| self.contradiction(values, &faults))?,
             Need::All => self.resolve(values)?,
         };

@@ -6,9 +6,10 @@
 
 use super::law::Law;
 
-/// Values between the ends of what is drawn, and beyond them on either side.
-const INSIDE: usize = 9;
-const BEYOND: usize = 2;
+/// How many values to simulate: from one end of what is drawn to the other, and beyond on either
+/// side. Fewer where a step is dear, because its ranks cannot be folded.
+const CHEAP: (usize, usize) = (9, 2);
+const DEAR: (usize, usize) = (5, 1);
 /// How far beyond a search for the value at which a claim comes true goes: so many times the end,
 /// or where values are not above zero so many widths of the range.
 const REACH: f64 = 3.0;
@@ -30,7 +31,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// For a law with this likeliest value.
-    pub fn new(law: &Law, mode: f64) -> Plan {
+    pub fn new(law: &Law, mode: f64, dear: bool) -> Plan {
+        let (inside, beyond) = if dear { DEAR } else { CHEAP };
         if let Some(choices) = law.choices() {
             let ends = |pick: fn(f64, f64) -> f64, start| choices.iter().copied().fold(start, pick);
             return Plan {
@@ -61,14 +63,14 @@ impl Plan {
         } else {
             // Chebyshev's points: densest at the ends, where a curve is known from one side only.
             let (middle, half) = (0.5 * (to(low) + to(high)), 0.5 * (to(high) - to(low)));
-            values.extend((1..INSIDE - 1).map(|i| {
-                let angle = std::f64::consts::PI * i as f64 / (INSIDE - 1) as f64;
+            values.extend((1..inside - 1).map(|i| {
+                let angle = std::f64::consts::PI * i as f64 / (inside - 1) as f64;
                 keep(from(middle - half * libm::cos(angle)))
             }));
         }
         let (far_low, far_high) = reach(law, low, high);
-        for i in 1..=BEYOND {
-            let share = i as f64 / BEYOND as f64;
+        for i in 1..=beyond {
+            let share = i as f64 / beyond as f64;
             for (end, far) in [(low, far_low), (high, far_high)] {
                 values.push(keep(from(to(end) + (to(far) - to(end)) * share)));
             }
@@ -231,7 +233,7 @@ mod tests {
 
     fn plan(low: f64, high: f64) -> Plan {
         let law = Law::around_one(libm::log(high / low) / (2.0 * FAR));
-        Plan::new(&law, 1.0)
+        Plan::new(&law, 1.0, false)
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::model::{ChanceError, PREDICTION, Prepared};
 use super::response::reach;
 use super::statistics::{moments, quantile, rank_correlation};
 use super::{pool, words};
-use crate::scenario::{Shape, figure};
+use crate::answer::format::significant;
+use crate::scenario::Shape;
 use crate::verdict::{Better, Quantity};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strait_training::simulate::Control;
@@ -167,7 +168,7 @@ impl Prepared<'_> {
     pub(super) fn print(&self, index: usize, value: f64) -> String {
         match self.resolved.ranges.get(index) {
             Some(range) => range.print(value),
-            None => format!("{} times", figure(value)),
+            None => format!("{} times", significant(value)),
         }
     }
 
@@ -198,7 +199,7 @@ impl Prepared<'_> {
             low,
             mode: 1.0,
             high,
-            text: format!("{} to {}", figure(low), self.print(last, high)),
+            text: format!("{} to {}", significant(low), self.print(last, high)),
             why: "the error of a predicted step, from measurements that no fit has seen".to_owned(),
             factor: None,
             changes_step: true,

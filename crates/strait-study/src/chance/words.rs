@@ -4,12 +4,12 @@
 
 use super::document::{ClaimChance, DistributionDocument, Study};
 use super::model::PREDICTION;
-use crate::answer::format::{count, fixed, percent, wrap};
+use crate::answer::format::{count, dollars, fixed, percent, scaled, significant, wrap};
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::render;
 use crate::answer::{Detail, TextStyle};
 use crate::scenario::Range;
-use crate::verdict::Quantity;
+use crate::verdict::{Quantity, Unit};
 use std::fmt::Write;
 
 /// Columns that no line exceeds.
@@ -128,18 +128,9 @@ pub fn text(out: &mut String, study: &Study, style: TextStyle) {
         ),
     );
     let mut rows = vec![
-        [
-            "",
-            "single run",
-            "mean",
-            "5 %",
-            "25 %",
-            "50 %",
-            "75 %",
-            "95 %",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        ["", "single run", "mean", "5 %", "50 %", "95 %"]
+            .map(str::to_owned)
+            .to_vec(),
     ];
     let known = |id: &str| id.parse::<Quantity>().ok();
     for found in &study.quantities {
@@ -152,14 +143,14 @@ pub fn text(out: &mut String, study: &Study, style: TextStyle) {
             print(found.point),
             print(found.mean),
         ];
-        let shown = [0.05, 0.25, 0.5, 0.75, 0.95];
+        let shown = [0.05, 0.5, 0.95];
         let quantiles = found.quantiles.iter().filter(|q| shown.contains(&q.share));
         row.extend(quantiles.map(|q| print(q.value)));
         rows.push(row);
     }
     out.push_str(&render(
         &rows,
-        &[Left, Right, Right, Right, Right, Right, Right, Right],
+        &[Left, Right, Right, Right, Right, Right],
         2,
     ));
     let told = |id: &str| study.claims.iter().find(|claim| claim.quantity == id);
@@ -229,7 +220,7 @@ fn claims(out: &mut String, study: &Study, main: Option<&ClaimChance>, style: Te
         return;
     }
     let mut rows = vec![
-        ["claim", "stated", "reached in", "", "close to it in", ""]
+        ["claim", "stated", "reached in", "", "near it in", ""]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -275,11 +266,11 @@ fn claims(out: &mut String, study: &Study, main: Option<&ClaimChance>, style: Te
 
 /// A value with its unit, short enough for a table.
 fn short(quantity: Quantity, value: f64) -> String {
-    use crate::answer::format::{dollars, scaled};
-    use crate::verdict::Unit;
     match quantity.unit() {
         Unit::Dollars => dollars(value),
         Unit::GpuHours | Unit::GpuHoursPerTrillionTokens => scaled(value),
+        // Their names hold the unit.
+        Unit::Days | Unit::DaysPerTrillionTokens | Unit::Tflops => significant(value),
         unit => unit.print(value),
     }
 }

@@ -310,6 +310,9 @@ pub(super) fn rollout(catalog: &Catalog, reader: &mut Reader) -> Option<RolloutF
 
 /// Where the catalogue has a fact from.
 pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> String {
+    if !catalog.tells_sources() {
+        return String::new();
+    }
     Facts::of(catalog, kind, id).source(key)
 }
 

@@ -119,7 +119,10 @@ impl Range {
     pub fn of_words(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. }
+            Kind::Count { .. }
+                | Kind::Number { .. }
+                | Kind::Quantity { .. }
+                | Kind::QuantityOr { .. }
         )
     }
 
@@ -132,7 +135,9 @@ impl Range {
     pub fn bounds(&self) -> (f64, f64) {
         match self.kind {
             Kind::Count { min, max, .. } => (min as f64, max as f64),
-            Kind::Number { min, max } | Kind::Quantity { min, max, .. } => (min, max),
+            Kind::Number { min, max }
+            | Kind::Quantity { min, max, .. }
+            | Kind::QuantityOr { min, max, .. } => (min, max),
             _ => (0.0, self.high),
         }
     }
@@ -143,6 +148,11 @@ impl Range {
             let word = self.choices.get(value as usize);
             return word.map_or(String::new(), |choice| choice.text.clone());
         }
+        // Four digits, without what a conversion of units adds at the end.
+        let value = match self.kind {
+            Kind::Count { .. } => value,
+            _ => format!("{value:.3e}").parse().unwrap_or(value),
+        };
         match self.kind {
             Kind::Number { .. } => super::unit::figure(value),
             kind => amount::print(kind, value),
