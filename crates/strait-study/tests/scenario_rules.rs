@@ -6,7 +6,7 @@ use strait_study::scenario::{self, Overrides, Style, render_all};
 /// Errors or warnings of a small scenario with these lines in `[cluster]`; and whether it was refused.
 fn said(cluster: &str) -> (bool, String) {
     let text = format!(
-        "[model]\npreset = \"llama3-8b\"\n\n[cluster]\nnodes = 2\n{cluster}\n\n[training]\ntokens = \"1 T\"\nsequence_length = 8192\nglobal_batch = 64\n"
+        "[model]\npreset = \"llama3-8b\"\n\n[cluster]\nnodes = 2\n{cluster}\n\n[training]\ntokens = \"1 T tokens\"\nsequence_length = 8192\nglobal_batch = 64\n"
     );
     match scenario::load_text("a.toml", &text, &Catalog::embedded(), &Overrides::default()) {
         Ok(loaded) => {
