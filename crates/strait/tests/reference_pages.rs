@@ -65,6 +65,9 @@ fn command_line() {
         &["catalog"],
         &["catalog", "list"],
         &["catalog", "show"],
+        &["rules"],
+        &["rules", "classify"],
+        &["rules", "timeline"],
         &["completions"],
     ] {
         let mut args = command.to_vec();

@@ -166,9 +166,6 @@ pub fn classify(chip: &Chip, query: &Query, book: &RuleBook) -> Result<Classific
             ));
         }
     }
-    if !chip.disputes.is_empty() && moment.day.is_some() && answer.rule_id.is_some() {
-        answer.contested.splice(0..0, chip.disputes.iter().cloned());
-    }
     answer.reasons.extend(
         answer
             .contested
@@ -338,7 +335,12 @@ fn ways(set: &RuleSet, chip: &Chip, scope: &Scope) -> (Vec<Way>, bool, Vec<Strin
     for clause in &set.clauses {
         let state = all(&clause.when, chip);
         if state == Some(false) {
-            if let Some(condition) = clause.when.iter().find(|c| c.holds(chip) == Some(false)) {
+            // What kind of chip it is need not be said of each clause for the other kind.
+            let kind = |c: &&Condition| matches!(c, Condition::Datacentre(_));
+            let fails = |c: &&Condition| c.holds(chip) == Some(false);
+            if !clause.when.iter().filter(fails).any(|c| kind(&c))
+                && let Some(condition) = clause.when.iter().find(fails)
+            {
                 against.push((condition.words(chip), clause.name.clone()));
             }
             continue;
@@ -579,20 +581,32 @@ fn summary(
         reasons.push(format!("possible: {}", words.join("; ")));
     }
     for way in ways {
-        let under = way.clause.as_ref().filter(|_| ways.len() > 1);
+        // Where several ways are open, what each waits for; else all that led to the answer.
+        let open = possible.len() > 1;
+        let under = match &way.clause {
+            Some(clause) if open => format!("{} under {clause}: ", way.outcome.words()),
+            Some(clause) if ways.len() > 1 => format!("{clause}: "),
+            _ => String::new(),
+        };
         for reason in &way.reasons {
-            let reason = match under {
-                Some(clause) => format!("{clause}: {reason}"),
-                None => reason.clone(),
-            };
+            if open && !reason.contains("not known") && way.outcome != Outcome::Unknown {
+                continue;
+            }
+            let reason = format!("{under}{reason}");
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
     }
-    let rule_id = ways.first().and_then(|w| w.rule.clone());
+    let first = ways.first().and_then(|w| w.rule.clone());
+    // Ways of several sets have no one rule.
+    let rule_id = first.filter(|id| ways.iter().all(|w| w.rule.as_ref() == Some(id)));
     let set = rule_id.as_ref().and_then(|id| book.set(id));
-    let mut contested = Vec::new();
+    let ruled = ways.iter().any(|w| w.rule.is_some());
+    let mut contested: Vec<String> = Vec::new();
+    if ruled {
+        contested.extend(chip.disputes.iter().cloned());
+    }
     let mut wedges = Vec::new();
     if chip.maker == Maker::China {
         let equivalent = match (&clause, outcome) {
@@ -634,11 +648,7 @@ fn summary(
             remarks(set, moment, outcome, chip, &mut reasons);
         }
         for wedge in &wedges {
-            reasons.push(format!(
-                "{}: {} % of the price",
-                wedge.name,
-                (wedge.share.get() * 100.0).round()
-            ));
+            reasons.push(format!("with {}", wedge.name));
         }
     }
     reasons.extend(moment.remarks.iter().cloned());
@@ -652,10 +662,12 @@ fn summary(
         } else {
             clause
         },
-        rule: set.map(|set| match &set.citation {
-            Some(citation) => format!("{}, {citation}", set.name),
-            None => set.name.clone(),
-        }),
+        rule: set
+            .filter(|_| outcome != Outcome::NotSubject)
+            .map(|set| match &set.citation {
+                Some(citation) => format!("{}, {citation}", set.name),
+                None => set.name.clone(),
+            }),
         rule_id,
         reasons,
         wedges,

@@ -504,7 +504,9 @@ impl RuleBook {
                     .then(|| format!("{text} is taken as its last day, {}", period.last));
                 Ok((When::On(period.last), remark))
             }
-            Err(error) if text.starts_with(|c: char| c.is_ascii_digit()) => Err(error.to_string()),
+            Err(error) if text.chars().all(|c| c.is_ascii_digit() || c == '-') => {
+                Err(error.to_string())
+            }
             Err(_) => {
                 let ids: Vec<&str> = self.sets.iter().map(|set| set.id.as_str()).collect();
                 let near = catalog::nearest(text, ids.iter().copied());

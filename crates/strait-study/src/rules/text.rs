@@ -79,10 +79,7 @@ pub fn chip(chip: &Chip, answer: &Classification, to: Destination, detail: Detai
         wrapped("  ", rule, &mut out);
     }
     let sale = match chip.sale {
-        Sale::Since(period) if period.first == period.last => {
-            format!("on sale since {}", period.first)
-        }
-        Sale::Since(period) => format!("on sale between {} and {}", period.first, period.last),
+        Sale::Since(period) => format!("on sale since {period}"),
         Sale::Never => "not on sale".to_owned(),
         Sale::Unknown => "not known since when on sale".to_owned(),
     };
