@@ -7,6 +7,7 @@ use super::document::LedgerEntry;
 use super::{Book, Effort, LedgerError};
 use crate::answer::{Setting, format};
 use crate::catalog::Catalog;
+use crate::chance::{self, Asked, ChanceError, Prepared, Study};
 use crate::scenario::{Claim as Stated, Relation};
 use crate::verdict::{
     Band, Better, Claim, Judgement, Quantity, Verdict, band, fleet_peak, judge_within,
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 use strait_training::case::Case;
 use strait_training::outcome::Outcome;
 use strait_training::run::{self, Steps};
-use strait_training::simulate::{SimulateError, check};
+use strait_training::simulate::{Control, SimulateError, check};
+use strait_units::Ratio;
 
 /// An interval whose ends are further apart than this says nothing about a figure inside it.
 const UNTELLABLE: f64 = 10.0;
@@ -62,15 +64,65 @@ pub(super) fn all(
             }
         };
         let outcome = run::compose(case, &steps).map_err(refused)?;
+        let study = studied(book, catalog, &steps, effort)?;
         let against = contradictions(&book.claims, &book.setting, &outcome);
         for ((stated, claim), against) in book.claims.iter().zip(against) {
-            let mut judged = entry(book, stated, claim, &outcome);
+            let mut judged = entry(book, stated, claim, &outcome, &study);
             judged.reasons.extend(against);
             entries.push(judged);
         }
     }
-    let _ = catalog;
     Ok(entries)
+}
+
+/// The draws of a book, for what its claims are about.
+fn studied(
+    book: &Book,
+    catalog: &Catalog,
+    steps: &Steps,
+    effort: Effort<'_>,
+) -> Result<Study, LedgerError> {
+    let quiet = Control {
+        progress: &|_| {},
+        ..effort.control
+    };
+    let failed = |error| match error {
+        ChanceError::Cancelled => LedgerError::Cancelled,
+        source => LedgerError::Draw {
+            path: book.path.clone(),
+            case: book.case().case.name.clone(),
+            source,
+        },
+    };
+    let asked: Vec<Asked> = (book.claims.iter())
+        .filter(|(_, claim)| chance::drawn(claim.quantity) && !claim.quantity.of_fleet())
+        .map(|(stated, claim)| Asked {
+            quantity: claim.quantity,
+            stated: claim.stated,
+            within: stated.within,
+            who: claim.who.clone(),
+        })
+        .collect();
+    let prepared = Prepared::new(book.case(), catalog, steps, quiet).map_err(failed)?;
+    prepared.study(&asked, effort.draws, quiet).map_err(failed)
+}
+
+/// The band of a quantity as drawn: from the 5 % to the 95 % quantile.
+fn drawn(study: &Study, quantity: Quantity) -> Option<Band> {
+    let found = (study.quantities.iter()).find(|found| found.quantity == quantity.id())?;
+    let at = |share: f64| {
+        (found.quantiles.iter())
+            .find(|quantile| quantile.share == share)
+            .map(|quantile| quantile.value)
+    };
+    Some(Band {
+        low: at(0.05)?,
+        inner_low: at(0.25)?,
+        middle: at(0.5)?,
+        inner_high: at(0.75)?,
+        high: at(0.95)?,
+        coverage: Ratio::new(0.9),
+    })
 }
 
 /// Cases with this in common have the same steps: everything but what follows after the step.
@@ -94,21 +146,39 @@ fn steps_key(case: &Case) -> String {
 }
 
 /// The verdict on one claim with everything that a reader asks next.
-fn entry(book: &Book, stated: &Stated, claim: &Claim, outcome: &Outcome) -> LedgerEntry {
+fn entry(
+    book: &Book,
+    stated: &Stated,
+    claim: &Claim,
+    outcome: &Outcome,
+    study: &Study,
+) -> LedgerEntry {
     let setting = &book.setting;
-    let simulated = claim
-        .quantity
-        .simulated_of(claim.phase.as_deref(), setting, outcome);
-    let band = simulated.map(|value| band(claim.quantity, value, setting, outcome));
+    let simulated = (claim.quantity).simulated_of(claim.phase.as_deref(), setting, outcome);
+    let band = simulated.map(|value| {
+        let drawn = match claim.phase {
+            None => drawn(study, claim.quantity),
+            Some(_) => None,
+        };
+        drawn.unwrap_or_else(|| band(claim.quantity, value, setting, outcome))
+    });
     let mut judgement = judge_within(claim, band, setting, outcome);
     if let Some(band) = band {
         untellable(&mut judgement, band, claim, stated);
     }
+    judgement.reasons.extend(moved(study, claim));
     judgement.reasons.extend(of_fleet(setting, outcome));
     if judgement.verdict == Verdict::Undecidable {
         (judgement.reasons).extend(stated.missing.iter().map(|what| format!("missing: {what}")));
     }
     LedgerEntry::new(book, stated, judgement)
+}
+
+/// How likely the draws reach the claim, and what decides it.
+fn moved(study: &Study, claim: &Claim) -> Option<String> {
+    let found = (study.claims.iter())
+        .find(|found| found.quantity == claim.quantity.id() && found.stated == claim.stated)?;
+    Some(found.sentence.trim_end_matches('.').to_owned())
 }
 
 /// A figure inside an interval that holds nearly everything is not confirmed by it.

@@ -99,6 +99,16 @@ pub enum LedgerError {
         /// Why.
         source: SimulateError,
     },
+    /// Values of ranges contradict each other, or a run at them has no answer.
+    #[error("{path}, case \"{case}\": {source}")]
+    Draw {
+        /// The file.
+        path: String,
+        /// The case.
+        case: String,
+        /// Why.
+        source: crate::chance::ChanceError,
+    },
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -122,7 +122,7 @@ impl Range {
             Kind::Count { .. }
                 | Kind::Number { .. }
                 | Kind::Quantity { .. }
-                | Kind::QuantityOr { .. }
+                | Kind::WordOrQuantity { .. }
         )
     }
 
@@ -137,7 +137,7 @@ impl Range {
             Kind::Count { min, max, .. } => (min as f64, max as f64),
             Kind::Number { min, max }
             | Kind::Quantity { min, max, .. }
-            | Kind::QuantityOr { min, max, .. } => (min, max),
+            | Kind::WordOrQuantity { min, max, .. } => (min, max),
             _ => (0.0, self.high),
         }
     }

@@ -63,6 +63,7 @@ fn failure(error: LedgerError) -> Failure {
         LedgerError::Duplicate { .. } => told(&error, "id = \"…\" in a [[claim]] names it"),
         LedgerError::Unknown { .. } => told(&error, "leave --only out to see all claims"),
         LedgerError::Quantity(_) => Failure::Unexpected(error.to_string()),
+        LedgerError::Draw { .. } => told(&error, "narrow the range, or give one value"),
         LedgerError::Simulate { source, .. } => {
             let help = match source {
                 strait_training::simulate::SimulateError::Invalid { remedy, .. } => remedy.clone(),
