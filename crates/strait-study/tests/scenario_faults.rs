@@ -2159,3 +2159,105 @@ context = 32
        = help: tensor x pipeline x context x data must be the number of GPUs
     "#);
 }
+
+/// A small scenario with these lines under `[reliability]`, and what is wrong with it.
+fn interrupted(lines: &str) -> String {
+    let text = format!(
+        r#"[model]
+preset = "llama3-8b"
+
+[cluster]
+accelerator = "h100-sxm"
+nodes = 2
+
+[parallelism]
+tensor = 2
+
+[training]
+tokens = "1 T tokens"
+sequence_length = 8192
+global_batch = 128
+
+[reliability]
+{lines}
+"#
+    );
+    faults(&text, &[], &[], &[])
+}
+
+/// Each misuse of `[reliability]` has an answer that names the line and the way out.
+#[test]
+fn misuse_of_reliability() {
+    assert_eq!(interrupted(""), "");
+    assert_eq!(interrupted("failures = 0\nplanned = \"0\""), "");
+    assert_eq!(interrupted("failures = \"100 % per node-day\""), "");
+    assert_eq!(interrupted("checkpoint_interval = \"optimal\""), "");
+    assert_eq!(interrupted("failures = \"2 to 6 per 1000 node-days\""), "");
+    for (lines, parts) in [
+        (
+            "failures = 3.8",
+            &[
+                "a.toml:17:12",
+                "needs a unit",
+                "failures = \"3.8 per 1000 node-days\"",
+            ][..],
+        ),
+        (
+            "failures = \"100 %\"",
+            &["can't be read", "3.8 per 1000 node-days"],
+        ),
+        (
+            "failures = \"1200 % per node-day\"",
+            &["larger than anything that makes sense", "at most"],
+        ),
+        ("failures = \"-1 per node-day\"", &["can't be negative"]),
+        (
+            "failures = \"6 to 2 per 1000 node-days\"",
+            &["out of order", "is more than high"],
+        ),
+        (
+            "spares = 3",
+            &[
+                "3 nodes would stand by for a job of 2: more spares than nodes",
+                "a.toml:17:10",
+                "a.toml:6:9",
+            ],
+        ),
+        (
+            "checkpoint_interval = \"0 s\"",
+            &["can't be zero", "at least 1 ms"],
+        ),
+        (
+            "checkpoint_interval = \"best\"",
+            &["or the word \"optimal\""],
+        ),
+        ("storage_bandwidth = \"0 GB/s\"", &["can't be zero"]),
+        (
+            "profile = \"llama3\"",
+            &[
+                "no failure profile \"llama3\"",
+                "did you mean",
+                "llama3-h100",
+            ],
+        ),
+        ("profile = \"common\"", &["lacks its causes of failures"]),
+        (
+            "evaluation_time = \"5 min\"",
+            &["not how often", "evaluation_tokens"],
+        ),
+        (
+            "evaluation_tokens = \"1 B tokens\"\nevaluation_steps = 100",
+            &["both say how often", "leave one of them out"],
+        ),
+        (
+            "stragglers = \"150 %\"",
+            &["larger than anything that makes sense"],
+        ),
+        ("restart = 5", &["needs a unit", "a time"]),
+    ] {
+        let text = interrupted(lines);
+        for part in parts {
+            assert!(text.contains(part), "{lines}: no {part:?} in\n{text}");
+        }
+    }
+}
