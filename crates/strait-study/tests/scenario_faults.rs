@@ -161,9 +161,9 @@ tensor = 4
     "#);
 }
 
-/// An empty section refuses rather than ignores.
+/// A key that a section does not have is refused rather than ignored.
 #[test]
-fn section_without_settings() {
+fn a_key_that_reliability_lacks() {
     let text = faults(
         r#"[model]
 preset = "llama3-8b"
@@ -193,7 +193,7 @@ mtbf = "3 h"
        |
     17 | mtbf = "3 h"
        | ^^^^ not a key here
-       = help: Failures and checkpoints. This version has no settings here.
+       = help: keys of [reliability]: profile, failures, planned, detection, hang_detection, restart, repair, spares, checkpoint_interval, checkpoint_mode, bytes_per_parameter, storage_bandwidth, node_storage_bandwidth, snapshot_bandwidth, evaluation_tokens, evaluation_steps, evaluation_time, rollbacks, rollback_tokens, stragglers, straggler_slowdown, straggler_time
     "#);
 }
 
@@ -800,7 +800,7 @@ quantity = "step_time"
     17 | quantity = "step_tim"
        |            ^^^^^^^^^^ not one of its values
        = help: did you mean `step_time`?
-       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
+       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, goodput, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
 
     error[scenario::wrong-type]: `claim.value` must be a share, not a whole number
       --> a.toml:22:9
