@@ -10,14 +10,17 @@
 //! | a cause of failures | [`Source`] | one for each cause of the profile, switches and cables too |
 //! | a node in repair | [`InRepair`] | as many as there are at the time |
 //!
-//! Every event runs the systems of the schedule once, in this order: [`pass`] books the time since
-//! the last event, then one of [`fail`], [`plan_stop`], [`come_back`], [`find_slow`] and [`go_on`]
-//! does what the event says, and [`foresee`] puts the job's own next event on the agenda.
+//! Every event runs three systems, in this order: [`pass`] books the time since the last event, then
+//! that one of [`fail`], [`plan_stop`], [`come_back`], [`find_slow`] and [`go_on`] which the event is
+//! for, and [`foresee`] puts the job's own next event on the agenda. So there is a schedule for each
+//! kind of event. They and the world are built once for each thread and used again: building them
+//! costs as much as some hundred events.
 
 use super::plan::{Halt, Plan};
 use super::progress::Progress;
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::SystemParam;
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use strait_sim::random::Key;
@@ -208,7 +211,6 @@ struct Desk<'w, 's> {
     agenda: ResMut<'w, Agenda>,
     job: Single<'w, 's, &'static mut Job>,
     pool: Single<'w, 's, &'static mut Pool, Without<Job>>,
-    commands: Commands<'w, 's>,
 }
 
 impl Desk<'_, '_> {
@@ -220,9 +222,9 @@ impl Desk<'_, '_> {
     }
 
     /// Takes nodes out of the job and puts spares in their place, as far as there are any.
-    fn take_out(&mut self, nodes: u32) {
+    fn take_out(&mut self, nodes: u32, commands: &mut Commands) {
         for _ in 0..nodes {
-            let node = self.commands.spawn(InRepair).id();
+            let node = commands.spawn(InRepair).id();
             self.later(Some(self.given.plan.repair), Event::Repaired(node));
             self.pool.in_repair += 1;
             if self.pool.spares > 0 {
@@ -302,7 +304,7 @@ fn pass(
 }
 
 /// A node, a switch or the software fails.
-fn fail(mut desk: Desk, mut sources: Query<&mut Source>) {
+fn fail(mut desk: Desk, mut sources: Query<&mut Source>, mut commands: Commands) {
     let Event::Failure(entity) = desk.now.event else {
         return;
     };
@@ -317,7 +319,7 @@ fn fail(mut desk: Desk, mut sources: Query<&mut Source>) {
     );
     desk.books.failures[source.cause] += 1;
     if stream.repair {
-        desk.take_out(1);
+        desk.take_out(1, &mut commands);
     }
     let mut until = desk.now.time + stream.detection;
     match desk.job.state {
@@ -350,11 +352,11 @@ fn plan_stop(mut desk: Desk) {
 }
 
 /// A node comes back from repair.
-fn come_back(mut desk: Desk) {
+fn come_back(mut desk: Desk, mut commands: Commands) {
     let Event::Repaired(node) = desk.now.event else {
         return;
     };
-    desk.commands.entity(node).despawn();
+    commands.entity(node).despawn();
     desk.pool.in_repair -= 1;
     if desk.pool.missing == 0 {
         desk.pool.spares += 1;
@@ -369,7 +371,7 @@ fn come_back(mut desk: Desk) {
 }
 
 /// Slow machines are found, and taken out as far as there are spares.
-fn find_slow(mut desk: Desk) {
+fn find_slow(mut desk: Desk, mut commands: Commands) {
     let Event::Found(found) = desk.now.event else {
         return;
     };
@@ -382,7 +384,7 @@ fn find_slow(mut desk: Desk) {
     if out > 0 {
         desk.pool.slow -= out;
         desk.books.swaps += 1;
-        desk.take_out(out);
+        desk.take_out(out, &mut commands);
         desk.stop();
     }
 }
@@ -457,78 +459,134 @@ fn foresee(
     agenda.push(time, Event::Job(job.change));
 }
 
+/// The world and its schedules, one for each kind of event.
+struct Slow {
+    world: World,
+    schedules: [Schedule; 5],
+}
+
+impl Slow {
+    fn new() -> Slow {
+        fn schedule<M>(what: impl IntoSystem<(), (), M>) -> Schedule {
+            let mut schedule = Schedule::default();
+            let what = IntoSystem::into_system(what);
+            schedule.add_systems((pass, what, foresee).chain());
+            schedule
+        }
+        Slow {
+            world: World::new(),
+            schedules: [
+                schedule(fail),
+                schedule(plan_stop),
+                schedule(come_back),
+                schedule(find_slow),
+                schedule(go_on),
+            ],
+        }
+    }
+
+    /// An empty world with all that a plan and a seed put into it at the start.
+    fn start(&mut self, plan: &Plan, seed: u64) {
+        let world = &mut self.world;
+        let mut all = world
+            .query_filtered::<Entity, Or<(With<Job>, With<Pool>, With<Source>, With<InRepair>)>>();
+        let before: Vec<Entity> = all.iter(world).collect();
+        for entity in before {
+            world.despawn(entity);
+        }
+        let root = Key::new(seed);
+        let failures = root.purpose("failures");
+        let given = Given {
+            plan: plan.clone(),
+            stragglers: root.purpose("stragglers"),
+            planned: root.purpose("planned stops"),
+        };
+        let mut agenda = Agenda::default();
+        for (cause, stream) in plan.streams.iter().enumerate() {
+            let key = failures.entity(cause as u64);
+            let drawn = 0;
+            let source = world.spawn(Source { cause, key, drawn }).id();
+            if let Some(gap) = draw(key.at(0), stream.gap) {
+                agenda.push(gap, Event::Failure(source));
+            }
+        }
+        if let Some(gap) = draw(given.planned.at(0), plan.planned_gap) {
+            agenda.push(gap, Event::Planned);
+        }
+        let mut slow = 0;
+        if plan.slow_share > 0.0 {
+            let key = given.stragglers.entity(0);
+            slow = (0..plan.nodes)
+                .filter(|node| key.at(u64::from(*node)).uniform() < plan.slow_share)
+                .count() as u32;
+            if slow > 0 {
+                agenda.push(plan.found_after, Event::Found(slow));
+            }
+        }
+        world.spawn(Pool {
+            spares: plan.spares,
+            slow,
+            ..Pool::default()
+        });
+        world.spawn(Job {
+            state: State::Running,
+            progress: Progress::new(&plan.pace),
+            passed: 0,
+            since: 0,
+            change: 0,
+            foreseen: 0,
+        });
+        // The start: a first event that only lets the job be foreseen.
+        agenda.push(0, Event::Job(0));
+        world.insert_resource(Books {
+            failures: vec![0; plan.streams.len()],
+            ..Books::default()
+        });
+        world.insert_resource(given);
+        world.insert_resource(agenda);
+        world.insert_resource(Now {
+            time: 0,
+            event: Event::Job(0),
+        });
+    }
+
+    fn run(&mut self) -> Option<Books> {
+        for number in 0..MOST_EVENTS {
+            let Reverse((time, _, event)) = self.world.resource_mut::<Agenda>().heap.pop()?;
+            *self.world.resource_mut::<Now>() = Now { time, event };
+            let kind = match event {
+                Event::Failure(_) => 0,
+                Event::Planned => 1,
+                Event::Repaired(_) => 2,
+                Event::Found(_) => 3,
+                Event::Job(_) => 4,
+            };
+            self.schedules[kind].run(&mut self.world);
+            if self.world.resource::<Books>().end.is_some() {
+                let mut jobs = self.world.query::<&Job>();
+                let progress = jobs.single(&self.world).ok()?.progress;
+                let mut books = self.world.resource::<Books>().clone();
+                books.worked = progress.worked;
+                books.straggling = progress.straggling;
+                books.checkpoint += progress.stopped;
+                books.events = number + 1;
+                return Some(books);
+            }
+        }
+        None
+    }
+}
+
+thread_local! {
+    /// The world of this thread, between two runs.
+    static IDLE: Cell<Option<Slow>> = const { Cell::new(None) };
+}
+
 /// Runs the slow world to the end of the job; `None` after far more events than any run has.
 pub(super) fn simulate(plan: &Plan, seed: u64) -> Option<Books> {
-    let root = Key::new(seed);
-    let failures = root.purpose("failures");
-    let given = Given {
-        plan: plan.clone(),
-        stragglers: root.purpose("stragglers"),
-        planned: root.purpose("planned stops"),
-    };
-    let mut agenda = Agenda::default();
-    let mut world = World::new();
-    for (cause, stream) in plan.streams.iter().enumerate() {
-        let key = failures.entity(cause as u64);
-        let drawn = 0;
-        let source = world.spawn(Source { cause, key, drawn }).id();
-        if let Some(gap) = draw(key.at(0), stream.gap) {
-            agenda.push(gap, Event::Failure(source));
-        }
-    }
-    if let Some(gap) = draw(given.planned.at(0), plan.planned_gap) {
-        agenda.push(gap, Event::Planned);
-    }
-    let mut slow = 0;
-    if plan.slow_share > 0.0 && plan.slow > 0 {
-        let key = given.stragglers.entity(0);
-        slow = (0..plan.nodes)
-            .filter(|node| key.at(u64::from(*node)).uniform() < plan.slow_share)
-            .count() as u32;
-        if slow > 0 {
-            agenda.push(plan.found_after, Event::Found(slow));
-        }
-    }
-    world.spawn(Pool {
-        spares: plan.spares,
-        slow,
-        ..Pool::default()
-    });
-    world.spawn(Job {
-        state: State::Running,
-        progress: Progress::new(&plan.pace),
-        passed: 0,
-        since: 0,
-        change: 0,
-        foreseen: 0,
-    });
-    // The start: a first event that only lets the job be foreseen.
-    agenda.push(0, Event::Job(0));
-    world.insert_resource(Books {
-        failures: vec![0; plan.streams.len()],
-        ..Books::default()
-    });
-    world.insert_resource(given);
-    world.insert_resource(agenda);
-    let mut schedule = Schedule::default();
-    schedule.add_systems((pass, fail, plan_stop, come_back, find_slow, go_on, foresee).chain());
-    for number in 0..MOST_EVENTS {
-        let Reverse((time, _, event)) = world.resource_mut::<Agenda>().heap.pop()?;
-        world.insert_resource(Now { time, event });
-        schedule.run(&mut world);
-        if world.resource::<Books>().end.is_some() {
-            let progress = *world
-                .query::<&Job>()
-                .single(&world)
-                .ok()
-                .map(|job| &job.progress)?;
-            let mut books = world.remove_resource::<Books>()?;
-            books.worked = progress.worked;
-            books.straggling = progress.straggling;
-            books.checkpoint += progress.stopped;
-            books.events = number + 1;
-            return Some(books);
-        }
-    }
-    None
+    let mut slow = IDLE.take().unwrap_or_else(Slow::new);
+    slow.start(plan, seed);
+    let books = slow.run();
+    IDLE.set(Some(slow));
+    books
 }

@@ -405,7 +405,8 @@ fn interruptions(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     .collect();
     out.push_str(&render(&rows, &[Left, Right, Right], 2));
     let checkpoint = match (all.checkpoint_interval, all.optimal_interval) {
-        (Some(used), Some(best)) if used == best => format!(
+        // The one is in whole microseconds.
+        (Some(used), Some(best)) if (used / best - 1.0).abs() < 1e-6 => format!(
             "A checkpoint after {} of training, the best interval",
             span(used.get())
         ),
