@@ -360,9 +360,9 @@ pub struct CostPart {
     pub kind: CostKind,
     /// How much.
     pub money: Money,
-    /// With every range at its cheap end.
+    /// With its own ranges at their cheap ends.
     pub low: Money,
-    /// With every range at its dear end.
+    /// With its own ranges at their dear ends.
     pub high: Money,
     /// Why so much.
     pub why: String,
@@ -377,6 +377,10 @@ pub struct CostOutcome {
     pub basis: Basis,
     /// Parts of the run first, then the lines beyond it in their order; they sum to the total.
     pub parts: Vec<CostPart>,
+    /// Everything with every range at its cheap end.
+    pub low: Money,
+    /// Everything with every range at its dear end.
+    pub high: Money,
 }
 
 impl CostOutcome {
@@ -390,16 +394,6 @@ impl CostOutcome {
     /// Everything.
     pub fn total(&self) -> Money {
         self.parts.iter().map(|part| part.money).sum()
-    }
-
-    /// Everything with every range at its cheap end.
-    pub fn low(&self) -> Money {
-        self.parts.iter().map(|part| part.low).sum()
-    }
-
-    /// Everything with every range at its dear end.
-    pub fn high(&self) -> Money {
-        self.parts.iter().map(|part| part.high).sum()
     }
 
     /// There are lines beyond the run.

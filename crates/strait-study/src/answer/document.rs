@@ -365,11 +365,11 @@ pub struct CostPartDocument {
     pub name: String,
     /// What it is: `rent`, `servers`, `network`, `facility`, `maintenance`, `idle`, `electricity`, or a line's kind.
     pub kind: String,
-    /// With every range at its cheap end.
+    /// With its own ranges at their cheap ends, all else as likely.
     pub low: f64,
     /// Likely value.
     pub value: f64,
-    /// With every range at its dear end.
+    /// With its own ranges at their dear ends.
     pub high: f64,
     /// Why so much.
     pub why: String,
@@ -628,8 +628,8 @@ impl From<&CaseAnswer> for CaseDocument {
                 electricity_included: run.electricity.get(),
                 run: case.outcome.cost.run().get(),
                 basis: case.outcome.cost.basis.word().to_owned(),
-                low: case.outcome.cost.low().get(),
-                high: case.outcome.cost.high().get(),
+                low: case.outcome.cost.low.get(),
+                high: case.outcome.cost.high.get(),
                 parts: (case.outcome.cost.parts.iter())
                     .map(|part| CostPartDocument {
                         name: part.name.clone(),

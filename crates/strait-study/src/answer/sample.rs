@@ -180,6 +180,8 @@ fn rented(gpu_hours: f64) -> CostOutcome {
             why: "GPU-hours at 2 USD/h".to_owned(),
             source: String::new(),
         }],
+        low: money,
+        high: money,
     }
 }
 
@@ -200,6 +202,8 @@ pub(crate) fn with_lines(outcome: &mut Outcome) {
             why: "made up".to_owned(),
             source: "nobody".to_owned(),
         });
+        outcome.cost.low += run * low;
+        outcome.cost.high += run * high;
     }
 }
 

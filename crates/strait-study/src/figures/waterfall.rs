@@ -7,7 +7,7 @@ use super::DrawError;
 use super::theme::{
     Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, fitted, source, ticks, width,
 };
-use crate::answer::format::{dollars, fixed};
+use crate::answer::format::{dollars, fixed, percent};
 use crate::answer::{Answer, CaseAnswer};
 use plotters::style::RGBColor;
 use std::fmt::Write;
@@ -56,8 +56,8 @@ pub(super) fn draw(answer: &Answer, digest: &str) -> Result<Option<(String, Stri
     let frame = Frame {
         title: title(case),
         subtitle: format!(
-            "Cost in million US dollars by part, each from where the one above ends; whiskers: the part with its \
-             ranges at their cheap and at their dear ends{}",
+            "Cost in million US dollars by part, each from where the one above ends. Whiskers: a part with its own ranges \
+             at their cheap and dear ends; the total with all of them at one end, which is no interval of a probability{}",
             match several {
                 true => format!(". Case {}", case.setting.name),
                 false => String::new(),
@@ -103,7 +103,7 @@ fn rows(cost: &CostOutcome) -> Vec<Row> {
             run = (run.0 + low, run.1 + value, run.2 + high);
         }
     }
-    let all = (cost.low().get(), cost.total().get(), cost.high().get());
+    let all = (cost.low.get(), cost.total().get(), cost.high.get());
     rows.push(whole("all that it took", all));
     rows
 }
@@ -174,9 +174,12 @@ fn body(canvas: &Canvas<'_>, top: f64, rows: &[Row]) -> Result<(), String> {
         let mut last = x(end);
         if row.low < row.high {
             let (from, to) = (x(row.from + row.low), x(row.from + row.high));
-            canvas.line((from, middle), (to, middle), 1.4, colour::INK)?;
-            for at in [from, to] {
-                canvas.line((at, middle - 5.0), (at, middle + 5.0), 1.4, colour::INK)?;
+            // White under it keeps it visible on a dark bar.
+            for (stroke, ink) in [(4.0, colour::WHITE), (1.4, colour::INK)] {
+                canvas.line((from, middle), (to, middle), stroke, ink)?;
+                for at in [from, to] {
+                    canvas.line((at, middle - 5.0), (at, middle + 5.0), stroke, ink)?;
+                }
             }
             last = last.max(to);
         }
@@ -203,21 +206,21 @@ fn title(case: &CaseAnswer) -> String {
     let cost = &case.outcome.cost;
     let (run, total) = (cost.run().get(), cost.total().get());
     let how = match cost.basis {
-        Basis::Rent => format!("rented at {} an hour", dollars(case.setting.rent.get())),
+        Basis::Rent => format!("rented at {}", case.setting.rent),
         Basis::Own => "on owned hardware".to_owned(),
     };
+    // A number stays on the line of its unit.
+    let money = |value: f64| dollars(value).replace(' ', "\u{a0}");
     let mut text = format!(
-        "{}: the final run, {how}, is {} of {}",
+        "{}: the final run, {how}, is {} or {} of what it took by these lines, {}",
         case.setting.model,
-        dollars(run),
-        dollars(total)
+        money(run),
+        percent(run / total),
+        money(total)
     );
-    if cost.low() < cost.high() {
-        text += &format!(
-            ", a total that its ranges leave open from {} to {}",
-            dollars(cost.low().get()),
-            dollars(cost.high().get())
-        );
+    if cost.low < cost.high {
+        let ends = [cost.low, cost.high].map(|end| money(end.get()));
+        text += &format!(" ({} to {})", ends[0], ends[1]);
     }
     text
 }

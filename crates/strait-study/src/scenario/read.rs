@@ -201,6 +201,12 @@ impl<'a> Scope<'a> {
     /// Path of a key as messages name it: as in the file, without the numbers of tables in a list.
     fn told(&self, name: &str) -> String {
         let path = self.path(name);
+        if self.section.title == super::keys::LINE.title
+            && let Some((list, _)) = self.path.rsplit_once('.')
+        {
+            // Lines are called by name in paths, which the check of form does not know.
+            return check::join(list, name);
+        }
         let names = (path.split('.')).filter(|part| part.parse::<u32>().is_err());
         names.collect::<Vec<_>>().join(".")
     }

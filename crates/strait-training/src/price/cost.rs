@@ -10,19 +10,43 @@ use strait_units::{Money, Power, PricePerHour};
 
 /// What the run and all beyond it cost.
 ///
-/// Three times the same sum: at likely prices, and with every range at its cheap and its dear end. The ends
-/// are no interval of a probability: that all is cheap at once is rare.
+/// A part's ends are what it would be with its own ranges at their cheap and at their dear end, all other lines at
+/// their likely values; the parts of the run move together. The ends of the total have every range at one end:
+/// no interval of a probability, since that all is cheap at once is rare.
 pub fn cost(economics: &Economics, cluster: &Cluster, run: &RunOutcome) -> CostOutcome {
     let rated = rated(cluster);
     let of = |prices: &Prices| parts(economics, rated, run, prices);
-    let likely = of(&economics.prices());
-    let ends = (economics.ends.as_deref()).map(|(cheap, dear)| (of(cheap), of(dear)));
-    let parts = (likely.into_iter().enumerate())
+    let likely = economics.prices();
+    let money = of(&likely);
+    let ends: Option<[Vec<(CostKind, Money)>; 2]> = economics.ends.as_deref().map(|ends| {
+        [&ends.0, &ends.1].map(|end| {
+            let mut alone = of(&Prices {
+                lines: likely.lines.clone(),
+                ..end.clone()
+            });
+            let first = alone.len() - likely.lines.len();
+            for (index, line) in end.lines.iter().enumerate() {
+                let mut lines = likely.lines.clone();
+                lines[index] = line.clone();
+                let changed = of(&Prices {
+                    lines,
+                    ..likely.clone()
+                });
+                alone[first + index] = changed[first + index];
+            }
+            alone
+        })
+    });
+    let total = |list: &[(CostKind, Money)]| -> Money { list.iter().map(|part| part.1).sum() };
+    let (low, high) = match economics.ends.as_deref() {
+        Some((cheap, dear)) => (total(&of(cheap)), total(&of(dear))),
+        None => (total(&money), total(&money)),
+    };
+    let parts = (money.into_iter().enumerate())
         .map(|(index, (kind, money))| {
-            let at = |list: &[(CostKind, Money)]| list.get(index).map_or(money, |part| part.1);
-            let (low, high) = match &ends {
-                Some((cheap, dear)) => (at(cheap), at(dear)),
-                None => (money, money),
+            let [low, high] = match &ends {
+                Some(ends) => [ends[0][index].1, ends[1][index].1],
+                None => [money, money],
             };
             let (name, why, source) = words(economics, rated, run, kind, index);
             CostPart {
@@ -39,6 +63,8 @@ pub fn cost(economics: &Economics, cluster: &Cluster, run: &RunOutcome) -> CostO
     CostOutcome {
         basis: economics.basis(),
         parts,
+        low,
+        high,
     }
 }
 

@@ -198,7 +198,7 @@ fn rent_alone_is_one_part() {
     let all = cost(&prices, &cluster(), &run);
     assert_eq!((all.parts.len(), all.parts[0].kind), (1, CostKind::Rent));
     assert_eq!((all.run().get(), all.total().get()), (2_000.0, 2_000.0));
-    assert_eq!((all.low(), all.high()), (all.total(), all.total()));
+    assert_eq!((all.low, all.high), (all.total(), all.total()));
     assert_eq!(
         all.parts[0].why,
         "1,000 GPU-hours at 2 USD/h, 10.0 % of them lost to interruptions and stops"
@@ -236,12 +236,12 @@ fn lines_sum_to_the_total_and_shares_are_shares_of_it() {
     ends.1.lines[1].amount = LineAmount::ShareOfTotal(Ratio::new(0.75));
     prices.ends = Some(Box::new(ends));
     let all = cost(&prices, &cluster(), &run);
-    assert_eq!(all.parts[0].low.get(), 1_000.0);
-    assert_eq!(
-        (all.parts[0].high.get(), all.parts[3].low.get()),
-        (2_000.0, 2_000.0)
-    );
-    assert_eq!((all.low().get(), all.high().get()), (10_000.0, 32_000.0));
+    let ends = |at: usize| (all.parts[at].low.get(), all.parts[at].high.get());
+    assert_eq!(ends(0), (1_000.0, 2_000.0));
+    // A share of the likely rest; a multiple of the likely run.
+    assert_eq!(ends(2), (8_000.0, 24_000.0));
+    assert_eq!(ends(3), (4_000.0, 4_000.0));
+    assert_eq!((all.low.get(), all.high.get()), (10_000.0, 32_000.0));
 }
 
 #[test]

@@ -305,14 +305,14 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
 /// The waterfall, from the run to all that it took.
 fn cost(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     let all = &case.outcome.cost;
-    let ranged = all.low() < all.high();
+    let ranged = all.low < all.high;
     if all.parts.len() < 2 && !ranged {
         return;
     }
     let total = all.total().get();
     let mut remark = dollars(total);
     if ranged {
-        let ends = [all.low(), all.high()].map(|end| dollars(end.get()));
+        let ends = [all.low, all.high].map(|end| dollars(end.get()));
         remark += &format!(", {} to {} with all ranges at one end", ends[0], ends[1]);
     }
     style.heading(out, "Cost", &remark);
@@ -342,7 +342,12 @@ fn cost(out: &mut String, case: &CaseAnswer, style: TextStyle) {
         rows.push(row(&name, three[0], three[1], three[2]));
     }
     if beyond {
-        rows.push(row("all that it took", sum[0], sum[1], sum[2]));
+        rows.push(row(
+            "all that it took",
+            all.low.get(),
+            total,
+            all.high.get(),
+        ));
     }
     out.push_str(&render(&rows, &[Left, Right, Right, Right], 2));
     for part in all.parts.iter().filter(|part| !part.why.is_empty()) {
