@@ -191,7 +191,7 @@ fn decoding_is_monotone() {
 /// together all of them). Its batches are not published: usual ones must bracket it.
 #[test]
 fn published_serving_is_what_usual_batches_give() {
-    let nodes = 608e9 / 86_400.0 / 73.7e3 + 168e9 / 86_400.0 / 14.8e3;
+    let nodes: f64 = 608e9 / 86_400.0 / 73.7e3 + 168e9 / 86_400.0 / 14.8e3;
     assert!((nodes / 226.75 - 1.0).abs() < 0.01, "{nodes}");
     let mut case = case(R1, &[]);
     let facts = Catalog::embedded().rollout("default").unwrap();
