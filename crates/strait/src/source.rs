@@ -134,6 +134,9 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
     Ok(Source { cases })
 }
 
+/// Ranges that warnings tell one by one.
+const FEW_RANGES: usize = 4;
+
 fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
     let claims = (resolved.claims.iter())
         .map(|stated| Claim::of(stated).map_err(|error| Failure::Unexpected(error.to_string())))
@@ -165,12 +168,19 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
             format!("{}{place}", warning.message)
         })
         .collect();
-    warnings.extend((resolved.ranges.iter()).map(|range| {
-        format!(
-            "`{}` is given as a range; its likeliest value is used",
-            range.path
-        )
-    }));
+    match resolved.ranges.as_slice() {
+        // Each by name, as long as that can be read.
+        few if few.len() <= FEW_RANGES => warnings.extend(few.iter().map(|range| {
+            format!(
+                "`{}` is given as a range; its likeliest value is used",
+                range.path
+            )
+        })),
+        many => warnings.push(format!(
+            "{} values are given as ranges; their likeliest values are used (`strait explain` lists them)",
+            many.len()
+        )),
+    }
     let setting = Setting::of(&resolved);
     Ok(SourceCase {
         setting,

@@ -119,8 +119,8 @@ pub(super) fn reinforcement(
     let maximum = tokens(reader, "response_maximum");
     let reference_passes = reader.count(&scope, "reference_passes");
     let reward_passes = reader.count(&scope, "reward_passes");
-    let reward_time = reader.number(&scope, "reward_time");
-    let hand_over = reader.number(&scope, "hand_over");
+    let reward_time = seconds(&scope, "reward_time", 0.0, reader);
+    let hand_over = seconds(&scope, "hand_over", HAND_OVER, reader);
     let engine = engine(&scope, around, &facts, reader);
     let _ = reader.text(&scope, "why");
     Some(Reinforcement {
@@ -142,6 +142,20 @@ pub(super) fn reinforcement(
         hand_over: Time::from_seconds(hand_over?),
         engine: engine?,
     })
+}
+
+/// Seconds between the stages of a rollout where nothing is given: an assumption, as its key says.
+const HAND_OVER: f64 = 60.0;
+
+/// A time, or the usual one.
+fn seconds(scope: &Scope<'_>, key: &str, usual: f64, reader: &mut Reader) -> Option<f64> {
+    match reader.number(scope, key) {
+        None if scope.node(key).is_none() => {
+            reader.rule(scope, key, amount::print(scope.key(key).kind, usual));
+            Some(usual)
+        }
+        found => found,
+    }
 }
 
 fn engine(

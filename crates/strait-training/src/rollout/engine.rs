@@ -104,6 +104,29 @@ impl Decode {
         self.sequences.map_or(fit, |most| most.min(fit))
     }
 
+    /// Decoding whose iteration takes a time linear in sequences and in context, for the tests.
+    #[cfg(test)]
+    pub fn linear(
+        (floor, of_sequence, of_token): (f64, f64, f64),
+        (groups, instances): (f64, f64),
+        room: f64,
+    ) -> Decode {
+        Decode {
+            batches: vec![1.0, 2.0],
+            compute: vec![floor + of_sequence, floor + 2.0 * of_sequence],
+            exchange: vec![0.0, 0.0],
+            context: of_token,
+            windowed: (0.0, 0.0),
+            overlap: false,
+            groups,
+            instances,
+            weights: 0.0,
+            cache: (1.0, 0.0),
+            room,
+            sequences: None,
+        }
+    }
+
     /// The decoding of a case's phase.
     ///
     /// # Errors
@@ -555,7 +578,7 @@ impl<'a> Plan<'a> {
             MemoryClass::Stream,
             2.0 * own * hidden * (f64::from(experts.top_k) + 1.0),
         );
-        sent += self.exchanges(experts, own);
+        sent += self.exchanges(experts, own).iter().sum::<f64>();
         (compute.seconds(), sent)
     }
 
@@ -583,10 +606,10 @@ impl<'a> Plan<'a> {
 
     /// Dispatch and combine of `own` tokens of each rank by a low-latency exchange: a copy for each
     /// expert, straight to its rank.
-    fn exchanges(&self, experts: &Experts, own: f64) -> f64 {
+    fn exchanges(&self, experts: &Experts, own: f64) -> [f64; 2] {
         let ranks = self.engine.expert;
         if ranks < 2 {
-            return 0.0;
+            return [0.0; 2];
         }
         let engine = self.engine;
         let cluster = &self.case.cluster;
@@ -595,21 +618,34 @@ impl<'a> Plan<'a> {
         let copies = own * f64::from(experts.top_k) * f64::from(self.model().hidden);
         let nic = cluster.node.nic_bandwidth.get() * engine.exchange_nic.get();
         let scale_up = cluster.accelerator.scale_up.get() * engine.exchange_scale_up.get();
-        let one_way = |bytes_per_element: f64| {
-            let bytes = copies * bytes_per_element;
-            let remote = bytes * (1.0 - members / ranks) / nic;
-            let local = bytes * (members - 1.0) / ranks / scale_up;
-            let remote = if members < ranks { remote } else { 0.0 };
-            engine.exchange_start.seconds() + remote.max(local)
-        };
         // One byte an element with a scale of four bytes for each 128, or BF16; results come back in BF16.
-        let dispatch = if engine.precision.narrow() {
+        let sent = if engine.precision.narrow() {
             1.0 + 4.0 / 128.0
         } else {
             2.0
         };
-        one_way(dispatch) + one_way(2.0)
+        [sent, 2.0].map(|bytes_of_element| {
+            let bytes = copies * bytes_of_element;
+            let remote = if members < ranks {
+                bytes * (1.0 - members / ranks) / nic
+            } else {
+                0.0
+            };
+            let local = bytes * (members - 1.0) / ranks / scale_up;
+            engine.exchange_start.seconds() + remote.max(local)
+        })
     }
+}
+
+/// Seconds of dispatch and combine of `tokens` tokens of each rank.
+pub(super) fn exchange(
+    case: &Case,
+    engine: &RolloutEngine,
+    tokens: f64,
+) -> Result<[f64; 2], SimulateError> {
+    let plan = Plan::new(case, engine)?;
+    let experts = case.model.experts.as_ref();
+    Ok(experts.map_or([0.0; 2], |experts| plan.exchanges(experts, tokens)))
 }
 
 fn name(precision: Precision) -> &'static str {

@@ -42,7 +42,7 @@ use engine::{Decode, invalid};
 use forward::Forward;
 use length::Lengths;
 use std::borrow::Cow;
-use strait_units::{Days, Ratio, Tokens};
+use strait_units::{Bytes, Days, Ratio, Time, Tokens};
 
 /// Part of a rollout and of what is learned from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,9 +125,9 @@ pub struct RolloutOutcome {
     /// Sequences that one tensor-parallel group works on at a time, where they are most.
     pub sequences: f64,
     /// Weights of the rollout on a rank.
-    pub weights: strait_units::Bytes,
+    pub weights: Bytes,
     /// Memory left on a rank for the KV cache.
-    pub cache: strait_units::Bytes,
+    pub cache: Bytes,
 }
 
 impl RolloutOutcome {
@@ -200,6 +200,53 @@ pub fn seen(phase: &Phase) -> Option<u32> {
     )
 }
 
+/// One iteration of decoding: every tensor-parallel group has `sequences` sequences of `context` tokens
+/// each, questions included. Fewer than one sequence count as one.
+///
+/// # Errors
+/// A layout that does not fit the cluster or the model, or weights that do not fit the memory.
+pub fn iteration(
+    case: &Case,
+    engine: &RolloutEngine,
+    sequences: f64,
+    context: Tokens,
+) -> Result<Time, SimulateError> {
+    let decode = Decode::new(case, engine)?;
+    let tokens = sequences * context.as_f64();
+    Ok(Time::from_seconds(decode.iteration(sequences, tokens)))
+}
+
+/// Dispatch and combine of `tokens` tokens of each rank, in decoding.
+///
+/// # Errors
+/// As [`iteration`]; nothing is exchanged in a model without experts.
+pub fn exchange(
+    case: &Case,
+    engine: &RolloutEngine,
+    tokens: Tokens,
+) -> Result<[Time; 2], SimulateError> {
+    engine::exchange(case, engine, tokens.as_f64()).map(|both| both.map(Time::from_seconds))
+}
+
+/// A forward pass, as time of one rank for a token of a sequence of `length` tokens.
+///
+/// # Errors
+/// As [`iteration`].
+pub fn forward(case: &Case, engine: &RolloutEngine, length: Tokens) -> Result<Time, SimulateError> {
+    let passes = Forward::new(case, engine, length.as_f64())?;
+    Ok(Time::from_seconds(passes.token(length.as_f64())))
+}
+
+/// Weights of a rank in rollouts, its memory left for the KV cache, and what a token takes of that.
+///
+/// # Errors
+/// As [`iteration`].
+pub fn memory(case: &Case, engine: &RolloutEngine) -> Result<[Bytes; 3], SimulateError> {
+    let decode = Decode::new(case, engine)?;
+    let token = decode.cache_of(1.0);
+    Ok([decode.weights, decode.room, token].map(Bytes::from_f64))
+}
+
 /// Sequences of an update's batch, packed full, as a real number.
 pub fn packed_sequences(rl: &Reinforcement, sequence_length: u32) -> f64 {
     let samples = rl.samples_of_rollout() / f64::from(rl.updates.max(1));
@@ -228,11 +275,31 @@ fn seeing(case: &Case, tokens: f64) -> Cow<'_, Case> {
 pub(crate) fn check(case: &Case, phase: &Phase) -> Option<SimulateError> {
     let rl = phase.reinforcement.as_ref()?;
     let fault = settings_at_fault(rl, phase);
-    fault.or_else(|| {
-        Decode::new(case, &rl.engine)
-            .and_then(|d| fits(&d, rl))
-            .err()
-    })
+    fault
+        .or_else(|| {
+            let decode = Decode::new(case, &rl.engine);
+            decode.and_then(|decode| fits(&decode, rl)).err()
+        })
+        .map(|error| of_phase(error, phase))
+}
+
+/// The same error with the path of this phase's settings.
+fn of_phase(error: SimulateError, phase: &Phase) -> SimulateError {
+    match error {
+        SimulateError::Invalid {
+            path,
+            message,
+            remedy,
+        } => SimulateError::Invalid {
+            path: match path.strip_prefix(engine::PATH) {
+                Some(key) => format!("training.phase.{}.reinforcement{key}", phase.name),
+                None => path,
+            },
+            message,
+            remedy,
+        },
+        other => other,
+    }
 }
 
 fn settings_at_fault(rl: &Reinforcement, phase: &Phase) -> Option<SimulateError> {
@@ -283,7 +350,7 @@ fn settings_at_fault(rl: &Reinforcement, phase: &Phase) -> Option<SimulateError>
     let longest = rl.prompt.get() + maximum.get();
     if rl.policy && longest > u64::from(phase.sequence_length) {
         return Some(SimulateError::Invalid {
-            path: "training.phase.sequence_length".to_owned(),
+            path: format!("training.phase.{}.sequence_length", phase.name),
             message: format!(
                 "the longest sample of phase \"{}\" has {longest} tokens, but sequences of its updates have {}",
                 phase.name, phase.sequence_length
@@ -338,9 +405,17 @@ pub(crate) fn simulate(
     phase: &Phase,
     control: Control<'_>,
 ) -> Result<Option<Rates>, SimulateError> {
-    let Some(rl) = &phase.reinforcement else {
-        return Ok(None);
-    };
+    let rates = phase.reinforcement.as_ref();
+    let rates = rates.map(|rl| rates_of(case, phase, rl, control));
+    rates.transpose().map_err(|error| of_phase(error, phase))
+}
+
+fn rates_of(
+    case: &Case,
+    phase: &Phase,
+    rl: &Reinforcement,
+    control: Control<'_>,
+) -> Result<Rates, SimulateError> {
     if let Some(fault) = settings_at_fault(rl, phase) {
         return Err(fault);
     }
@@ -353,12 +428,12 @@ pub(crate) fn simulate(
     } else {
         None
     };
-    Ok(Some(Rates {
+    Ok(Rates {
         engine: rl.engine,
         decode,
         forward: Forward::new(case, &rl.engine, seen)?,
         policy,
-    }))
+    })
 }
 
 /// Three updates: as given, with twice the sequences, and with tokens that see twice as far.
@@ -409,6 +484,15 @@ const POINTS: u32 = 4;
 /// # Errors
 /// Contradictions of the phase's settings.
 pub(crate) fn phase_outcome(
+    case: &Case,
+    phase: &Phase,
+    rates: &Rates,
+    factor: Ratio,
+) -> Result<RolloutOutcome, SimulateError> {
+    by_stages(case, phase, rates, factor).map_err(|error| of_phase(error, phase))
+}
+
+fn by_stages(
     case: &Case,
     phase: &Phase,
     rates: &Rates,
@@ -515,7 +599,7 @@ pub(crate) fn phase_outcome(
         generated: Tokens::new(generated as u64),
         stages,
         sequences,
-        weights: strait_units::Bytes::from_f64(decode.weights),
-        cache: strait_units::Bytes::from_f64(decode.room),
+        weights: Bytes::from_f64(decode.weights),
+        cache: Bytes::from_f64(decode.room),
     })
 }

@@ -496,7 +496,7 @@ fn stages(out: &mut String, name: &str, rollout: &RolloutOutcome, ranks: u32, st
 }
 
 /// What a claim is of, for people.
-fn subject(quantity: Quantity, phase: Option<&String>) -> String {
+pub(super) fn subject(quantity: Quantity, phase: Option<&String>) -> String {
     match phase {
         Some(phase) => format!("GPU-hours of {phase}"),
         None => quantity.name().to_owned(),

@@ -178,7 +178,7 @@ fn claim_in_words(judgement: &Judgement, others: &[Judgement]) -> String {
     let mut text = format!(
         "{whose} of {} ({}) is {}",
         print(claim.stated),
-        claim.quantity.name(),
+        case::subject(claim.quantity, claim.phase.as_ref()),
         judgement.verdict.word(),
     );
     if let Some(simulated) = judgement.simulated {

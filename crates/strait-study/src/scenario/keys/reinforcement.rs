@@ -88,15 +88,15 @@ pub const REINFORCEMENT: Section = Section {
         with(
             "reward_time",
             quantity(Dimension::Time, 0.0, 1e6),
-            "0 s",
-            "rules are checked on hosts while other samples are generated",
+            "",
+            "none: rules are checked on hosts while other samples are generated",
             "What rewards by rule keep everybody waiting, for each rollout, such as \"30 s\".",
         ),
         with(
             "hand_over",
             quantity(Dimension::Time, 0.0, 1e6),
-            "60 s",
-            "an assumption: the weights of rollout, reference and policy are loaded in turn",
+            "",
+            "60 s, an assumption: the weights of rollout, reference and policy are loaded in turn",
             "Time between the stages of one rollout, all together: weights reloaded, state moved.",
         ),
         with(
