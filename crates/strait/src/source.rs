@@ -9,7 +9,7 @@ use crate::terminal::Terminal;
 use std::path::Path;
 use strait_study::answer::{Detail, Setting, Value};
 use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
-use strait_study::rules::classify::Document;
+use strait_study::rules::answer::Document;
 use strait_study::rules::timeline::{Access, statuses};
 use strait_study::rules::{self, Chip, Classification, Destination, Query, RuleBook, When};
 use strait_study::scenario::{
