@@ -10,7 +10,7 @@ use std::path::Path;
 use strait_study::answer::{Detail, Setting};
 use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
 use strait_study::chance::{self, Asked, ChanceError};
-use strait_study::rules::classify::Document;
+use strait_study::rules::answer::Document;
 use strait_study::rules::timeline::{Access, statuses};
 use strait_study::rules::{self, Chip, Classification, Destination, Query, RuleBook, When};
 use strait_study::scenario::{

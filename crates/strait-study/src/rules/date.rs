@@ -207,7 +207,9 @@ impl Period {
     /// The last date that a remark such as `2022-03-22 announced / 2022-10 ship` names.
     pub fn last_in(remark: &str) -> Option<Period> {
         let words = remark.split([' ', '/', '(', ')', ',']);
-        words.filter_map(|word| Period::parse(word).ok()).last()
+        words
+            .filter_map(|word| Period::parse(word).ok())
+            .next_back()
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: the catalogue's `rules` and files of a user. Out: a [`RuleBook`] in order of time. Never knows a
 //! threshold of its own: a new rule is a new file.
 
-use super::classify::When;
+use super::answer::When;
 use super::condition::Condition;
 use super::date::{Date, Period};
 use crate::catalog::{self, Catalog, CatalogError};

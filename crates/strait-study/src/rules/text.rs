@@ -2,8 +2,8 @@
 //!
 //! In: answers. Out: text with SGR styles, which the terminal removes where they are not wanted. Never decides.
 
+use super::answer::Classification;
 use super::chip::{Chip, Sale};
-use super::classify::Classification;
 use super::set::{Destination, Outcome, RuleBook};
 use super::timeline::{Event, Stretch};
 use crate::answer::Detail;
