@@ -738,7 +738,7 @@ pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |
     18 | pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ `high` is missing here
-       = help: a range is { low = …, mode = …, high = …, why = "…" }
+       = help: a range is { low = …, mode = …, high = …, why = "…" }, or { choices = [ … ], why = "…" }
 
     error[scenario::missing-key]: the range of `economics.pue` needs `why`
       --> a.toml:18:7
@@ -752,7 +752,7 @@ pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |
     18 | pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |                                ^^ not a key here
-       = help: a range is { low = …, mode = …, high = …, why = "…" }
+       = help: a range is { low = …, mode = …, high = …, why = "…" }, or { choices = [ … ], why = "…" }
     "#);
 }
 
