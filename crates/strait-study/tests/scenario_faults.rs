@@ -2245,6 +2245,8 @@ fn bad_choices_shapes_and_factors() {
     // Low may be high: then it is certain.
     let fine = found("[economics]\npue = { low = 1.2, high = 1.2, why = \"x\" }\n");
     assert_eq!(fine, "");
+}
+
 /// A small scenario with these lines under `[reliability]`, and what is wrong with it.
 fn interrupted(lines: &str) -> String {
     let text = format!(
