@@ -162,7 +162,7 @@ impl Shares {
         };
         let mut at_work = Vec::with_capacity(pieces);
         let mut log_done = Vec::with_capacity(pieces);
-        let mut ended = vec![0.0; pieces + 1];
+        let mut ended: Vec<f64> = Vec::with_capacity(pieces);
         for index in 0..pieces {
             let (low, high) = (edge(index), edge(index + 1));
             at_work.push((lengths.limited_mean(high) - lengths.limited_mean(low)) / (high - low));
@@ -174,16 +174,16 @@ impl Shares {
             } else {
                 lengths.longer(high)
             };
-            ended[index] = (lengths.longer(low) - at_end).max(0.0);
+            ended.push((lengths.longer(low) - at_end).max(0.0));
         }
         let cut = lengths.longer(lengths.maximum() * (1.0 - 1e-12));
         // A sequence ends in the middle of a piece, on average: half of the places are free with this
         // piece, half with the next.
         let mut freed = vec![0.0; pieces + 1];
-        for index in 0..pieces {
-            let now = if index == 0 { 0.0 } else { ended[index] / 2.0 };
+        for (index, share) in ended.iter().enumerate() {
+            let now = if index == 0 { 0.0 } else { share / 2.0 };
             freed[index] += now;
-            freed[index + 1] += ended[index] - now;
+            freed[index + 1] += share - now;
         }
         freed[pieces] += cut;
         Shares {
