@@ -167,7 +167,7 @@ fn outcomes(
             let clock = Clock::start();
             let simulated = steps(&case.case, control)
                 .and_then(|steps| Ok((compose(&case.case, &steps)?, steps)))
-                .map_err(|error| Stopped::Contradiction(error));
+                .map_err(Stopped::Contradiction);
             let wall_s = clock.elapsed();
             let result = simulated.and_then(|(outcome, steps)| {
                 let report = |done| progress.set(index, share + done * (1.0 - share));

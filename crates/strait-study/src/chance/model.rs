@@ -509,7 +509,7 @@ impl ChanceError {
 fn step_only(case: &Case, base: &Case) -> Case {
     let mut plain = case.clone();
     plain.name.clone_from(&base.name);
-    plain.economics = base.economics.clone();
+    plain.economics.clone_from(&base.economics);
     plain.reliability.clone_from(&base.reliability);
     plain.seed = base.seed;
     if plain.training.phases.len() == base.training.phases.len() {

@@ -273,7 +273,7 @@ mod tests {
     fn values_of_a_plan_hold_the_ends_the_mode_and_what_lies_beyond() {
         let plan = plan(0.5, 2.0);
         assert!(plan.values.windows(2).all(|w| w[0] < w[1]));
-        assert!(plan.values.iter().any(|v| *v == 1.0));
+        assert!(plan.values.contains(&1.0));
         assert!(plan.values[0] < 0.2 && *plan.values.last().unwrap() > 5.0);
     }
 }

@@ -454,7 +454,8 @@ impl Prepared<'_> {
             let ((x, fx), (y, fy)) = (&pair[0], &pair[1]);
             let (fx, fy) = (fx[at] - stated, fy[at] - stated);
             // A quantity that does not move is at no value more true than at another.
-            if fx == fy || !(fx * fy <= 0.0) {
+            let between = fx * fy <= 0.0;
+            if fx == fy || !between {
                 continue;
             }
             let (mut low, mut high) = (*x, *y);
