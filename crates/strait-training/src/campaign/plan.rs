@@ -428,8 +428,11 @@ fn spikes(
     }
     let key = Key::new(seed).purpose("rollbacks");
     let mut list = Vec::new();
+    if rate <= 0.0 {
+        return Ok(list);
+    }
     let mut at = 0.0;
-    while rate > 0.0 {
+    loop {
         at -= libm::log(1.0 - key.at(list.len() as u64).uniform()) / rate;
         if at >= total || list.len() as f64 > 2.0 * MOST_MILESTONES {
             break;
