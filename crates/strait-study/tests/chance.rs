@@ -62,6 +62,7 @@ fn study_with(loaded: &Loaded, asked: &[Asked], draws: u32, threads: usize) -> S
 fn claim(quantity: Quantity, stated: f64) -> Asked {
     Asked {
         quantity,
+        phase: None,
         stated,
         within: None,
         who: String::new(),

@@ -145,6 +145,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         .filter(|(_, claim)| chance::drawn(claim.quantity))
         .map(|(stated, claim)| Asked {
             quantity: claim.quantity,
+            phase: claim.phase.clone(),
             stated: claim.stated,
             within: stated.within,
             who: stated.who.clone(),

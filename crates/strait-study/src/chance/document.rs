@@ -89,6 +89,8 @@ pub struct QuantileDocument {
 pub struct DistributionDocument {
     /// Quantity.
     pub quantity: String,
+    /// Of which phase, or of phases whose names begin so; `null`: of none in particular.
+    pub phase: Option<String>,
     /// Unit of the values.
     pub unit: String,
     /// With every assumption at its likeliest value: what a single run says.
@@ -130,6 +132,8 @@ pub struct MoverDocument {
 pub struct ClaimChance {
     /// What is stated.
     pub quantity: String,
+    /// Of which phase, or of phases whose names begin so; `null`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in `unit`.
     pub stated: f64,
     /// Unit of the values.

@@ -13,11 +13,11 @@ use super::draw::{Common, Parameter, Urn};
 use super::law::{Law, SCORE_95};
 use super::pool;
 use super::response::{Plan, Response};
+use super::study::Drawn;
 use crate::answer::Setting;
 use crate::catalog::Catalog;
 use crate::scenario::{ResolvedCase, Shape, Style, render_all};
 use crate::uncertainty::{self, Subject};
-use crate::verdict::Quantity;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strait_training::case::{Balance, Case, ChipSpread, Noise};
 use strait_training::outcome::Outcome;
@@ -456,13 +456,17 @@ impl<'a> Prepared<'a> {
     /// Quantities at values of all assumptions; NaN where there is none.
     pub(super) fn quantities(
         &self,
-        quantities: &[Quantity],
+        quantities: &[Drawn],
         values: &[f64],
         failures: u64,
     ) -> Result<Vec<f64>, ChanceError> {
         let (setting, outcome) = self.outcome(values, failures)?;
         Ok((quantities.iter())
-            .map(|q| q.simulated(&setting, &outcome).unwrap_or(f64::NAN))
+            .map(|of| {
+                (of.quantity)
+                    .simulated_of(of.phase.as_deref(), &setting, &outcome)
+                    .unwrap_or(f64::NAN)
+            })
             .collect())
     }
 

@@ -37,12 +37,30 @@ pub const WITHIN: f64 = 0.10;
 pub struct Asked {
     /// What is stated.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// Tolerance as a fraction of the stated value; [`WITHIN`] where the claim states none.
     pub within: Option<f64>,
     /// Who says so; may be empty.
     pub who: String,
+}
+
+/// What is drawn: a quantity, of a phase where it is of one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Drawn {
+    pub quantity: Quantity,
+    pub phase: Option<String>,
+}
+
+impl Drawn {
+    fn of(claim: &Asked) -> Drawn {
+        Drawn {
+            quantity: claim.quantity,
+            phase: claim.phase.clone(),
+        }
+    }
 }
 
 /// Whether draws tell a quantity: what a step is made of, and memory, they do not.
@@ -69,16 +87,21 @@ impl Prepared<'_> {
         draws: u32,
         control: Control<'_>,
     ) -> Result<Study, ChanceError> {
-        let mut quantities = ALWAYS.to_vec();
+        let mut quantities = ALWAYS
+            .map(|quantity| Drawn {
+                quantity,
+                phase: None,
+            })
+            .to_vec();
         for claim in asked.iter().filter(|claim| drawn(claim.quantity)) {
-            if !quantities.contains(&claim.quantity) {
-                quantities.push(claim.quantity);
+            if !quantities.contains(&Drawn::of(claim)) {
+                quantities.push(Drawn::of(claim));
             }
         }
         let seed = self.resolved.case.seed;
         let point = self.quantities(&quantities, &self.modes, seed)?;
         // What the case has no value for cannot be drawn either.
-        let (quantities, point): (Vec<Quantity>, Vec<f64>) = (quantities.into_iter().zip(point))
+        let (quantities, point): (Vec<Drawn>, Vec<f64>) = (quantities.into_iter().zip(point))
             .filter(|(_, value)| value.is_finite())
             .unzip();
         let count = draws as usize;
@@ -105,14 +128,14 @@ impl Prepared<'_> {
         let distributions = (quantities.iter().enumerate())
             .map(|(at, quantity)| {
                 let movers = self.movers(at, &swings, &inputs, &outputs[at]);
-                distribution(*quantity, point[at], &outputs[at], movers)
+                distribution(quantity, point[at], &outputs[at], movers)
             })
             .collect::<Vec<_>>();
         let profiles = self.profiles(&quantities, control)?;
         let mut claims = Vec::new();
         let mut warnings = self.warnings.clone();
         for claim in asked {
-            let Some(at) = quantities.iter().position(|q| *q == claim.quantity) else {
+            let Some(at) = quantities.iter().position(|q| *q == Drawn::of(claim)) else {
                 warnings.push(format!(
                     "the claim on {} is not weighed: draws say nothing about it",
                     claim.quantity.name()
@@ -152,7 +175,7 @@ impl Prepared<'_> {
     }
 
     /// Quantities as a mean over a few runs with other failures, where failures are random.
-    fn expected(&self, quantities: &[Quantity], values: &[f64]) -> Result<Vec<f64>, ChanceError> {
+    fn expected(&self, quantities: &[Drawn], values: &[f64]) -> Result<Vec<f64>, ChanceError> {
         if !self.lucky {
             return self.quantities(quantities, values, self.resolved.case.seed);
         }
@@ -209,7 +232,7 @@ impl Prepared<'_> {
     }
 
     /// The quantities at the ends of each assumption that changes anything, and of each factor.
-    fn swings(&self, quantities: &[Quantity]) -> Result<Vec<Swing>, ChanceError> {
+    fn swings(&self, quantities: &[Drawn]) -> Result<Vec<Swing>, ChanceError> {
         let mut swings = Vec::new();
         let parameters = self.urn.parameters();
         for (index, parameter) in parameters.iter().enumerate() {
@@ -279,7 +302,7 @@ impl Prepared<'_> {
     /// The choices with the least and the most GPU-hours, or else cost.
     fn extremes(
         &self,
-        quantities: &[Quantity],
+        quantities: &[Drawn],
         index: usize,
         choices: &[f64],
     ) -> Result<(f64, f64), ChanceError> {
@@ -287,7 +310,7 @@ impl Prepared<'_> {
         for choice in choices {
             let values = self.expected(quantities, &self.with(index, *choice))?;
             // Cost depends on all that GPU-hours depend on.
-            let cost = quantities.iter().position(|q| *q == Quantity::Cost);
+            let cost = quantities.iter().position(|q| q.quantity == Quantity::Cost);
             found.push((values[cost.unwrap_or(0)], *choice));
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -336,7 +359,7 @@ impl Prepared<'_> {
     /// The quantities along each assumption, for the search of break-even values.
     fn profiles(
         &self,
-        quantities: &[Quantity],
+        quantities: &[Drawn],
         control: Control<'_>,
     ) -> Result<Vec<Option<Profile>>, ChanceError> {
         let mut jobs: Vec<(usize, f64)> = Vec::new();
@@ -397,7 +420,7 @@ impl Prepared<'_> {
         &self,
         claim: &Asked,
         at: usize,
-        quantities: &[Quantity],
+        quantities: &[Drawn],
         profiles: &[Option<Profile>],
     ) -> Result<Vec<BreakEvenDocument>, ChanceError> {
         let within = claim.within.unwrap_or(WITHIN);
@@ -445,7 +468,7 @@ impl Prepared<'_> {
         stated: f64,
         at: usize,
         index: usize,
-        quantities: &[Quantity],
+        quantities: &[Drawn],
         profile: &Profile,
     ) -> Result<Option<f64>, ChanceError> {
         let mode = self.modes[index];
@@ -524,7 +547,7 @@ fn between(low: f64, high: f64, share: f64) -> f64 {
 }
 
 fn distribution(
-    quantity: Quantity,
+    of: &Drawn,
     point: f64,
     values: &[f64],
     movers: Vec<MoverDocument>,
@@ -537,8 +560,9 @@ fn distribution(
         value: quantile(&sorted, share),
     };
     DistributionDocument {
-        quantity: quantity.id().to_owned(),
-        unit: quantity.unit().symbol().to_owned(),
+        quantity: of.quantity.id().to_owned(),
+        phase: of.phase.clone(),
+        unit: of.quantity.unit().symbol().to_owned(),
         point,
         mean,
         deviation,
@@ -568,6 +592,7 @@ fn chance(
     let within = claim.within.unwrap_or(WITHIN);
     let mut chance = ClaimChance {
         quantity: claim.quantity.id().to_owned(),
+        phase: claim.phase.clone(),
         stated: claim.stated,
         unit: claim.quantity.unit().symbol().to_owned(),
         who: claim.who.clone(),

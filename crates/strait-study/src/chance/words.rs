@@ -71,7 +71,7 @@ pub(super) fn sentence(
     let mut text = format!(
         "{} is {} in nine of ten draws, half of them below {}; the stated {} is reached in {} of \
          them",
-        capital(quantity.name()),
+        capital(&named(quantity, claim.phase.as_deref())),
         format_args!("{} to {}", print(at(0.05)), print(at(0.95))),
         print(at(0.5)),
         print(claim.stated),
@@ -139,7 +139,7 @@ pub fn text(out: &mut String, study: &Study, style: TextStyle) {
         };
         let print = |value: f64| short(quantity, value);
         let mut row = vec![
-            quantity.name().to_owned(),
+            named(quantity, found.phase.as_deref()),
             print(found.point),
             print(found.mean),
         ];
@@ -229,7 +229,7 @@ fn claims(out: &mut String, study: &Study, main: Option<&ClaimChance>, style: Te
             continue;
         };
         rows.push(vec![
-            quantity.name().to_owned(),
+            named(quantity, claim.phase.as_deref()),
             quantity.unit().print(claim.stated),
             share(claim.reached),
             match claim.reached_standard_error > 0.0 {
@@ -261,6 +261,14 @@ fn claims(out: &mut String, study: &Study, main: Option<&ClaimChance>, style: Te
                 wrap(&format!("{}.", capital(&beyond.join("; "))), COLUMNS - 2, 2)
             );
         }
+    }
+}
+
+/// A quantity, with the phase that it is of.
+fn named(quantity: Quantity, phase: Option<&str>) -> String {
+    match phase {
+        Some(phase) => format!("{} of {phase}", quantity.name()),
+        None => quantity.name().to_owned(),
     }
 }
 

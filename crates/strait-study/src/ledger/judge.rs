@@ -98,6 +98,7 @@ fn studied(
         .filter(|(_, claim)| chance::drawn(claim.quantity) && !claim.quantity.of_fleet())
         .map(|(stated, claim)| Asked {
             quantity: claim.quantity,
+            phase: claim.phase.clone(),
             stated: claim.stated,
             within: stated.within,
             who: claim.who.clone(),
@@ -108,8 +109,9 @@ fn studied(
 }
 
 /// The band of a quantity as drawn: from the 5 % to the 95 % quantile.
-fn drawn(study: &Study, quantity: Quantity) -> Option<Band> {
-    let found = (study.quantities.iter()).find(|found| found.quantity == quantity.id())?;
+fn drawn(study: &Study, claim: &Claim) -> Option<Band> {
+    let found = (study.quantities.iter())
+        .find(|found| found.quantity == claim.quantity.id() && found.phase == claim.phase)?;
     let at = |share: f64| {
         (found.quantiles.iter())
             .find(|quantile| quantile.share == share)
@@ -156,11 +158,7 @@ fn entry(
     let setting = &book.setting;
     let simulated = (claim.quantity).simulated_of(claim.phase.as_deref(), setting, outcome);
     let band = simulated.map(|value| {
-        let drawn = match claim.phase {
-            None => drawn(study, claim.quantity),
-            Some(_) => None,
-        };
-        drawn.unwrap_or_else(|| band(claim.quantity, value, setting, outcome))
+        drawn(study, claim).unwrap_or_else(|| band(claim.quantity, value, setting, outcome))
     });
     let mut judgement = judge_within(claim, band, setting, outcome);
     if let Some(band) = band {
@@ -176,8 +174,11 @@ fn entry(
 
 /// How likely the draws reach the claim, and what decides it.
 fn moved(study: &Study, claim: &Claim) -> Option<String> {
-    let found = (study.claims.iter())
-        .find(|found| found.quantity == claim.quantity.id() && found.stated == claim.stated)?;
+    let found = (study.claims.iter()).find(|found| {
+        found.quantity == claim.quantity.id()
+            && found.phase == claim.phase
+            && found.stated == claim.stated
+    })?;
     Some(found.sentence.trim_end_matches('.').to_owned())
 }
 
