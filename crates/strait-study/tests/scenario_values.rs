@@ -308,6 +308,16 @@ fn every_default_of_the_key_table_can_be_read() {
                 Kind::Number { .. } => default.value.parse::<f64>().is_ok(),
                 Kind::Bool => default.value.parse::<bool>().is_ok(),
                 Kind::Catalogue(kind) => Catalog::embedded().contains(kind, default.value),
+                Kind::Quantity { dimension, .. } => match dimension {
+                    scenario::Dimension::Time => {
+                        default.value.parse::<strait_units::Time>().is_ok()
+                    }
+                    scenario::Dimension::Tokens => {
+                        default.value.parse::<strait_units::Tokens>().is_ok()
+                    }
+                    _ => false,
+                },
+                Kind::QuantityOr { word, .. } => default.value == word,
                 _ => false,
             };
             if !ok || default.why.is_empty() || key.doc.is_empty() {
