@@ -250,8 +250,8 @@ fn claims(out: &mut String, study: &Study, main: Option<&ClaimChance>, style: Te
         let beyond: Vec<String> = (claim.break_even.iter())
             .filter(|b| !b.in_range)
             .map(|b| match &b.text {
-                Some(text) => format!("{} would have to be {text}, outside its range", b.name),
-                None => format!("no value of {} makes it true", b.name),
+                Some(text) => format!("`{}` would have to be {text}, outside its range", b.name),
+                None => format!("no value of `{}` makes it true", b.name),
             })
             .collect();
         if !beyond.is_empty() {
