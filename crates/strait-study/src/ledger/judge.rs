@@ -7,7 +7,7 @@ use super::document::LedgerEntry;
 use super::{Book, Effort, LedgerError};
 use crate::answer::{Setting, format};
 use crate::catalog::Catalog;
-use crate::chance::{self, Asked, ChanceError, Prepared, Study};
+use crate::chance::{self, Asked, ChanceError, PREDICTION, Prepared, Study};
 use crate::scenario::{Claim as Stated, Relation};
 use crate::verdict::{
     Band, Better, Claim, Judgement, Quantity, Verdict, band, fleet_peak, judge_within,
@@ -172,14 +172,64 @@ fn entry(
     LedgerEntry::new(book, stated, judgement)
 }
 
-/// How likely the draws reach the claim, and what decides it.
+/// What the draws make of the claim, what moves them, and what would make it exactly true.
 fn moved(study: &Study, claim: &Claim) -> Option<String> {
-    let found = (study.claims.iter()).find(|found| {
-        found.quantity == claim.quantity.id()
-            && found.phase == claim.phase
-            && found.stated == claim.stated
-    })?;
-    Some(found.sentence.trim_end_matches('.').to_owned())
+    let of = |quantity: &str, phase: &Option<String>| {
+        quantity == claim.quantity.id() && *phase == claim.phase
+    };
+    let found = (study.claims.iter())
+        .find(|found| of(&found.quantity, &found.phase) && found.stated == claim.stated)?;
+    let drawn = (study.quantities.iter()).find(|drawn| of(&drawn.quantity, &drawn.phase))?;
+    // Less of a need and more of a rate are better.
+    let (share, than) = match (claim.relation, claim.quantity.better()) {
+        (Relation::AtLeast, Better::Lower) => (1.0 - found.reached, "as much or more"),
+        (Relation::AtMost, Better::Higher) => (1.0 - found.reached, "as little or less"),
+        (_, Better::Lower) => (found.reached, "no more"),
+        (_, Better::Higher) => (found.reached, "no less"),
+    };
+    let mut text = format!("in {} of the draws it is {than}", percent_of_draws(share));
+    let print = |value: f64| claim.quantity.unit().print(value);
+    let named = |name: &str| match name {
+        PREDICTION => "the error of the prediction".to_owned(),
+        name => format!("`{name}`"),
+    };
+    if let Some(mover) = drawn.movers.first() {
+        text += &format!(
+            "; {} moves it most, from {} to {}",
+            named(&mover.name),
+            print(mover.at_low.min(mover.at_high)),
+            print(mover.at_low.max(mover.at_high)),
+        );
+    }
+    let exact: Vec<String> = (found.break_even.iter())
+        .filter(|even| even.in_range)
+        .filter_map(|even| {
+            let text = even.text.as_ref()?;
+            Some(match even.name.as_str() {
+                PREDICTION => format!("steps of {text} the predicted time"),
+                name => format!("`{name}` = {text}"),
+            })
+        })
+        .collect();
+    if claim.relation == Relation::About {
+        text += &match exact.as_slice() {
+            [] => "; no single assumption within its range makes it exactly true".to_owned(),
+            [one] => format!("; exactly true at {one}"),
+            several => format!("; exactly true at {}, each alone", several.join(", or ")),
+        };
+    }
+    Some(text)
+}
+
+/// A share of draws for people: few draws don't tell small shares apart from none.
+fn percent_of_draws(share: f64) -> String {
+    if share <= 0.0 {
+        "none".to_owned()
+    } else if share >= 1.0 {
+        "all".to_owned()
+    } else {
+        format!("{:.1} %", (share * 100.0).clamp(0.1, 99.9))
+    }
 }
 
 /// A figure inside an interval that holds nearly everything is not confirmed by it.
@@ -266,9 +316,13 @@ fn contradictions(
 fn pace(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Option<f64> {
     let of_pace = !matches!(
         claim.quantity,
-        Quantity::PeakMemory | Quantity::Part(_) | Quantity::Energy
+        Quantity::PeakMemory
+            | Quantity::Part(_)
+            | Quantity::Energy
+            | Quantity::Goodput
+            | Quantity::TotalCost
     ) && !claim.quantity.of_fleet();
-    if !of_pace || claim.relation != Relation::About {
+    if !of_pace || claim.relation != Relation::About || claim.phase.is_some() {
         return None;
     }
     let ratio =

@@ -349,7 +349,8 @@ fn too_cheap(
         "{} times better than simulated, outside {range}",
         format::significant(1.0 / dearer)
     );
-    if let Some(bound) = bound {
+    // What a run took in all is bounded by more than its FLOPs.
+    if let Some(bound) = bound.filter(|_| claim.quantity != Quantity::TotalCost) {
         let needed = match claim.quantity.better() {
             Better::Lower => bound / claim.stated,
             Better::Higher => claim.stated / bound,
