@@ -11,6 +11,7 @@
 //! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
+//! | [`search`] | the best layout of a model on a cluster |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
@@ -25,6 +26,7 @@ pub mod catalog;
 pub mod figures;
 pub mod models;
 pub mod scenario;
+pub mod search;
 pub mod trace;
 pub mod uncertainty;
 pub mod validate;
