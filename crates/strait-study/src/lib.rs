@@ -10,6 +10,7 @@
 //! | [`catalog`] | facts with sources: hardware, prices, software |
 //! | [`calibrate`] | kernel and link parameters fitted to measured tables |
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
+//! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`search`] | the best layout of a model on a cluster |
 //! | [`verdict`] | claims and expectations, judged |
@@ -25,6 +26,7 @@ pub mod calibrate;
 pub mod catalog;
 pub mod figures;
 pub mod models;
+pub mod rules;
 pub mod scenario;
 pub mod search;
 pub mod trace;

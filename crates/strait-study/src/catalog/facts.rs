@@ -80,6 +80,15 @@ pub(super) struct Document<'t> {
 impl<'t> Document<'t> {
     /// Parses and checks a file; `file` is its name for messages.
     pub(super) fn read(file: String, text: &'t str) -> Result<Document<'t>, CatalogError> {
+        Document::parse(file, text, false)
+    }
+
+    /// As [`Document::read`], for a user's file, in which values may be bare.
+    pub(super) fn read_bare(file: String, text: &'t str) -> Result<Document<'t>, CatalogError> {
+        Document::parse(file, text, true)
+    }
+
+    fn parse(file: String, text: &'t str, bare: bool) -> Result<Document<'t>, CatalogError> {
         let parsed = DeTable::parse(text).map_err(|error| CatalogError::Syntax {
             line: line_of(text, error.span().map_or(0, |s| s.start)),
             file: file.clone(),
@@ -90,6 +99,7 @@ impl<'t> Document<'t> {
         let mut reader = FactReader {
             file: &file,
             text,
+            bare,
             sources: Vec::new(),
             facts: Vec::new(),
             spans: Vec::new(),
@@ -143,6 +153,8 @@ impl<'t> Document<'t> {
 struct FactReader<'a> {
     file: &'a str,
     text: &'a str,
+    /// Values without provenance are accepted.
+    bare: bool,
     sources: Vec<(String, String)>,
     facts: Vec<Fact>,
     spans: Vec<(Range<usize>, String)>,
@@ -214,6 +226,10 @@ impl FactReader<'_> {
                     let start = item.span().start;
                     self.strip(item, start, &format!("{path}[{i}]"))?;
                 }
+                Ok(())
+            }
+            _ if self.bare => {
+                self.spans.push((value.span(), path.to_owned()));
                 Ok(())
             }
             _ => Err(self.problem(

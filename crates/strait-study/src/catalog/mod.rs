@@ -342,6 +342,16 @@ pub fn load_text<T: DeserializeOwned>(
     Ok((document.into_value(id)?, facts))
 }
 
+/// An entry in a user's own file, in which any value may be written bare, without provenance; `id` is
+/// filled in.
+///
+/// # Errors
+///
+/// Any [`CatalogError`] of contents; they name `file`.
+pub fn load_bare<T: DeserializeOwned>(file: &str, text: &str, id: &str) -> Result<T, CatalogError> {
+    Document::read_bare(file.to_owned(), text)?.into_value(id)
+}
+
 /// SHA-256 of a text in hexadecimal.
 pub fn sha256(text: &str) -> String {
     hexadecimal(Sha256::digest(text.as_bytes()).as_slice())

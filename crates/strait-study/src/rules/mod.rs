@@ -1,0 +1,23 @@
+//! Export rules on accelerators: what a chip's figures meant on a day, and for a chip that could be built.
+//!
+//! In: rule sets and chips of the catalogue, designs, rule files of a user. Out: classifications with their
+//! clause and reasons, and a timeline. Rules are data: nothing here knows a threshold. Never legal advice.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`date`] | days |
+//! | [`chip`] | the figures of a chip, and designs made from one |
+//! | [`condition`] | one comparison, in three-valued logic |
+//! | [`set`] | rule sets as data |
+//! | [`classify`](mod@classify) | what the sets of a day say of a chip |
+
+pub mod chip;
+pub mod classify;
+pub mod condition;
+pub mod date;
+pub mod set;
+
+pub use chip::{Area, Chip, Density, Maker, Sale, Tpp, tpp};
+pub use classify::{Classification, Query, QueryError, Wedge, When, classify};
+pub use date::{Date, DateError, Period};
+pub use set::{Destination, Outcome, RuleBook, RuleError, RuleSet, Standing};
