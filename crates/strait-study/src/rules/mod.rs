@@ -9,11 +9,13 @@
 //! | [`chip`] | the figures of a chip, and designs made from one |
 //! | [`condition`] | one comparison, in three-valued logic |
 //! | [`set`] | rule sets as data |
+//! | [`cost`](mod@cost) | what a rule costs: the same training on what it leaves |
 //! | [`classify`](mod@classify) | what the sets of a day say of a chip |
 
 pub mod chip;
 pub mod classify;
 pub mod condition;
+pub mod cost;
 pub mod date;
 pub mod set;
 

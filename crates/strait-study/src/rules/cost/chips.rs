@@ -136,7 +136,10 @@ pub(super) fn on_chip(
         {
             new.software.attention = AttentionKernel::Flash2;
         }
-        let units = (case.cluster.accelerator.compute_units, new.cluster.accelerator.compute_units);
+        let units = (
+            case.cluster.accelerator.compute_units,
+            new.cluster.accelerator.compute_units,
+        );
         scale_units(&mut new, units);
     }
     new.faults.clear();
@@ -219,7 +222,10 @@ pub(super) fn peak(case: &Case) -> Option<FlopRate> {
 /// A step of the main phase takes no less than its model FLOPs at the best peak of the recipe.
 pub(super) fn floor(case: &Case) -> Time {
     let peaks = &case.cluster.accelerator.peaks;
-    let half = peaks.bf16.map_or(0.0, |p| p.get()).max(peaks.fp16.map_or(0.0, |p| p.get()));
+    let half = peaks
+        .bf16
+        .map_or(0.0, |p| p.get())
+        .max(peaks.fp16.map_or(0.0, |p| p.get()));
     let best = peak(case).map_or(0.0, |p| p.get()).max(half);
     let phases = &case.training.phases;
     let phase = &phases[strait_training::run::main_phase(phases)];
@@ -228,7 +234,11 @@ pub(super) fn floor(case: &Case) -> Time {
     let tokens = f64::from(phase.global_batch) * f64::from(phase.sequence_length);
     let seconds = flops * tokens / (best * f64::from(case.cluster.ranks()));
     // A chip without any peak is no chip.
-    if seconds.is_finite() { Time::from_seconds(seconds) } else { Time::MAX }
+    if seconds.is_finite() {
+        Time::from_seconds(seconds)
+    } else {
+        Time::MAX
+    }
 }
 
 #[derive(Deserialize)]

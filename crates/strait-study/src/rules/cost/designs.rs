@@ -106,11 +106,7 @@ impl Base {
     ///
     /// A rule that forbids a design forbids the same with more performance: the largest permitted share
     /// is found by halving. It is asked again before it is believed.
-    pub fn permitted(
-        &self,
-        areas: &[f64],
-        permitted: &dyn Fn(&Chip) -> bool,
-    ) -> Vec<Design> {
+    pub fn permitted(&self, areas: &[f64], permitted: &dyn Fn(&Chip) -> bool) -> Vec<Design> {
         let mut found: Vec<Design> = Vec::new();
         for &area in areas {
             for links in (0..=self.die.links).rev() {
@@ -152,7 +148,13 @@ impl Base {
         areas
     }
 
-    fn design(&self, die_area: f64, links: u32, (stacks, step): (u32, u32), compute: u32) -> Design {
+    fn design(
+        &self,
+        die_area: f64,
+        links: u32,
+        (stacks, step): (u32, u32),
+        compute: u32,
+    ) -> Design {
         let whole = &self.on_chip.case.cluster.accelerator;
         let share = |part: u32, of: u32| f64::from(part) / f64::from(of.max(1));
         let mut design = Design {
@@ -244,7 +246,10 @@ impl Design {
             words.push(format!("{} of {} units", self.units, self.all_units));
         }
         if self.stacks < self.all_stacks {
-            words.push(format!("{} of {} memory stacks", self.stacks, self.all_stacks));
+            words.push(format!(
+                "{} of {} memory stacks",
+                self.stacks, self.all_stacks
+            ));
         }
         words
     }
@@ -264,7 +269,9 @@ impl Design {
 
 /// Fitted stacks and bandwidth in steps: all stacks at any rate, or fewer at the full rate of each.
 fn memories(stacks: u32) -> Vec<(u32, u32)> {
-    let mut all: Vec<(u32, u32)> = (LEAST_MEMORY..=MEMORY_STEPS).map(|step| (stacks, step)).collect();
+    let mut all: Vec<(u32, u32)> = (LEAST_MEMORY..=MEMORY_STEPS)
+        .map(|step| (stacks, step))
+        .collect();
     for fewer in 1..stacks {
         let step = fewer * MEMORY_STEPS / stacks;
         if step >= LEAST_MEMORY {
@@ -280,7 +287,11 @@ fn front(mut designs: Vec<Design>) -> Vec<Design> {
     designs.sort_by(|a, b| {
         (b.compute, b.links, b.memory, b.stacks)
             .cmp(&(a.compute, a.links, a.memory, a.stacks))
-            .then(b.memory_bandwidth.get().total_cmp(&a.memory_bandwidth.get()))
+            .then(
+                b.memory_bandwidth
+                    .get()
+                    .total_cmp(&a.memory_bandwidth.get()),
+            )
             .then(a.die_area.total_cmp(&b.die_area))
     });
     let mut kept: Vec<Design> = Vec::new();
@@ -335,7 +346,10 @@ mod tests {
             design(1000, 9, 814.0),
             design(900, 8, 814.0),
         ]);
-        let seen: Vec<_> = kept.iter().map(|d| (d.compute, d.links, d.die_area)).collect();
+        let seen: Vec<_> = kept
+            .iter()
+            .map(|d| (d.compute, d.links, d.die_area))
+            .collect();
         assert_eq!(seen, [(1000, 9, 814.0), (500, 18, 814.0)]);
     }
 

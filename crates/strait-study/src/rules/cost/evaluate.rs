@@ -110,7 +110,9 @@ impl<'a> Evaluator<'a> {
             Some(best) => Known::Best(Box::new(best)),
             None if found.least.is_none() => Known::TooSmall(found.refused.least_memory),
             None => match (found.failed.keys().next(), under) {
-                (Some(path), _) if found.bounded == 0 => Known::Refused(format!("{path} can't be simulated")),
+                (Some(path), _) if found.bounded == 0 => {
+                    Known::Refused(format!("{path} can't be simulated"))
+                }
                 (_, under) => Known::NoneUnder(under.unwrap_or(Time::MAX)),
             },
         })
@@ -121,7 +123,11 @@ impl<'a> Evaluator<'a> {
     ///
     /// # Errors
     /// [`SimulateError::Cancelled`], or a run that can't be simulated.
-    pub fn run(&self, case: &Case, main: &Ranked) -> Result<Result<Outcome, String>, SimulateError> {
+    pub fn run(
+        &self,
+        case: &Case,
+        main: &Ranked,
+    ) -> Result<Result<Outcome, String>, SimulateError> {
         let mut case = calm(case.clone());
         let at = main_phase(&case.training.phases);
         for index in 0..case.training.phases.len() {
@@ -192,14 +198,20 @@ impl<'a> Evaluator<'a> {
 fn brief(mut space: Space) -> Space {
     let own = space.also.first().cloned();
     let keeps = |v: u32, own: Option<u32>, most: u32| v <= most || own == Some(v);
-    space.micro_batch.retain(|m| keeps(*m, own.as_ref().map(|p| p.micro_batch), 2));
+    space
+        .micro_batch
+        .retain(|m| keeps(*m, own.as_ref().map(|p| p.micro_batch), 2));
     let moe = space.expert.len() > 1;
     if moe {
         let written = own.as_ref().map(|p| (p.schedule, p.virtual_stages));
         space.schedule.retain(|s| s.1 <= 2 || Some(*s) == written);
-        space.schedule.retain(|s| *s != (ScheduleKind::OneFOneB, 2) || Some(*s) == written);
+        space
+            .schedule
+            .retain(|s| *s != (ScheduleKind::OneFOneB, 2) || Some(*s) == written);
     }
     // ZeRO-2 is ZeRO-1 where gradients of several micro-batches are added up.
-    space.zero.retain(|z| matches!(z, Zero::Zero1 | Zero::Zero3));
+    space
+        .zero
+        .retain(|z| matches!(z, Zero::Zero1 | Zero::Zero3));
     space
 }

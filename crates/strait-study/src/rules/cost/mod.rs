@@ -114,6 +114,8 @@ pub struct Plan {
     pub basis: RentBasis,
     /// Energy at the facility's meter.
     pub energy: Energy,
+    /// Accelerators of a server.
+    pub per_node: u32,
 }
 
 /// A plan on a chip that would have to be designed.
@@ -174,11 +176,24 @@ pub struct Cost {
 }
 
 impl Plan {
-    /// Accelerators that finish in the same days as another plan on `accelerators`, if work divides as
-    /// it does there: whole servers of `per_node`.
-    pub fn equal_days(&self, other: &Plan, accelerators: u32, per_node: u32) -> u64 {
+    /// Accelerators that finish in the same days as `other`, if work divides as it does on
+    /// `accelerators`: whole servers.
+    pub fn equal_days(&self, other: &Plan, accelerators: u32) -> u64 {
         let wanted = f64::from(accelerators) * self.days / other.days;
-        let node = f64::from(per_node.max(1));
+        let node = f64::from(self.per_node.max(1));
         ((wanted / node - 1e-9).ceil() * node) as u64
+    }
+
+    /// Share of the training that the money of `other` pays for here; `None` without prices.
+    pub fn for_the_same_money(&self, other: &Plan) -> Option<f64> {
+        let share = other.cost?.get() / self.cost?.get();
+        (share.is_finite() && share > 0.0).then_some(share)
+    }
+}
+
+impl RuleCost {
+    /// What its plans are compared with: the best of its own time.
+    pub fn base(&self) -> Option<&Plan> {
+        self.unconstrained.as_ref()
     }
 }

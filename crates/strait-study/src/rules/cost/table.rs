@@ -42,7 +42,11 @@ pub fn cost(request: &Request<'_>) -> Result<Cost, CostError> {
     let mut rules = Vec::new();
     for (index, window) in windows.iter().enumerate() {
         let share = index as f64 / windows.len().max(1) as f64;
-        study.now = (window.title.clone(), share, 1.0 / windows.len().max(1) as f64);
+        study.now = (
+            window.title.clone(),
+            share,
+            1.0 / windows.len().max(1) as f64,
+        );
         let answer = study.rule(window)?;
         if index == 0 {
             reference = answer.unconstrained.clone();
@@ -155,16 +159,14 @@ impl<'a> Study<'a> {
         let foreign = |s: &Study<'_>, i: usize| s.options[i].chip.maker == Maker::Exporter;
         let all: Vec<usize> = sold.iter().copied().filter(|i| foreign(self, *i)).collect();
         self.tell(0.05);
-        let unconstrained = self.best(&all, &mut reasons)?;
-        let unconstrained = self.told(unconstrained, &classes, true);
+        let unconstrained = self.plan_of(&all, &classes, &mut reasons)?;
         let mut of = |study: &mut Study<'a>, outcome: Outcome, share: f64| {
             let those: Vec<usize> = (classes.iter())
                 .filter(|(_, c)| c.outcome == outcome)
                 .map(|(index, _)| *index)
                 .collect();
-            let best = study.best(&those, &mut reasons)?;
             study.tell(share);
-            Ok::<_, CostError>(study.told(best, &classes, false))
+            study.plan_of(&those, &classes, &mut reasons)
         };
         let permitted = of(self, Outcome::Free, 0.2)?;
         let notified = of(self, Outcome::Notify, 0.25)?;
@@ -212,14 +214,27 @@ impl<'a> Study<'a> {
         let mut reasons = vec![format!(
             "{} accelerators on sale{} have public figures: {}",
             classes.len(),
-            window.before.map_or(String::new(), |day| format!(" before {day}")),
-            if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+            window
+                .before
+                .map_or(String::new(), |day| format!(" before {day}")),
+            if parts.is_empty() {
+                "none".to_owned()
+            } else {
+                parts.join(", ")
+            }
         )];
         for (chip, why) in self.refused.values() {
             if on_sale(chip, window.before) && chip.maker == Maker::Exporter {
                 let outcome = self.classify(chip, window)?.outcome;
-                if matches!(outcome, Outcome::Free | Outcome::Notify | Outcome::CaseByCase) {
-                    reasons.push(format!("{} ({}) can't be simulated: {why}", chip.name, outcome.words()));
+                if matches!(
+                    outcome,
+                    Outcome::Free | Outcome::Notify | Outcome::CaseByCase
+                ) {
+                    reasons.push(format!(
+                        "{} ({}) can't be simulated: {why}",
+                        chip.name,
+                        outcome.words()
+                    ));
                 }
             }
         }
@@ -253,7 +268,10 @@ impl<'a> Study<'a> {
                     chip.name,
                     option.on.case.cluster.accelerator.memory.as_f64() / 1e9,
                     self.request.case.cluster.ranks(),
-                    least.map_or(String::new(), |l| format!(" (the least takes {:.0} GB)", l.as_f64() / 1e9))
+                    least.map_or(String::new(), |l| format!(
+                        " (the least takes {:.0} GB)",
+                        l.as_f64() / 1e9
+                    ))
                 )),
                 Known::Refused(why) => reasons.push(format!("{}: {why}", chip.name)),
             }
@@ -261,26 +279,38 @@ impl<'a> Study<'a> {
         Ok(best)
     }
 
-    /// The whole run on a chip that was found, with what the rule says of it.
-    fn told(
+    /// The whole run on the fastest of some chips, with what the rule says of it. A chip on which one
+    /// of the phases has no layout leaves a reason and makes way for the next.
+    fn plan_of(
         &mut self,
-        best: Option<(usize, Ranked)>,
+        among: &[usize],
         classes: &[(usize, Classification)],
-        free: bool,
-    ) -> Option<Plan> {
-        let (index, ranked) = best?;
-        let option = &self.options[index];
-        let id = option.chip.id.clone();
-        if !self.plans.contains_key(&id) {
-            let plan = plan(&self.evaluator, &option.on, &ranked, &id);
-            self.plans.insert(id.clone(), plan);
+        reasons: &mut Vec<String>,
+    ) -> Result<Option<Plan>, CostError> {
+        let mut among = among.to_vec();
+        while let Some((index, ranked)) = self.best(&among, reasons)? {
+            let option = &self.options[index];
+            let id = option.chip.id.clone();
+            let known = match self.plans.get(&id) {
+                Some(known) => known.clone(),
+                None => plan(&self.evaluator, &option.on, &ranked, &id)?,
+            };
+            self.plans.insert(id, known.clone());
+            match known {
+                Ok(mut plan) => {
+                    if let Some((_, class)) = classes.iter().find(|(i, _)| *i == index) {
+                        plan.outcome = class.outcome;
+                        plan.clause = class.clause.clone();
+                    }
+                    return Ok(Some(plan));
+                }
+                Err(why) => {
+                    reasons.push(format!("{}: {why}", self.options[index].chip.name));
+                    among.retain(|other| *other != index);
+                }
+            }
         }
-        let mut plan = self.plans.get(&id)?.clone().ok()?;
-        if !free && let Some((_, class)) = classes.iter().find(|(i, _)| *i == index) {
-            plan.outcome = class.outcome;
-            plan.clause = class.clause.clone();
-        }
-        Some(plan)
+        Ok(None)
     }
 
     /// The fastest design that may be sold freely.
@@ -303,12 +333,18 @@ impl<'a> Study<'a> {
             })
             .collect();
         bases.sort();
-        let newest: Vec<usize> = bases.iter().rev().take(BASES).map(|(_, index)| *index).collect();
+        let newest: Vec<usize> = bases
+            .iter()
+            .rev()
+            .take(BASES)
+            .map(|(_, index)| *index)
+            .collect();
         let mut designs: Vec<(Time, usize, Design)> = Vec::new();
         for &index in &newest {
             let base = &self.bases[index];
             let permitted = |chip: &Chip| {
-                self.classify(chip, window).is_ok_and(|class| class.outcome == Outcome::Free)
+                self.classify(chip, window)
+                    .is_ok_and(|class| class.outcome == Outcome::Free)
             };
             let areas = base.areas(largest);
             for design in base.permitted(&areas, &permitted) {
@@ -348,7 +384,7 @@ impl<'a> Study<'a> {
             },
             floor: ranked.time,
         };
-        let mut plan = match plan(&self.evaluator, &on, &ranked, &design.base) {
+        let mut plan = match plan(&self.evaluator, &on, &ranked, &design.base)? {
             Ok(plan) => plan,
             Err(why) => {
                 reasons.push(format!("the best design: {why}"));
@@ -368,7 +404,8 @@ impl<'a> Study<'a> {
         let die = base.areas(0.0);
         if design.die_area > die[0] {
             let permitted = |chip: &Chip| {
-                self.classify(chip, window).is_ok_and(|class| class.outcome == Outcome::Free)
+                self.classify(chip, window)
+                    .is_ok_and(|class| class.outcome == Outcome::Free)
             };
             let mut small = base.permitted(&die, &permitted);
             small.sort_by_key(|d| base.floor_of(d));
@@ -389,7 +426,12 @@ impl<'a> Study<'a> {
         }))
     }
 
-    fn design(&mut self, index: usize, design: &Design, under: Option<Time>) -> Result<Known, CostError> {
+    fn design(
+        &mut self,
+        index: usize,
+        design: &Design,
+        under: Option<Time>,
+    ) -> Result<Known, CostError> {
         let base = &self.bases[index];
         let name = format!(
             "{} {} links {} thousandths {} units {} stacks {}",
@@ -414,14 +456,18 @@ fn on_sale(chip: &Chip, before: Option<Date>) -> bool {
     }
 }
 
-/// The whole run, or in words why there is none.
-fn plan(evaluator: &Evaluator<'_>, on: &OnChip, ranked: &Ranked, id: &str) -> Result<Plan, String> {
-    let outcome = match evaluator.run(&on.case, ranked) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(why)) => return Err(why),
-        Err(error) => return Err(error.to_string()),
+/// The whole run; the inner error says in words why there is none.
+fn plan(
+    evaluator: &Evaluator<'_>,
+    on: &OnChip,
+    ranked: &Ranked,
+    id: &str,
+) -> Result<Result<Plan, String>, CostError> {
+    let outcome = match evaluator.run(&on.case, ranked)? {
+        Ok(outcome) => outcome,
+        Err(why) => return Ok(Err(why)),
     };
-    Ok(Plan {
+    Ok(Ok(Plan {
         accelerator: id.to_owned(),
         name: on.case.cluster.accelerator.name.clone(),
         outcome: Outcome::Free,
@@ -435,5 +481,6 @@ fn plan(evaluator: &Evaluator<'_>, on: &OnChip, ranked: &Ranked, id: &str) -> Re
         cost: (on.basis != RentBasis::Unknown).then_some(outcome.run.rent),
         basis: on.basis,
         energy: outcome.run.energy,
-    })
+        per_node: on.case.cluster.node.accelerators,
+    }))
 }
