@@ -93,6 +93,14 @@ pub enum Command {
   strait catalog show h800-sxm"
     )]
     Catalog(CatalogCommand),
+    /// Ask what export rules say of a chip, and when they said it
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  strait rules classify h20-96
+  strait rules timeline"
+    )]
+    Rules(RulesCommand),
     /// Print completions for a shell
     #[command(after_help = "Examples:
   strait completions bash > ~/.local/share/bash-completion/completions/strait
@@ -332,6 +340,53 @@ pub enum CatalogCommand {
         /// Id of the entry, or `KIND/ID` where several kinds have it
         id: String,
     },
+}
+
+/// What to ask of export rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Say what the rules of a day, or a rule of your own, make of chips: outcome, clause, reasons
+    #[command(after_help = "Examples:
+  strait rules classify
+  strait rules classify h20-96 h800-sxm --on 2023-10-17")]
+    Classify(ClassifyArgs),
+    /// Show the rules in order of time, or a chip's status through them
+    #[command(after_help = "Examples:
+  strait rules timeline
+  strait rules timeline h20-96")]
+    Timeline(TimelineArgs),
+}
+
+/// Which chips under which rules.
+#[derive(Args, Clone, Debug)]
+pub struct ClassifyArgs {
+    /// Accelerators of the catalogue [default: all, as a table by rule]
+    #[arg(value_name = "CHIP")]
+    pub chips: Vec<String>,
+    /// The rules as they stood on a day (a month or a year is its last day), or a rule set by its id, or
+    /// none; the day on which a set was published stands for that set [default: the last rule set]
+    #[arg(long, value_name = "DATE|RULE", help_heading = "Rules")]
+    pub on: Option<String>,
+    /// Destination: china, macau, russia, d5, d1, d4, uae, a5, a6 [default: china]
+    #[arg(long, value_name = "GROUP", help_heading = "Rules")]
+    pub to: Option<String>,
+    /// Where the buyer or its ultimate parent has its headquarters, if not there
+    #[arg(long, value_name = "GROUP", help_heading = "Rules")]
+    pub headquarters: Option<String>,
+    /// A rule set of your own on top (TOML as in catalog/rules, values may be bare; repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Rules")]
+    pub rules: Vec<PathBuf>,
+}
+
+/// Whose timeline.
+#[derive(Args, Clone, Debug)]
+pub struct TimelineArgs {
+    /// Accelerators of the catalogue [default: the rules themselves]
+    #[arg(value_name = "CHIP")]
+    pub chips: Vec<String>,
+    /// Destination of the chips: china, macau, russia, d5, d1, d4, uae, a5, a6 [default: china]
+    #[arg(long, value_name = "GROUP", help_heading = "Rules")]
+    pub to: Option<String>,
 }
 
 /// Which shell.

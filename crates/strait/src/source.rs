@@ -3,12 +3,15 @@
 //! In: paths and overrides from the command line. Out: cases with their claims, or
 //! diagnostics rendered for the terminal. Never simulates.
 
-use crate::cli::{CatalogCommand, ScenarioArgs};
+use crate::cli::{CatalogCommand, ClassifyArgs, ScenarioArgs, TimelineArgs};
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 use std::path::Path;
-use strait_study::answer::{Setting, Value};
-use strait_study::catalog::{Catalog, CatalogError, Entry, Fact};
+use strait_study::answer::{Detail, Setting, Value};
+use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
+use strait_study::rules::classify::Document;
+use strait_study::rules::timeline::{Access, statuses};
+use strait_study::rules::{self, Chip, Classification, Destination, Query, RuleBook, When};
 use strait_study::scenario::{
     self, Diagnostic, Explained, Loaded, Origin, Overrides, ResolvedCase, Style, render_all,
 };
@@ -58,6 +61,11 @@ pub struct Source {
 
 /// The text of a table, which must be a file of text of at most 64 MiB.
 pub fn table(path: &Path) -> Result<String, Failure> {
+    text(path, "give a table in CSV")
+}
+
+/// The text of a file of at most 64 MiB; `help` says what it should be.
+fn text(path: &Path, help: &str) -> Result<String, Failure> {
     use std::io::Read as _;
     const LARGEST: u64 = 64 << 20;
     let name = path.display();
@@ -70,7 +78,7 @@ pub fn table(path: &Path) -> Result<String, Failure> {
     };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(wrong(format!("{name} is no file"), "give a table in CSV"));
+        return Err(wrong(format!("{name} is no file"), help));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -396,4 +404,174 @@ fn entry_object(entry: &Entry) -> serde_json::Value {
 /// An object as indented text.
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// What is wrong with a question about rules.
+fn astray(message: impl std::fmt::Display) -> Failure {
+    Failure::Input(format!("{}: {message}", Terminal::error("error[rules]")))
+}
+
+fn destination(text: Option<&String>) -> Result<Destination, Failure> {
+    text.map_or(Ok(Destination::China), |text| text.parse().map_err(astray))
+}
+
+fn chips(catalog: &Catalog, ids: &[String]) -> Result<Vec<Chip>, Failure> {
+    ids.iter()
+        .map(|id| catalog.chip(id).map_err(|e| wrong(&e)))
+        .collect()
+}
+
+/// Chips under rules, as text or JSON, with remarks on how the question was read.
+pub fn classify(
+    args: &ClassifyArgs,
+    json: bool,
+    detail: Detail,
+) -> Result<(String, Vec<String>), Failure> {
+    let catalog = Catalog::embedded();
+    let mut book = RuleBook::of(&catalog).map_err(astray)?;
+    for path in &args.rules {
+        let text = text(path, "give a rule set in TOML")?;
+        book.add(&path.display().to_string(), &text)
+            .map_err(astray)?;
+    }
+    let mut remarks = Vec::new();
+    let when = match &args.on {
+        Some(on) => {
+            let (when, remark) = book.when(on).map_err(|e| astray(format!("--on: {e}")))?;
+            remarks.extend(remark);
+            when
+        }
+        None => {
+            let last = book.last_day().map_or(String::new(), |d| d.to_string());
+            if !args.chips.is_empty() {
+                remarks.push(format!(
+                    "rules of {last}, the last rule set; --on DATE asks for others"
+                ));
+            }
+            When::Last
+        }
+    };
+    let mut query = Query {
+        when,
+        to: destination(args.to.as_ref())?,
+        headquarters: match &args.headquarters {
+            Some(text) => Some(destination(Some(text))?),
+            None => None,
+        },
+    };
+    let ask = |chip: &Chip, query: &Query| rules::classify(chip, query, &book).map_err(astray);
+    if !args.chips.is_empty() {
+        let chips = chips(&catalog, &args.chips)?;
+        let answers: Result<Vec<Classification>, Failure> =
+            chips.iter().map(|chip| ask(chip, &query)).collect();
+        let answers = answers?;
+        let text = if json {
+            let objects: Vec<Document<'_>> = answers.iter().map(Document::from).collect();
+            match objects.as_slice() {
+                [one] => serialised(one)?,
+                several => serialised(&several)?,
+            }
+        } else {
+            let texts: Vec<String> = (chips.iter().zip(&answers))
+                .map(|(chip, answer)| rules::text::chip(chip, answer, query.to, detail))
+                .collect();
+            texts.join("\n")
+        };
+        return Ok((text, remarks));
+    }
+    // All chips: a column for what was asked, or for each rule that changes what a chip may do.
+    let mut columns: Vec<(String, When)> = match &args.on {
+        Some(on) => vec![(on.clone(), query.when.clone())],
+        None => book
+            .milestones()
+            .filter_map(|set| {
+                set.published
+                    .map(|day| (day.to_string(), When::Under(set.id.clone())))
+            })
+            .collect(),
+    };
+    if args.on.is_none() {
+        columns.extend(
+            book.sets()
+                .iter()
+                .filter(|s| s.own)
+                .map(|s| (s.id.clone(), When::Last)),
+        );
+    }
+    let mut rows = Vec::new();
+    for id in catalog.list(ACCELERATORS).map_err(|e| wrong(&e))? {
+        let chip = catalog.chip(id).map_err(|e| wrong(&e))?;
+        let mut row = Vec::new();
+        for (_, when) in &columns {
+            query.when = when.clone();
+            row.push(ask(&chip, &query)?);
+        }
+        rows.push((id.to_owned(), row));
+    }
+    let text = if json {
+        let all: Vec<Document<'_>> = rows
+            .iter()
+            .flat_map(|(_, row)| row)
+            .map(Document::from)
+            .collect();
+        serialised(&all)?
+    } else {
+        let names: Vec<String> = columns.into_iter().map(|(name, _)| name).collect();
+        rules::text::table(&names, &rows, query.to)
+    };
+    Ok((text, remarks))
+}
+
+/// The rules in order of time, or the status of chips through them.
+pub fn timeline(args: &TimelineArgs, json: bool, detail: Detail) -> Result<String, Failure> {
+    let catalog = Catalog::embedded();
+    let book = RuleBook::of(&catalog).map_err(astray)?;
+    let access = Access::of(&catalog, "china").map_err(|e| wrong(&e))?;
+    let to = destination(args.to.as_ref())?;
+    if args.chips.is_empty() {
+        let events = rules::timeline::timeline(&book, &access, &[]);
+        return if json {
+            serialised(&serde_json::json!({ "events": events }))
+        } else {
+            Ok(rules::text::timeline(&events, detail))
+        };
+    }
+    let mut texts = Vec::new();
+    let mut objects = Vec::new();
+    for chip in chips(&catalog, &args.chips)? {
+        let stretches = statuses(&chip, &book, to).map_err(astray)?;
+        let sold = access
+            .sales_of(&chip.id)
+            .filter(|_| to == Destination::China);
+        let words = sold.map(|s| {
+            let until = s
+                .until
+                .as_ref()
+                .map_or("on".to_owned(), |until| format!("to {until}"));
+            format!("sold to China from {} {until}: {}", s.from, s.how)
+        });
+        objects.push(serde_json::json!({
+            "chip": chip.id,
+            "to": to.word(),
+            "sold_from": sold.map(|s| &s.from),
+            "sold_until": sold.and_then(|s| s.until.as_ref()),
+            "statuses": stretches,
+        }));
+        texts.push(rules::text::statuses(
+            &chip,
+            &stretches,
+            words.as_deref(),
+            &book,
+            to,
+        ));
+    }
+    match (json, objects.as_slice()) {
+        (true, [one]) => serialised(one),
+        (true, several) => serialised(&several),
+        (false, _) => Ok(texts.join("\n")),
+    }
+}
+
+fn serialised<T: serde::Serialize + ?Sized>(object: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(object).map_err(|e| Failure::Unexpected(e.to_string()))
 }

@@ -64,6 +64,8 @@ pub struct Chip {
     pub io: Option<Bandwidth>,
     /// The part of `io` that is the scale-up fabric.
     pub scale_up: Option<Bandwidth>,
+    /// The part of `io` that is the link to the host.
+    pub host: Option<Bandwidth>,
     /// Memory bandwidth of the package.
     pub memory: Option<Bandwidth>,
     /// Designed or marketed for datacentres.
@@ -180,6 +182,7 @@ impl Catalog {
                 .io_bandwidth
                 .or_else(|| sum(scale_up, file.host_bandwidth)),
             scale_up,
+            host: file.host_bandwidth,
             memory: file.memory_bandwidth,
             datacentre: rules.marketed_for_datacentre,
             sale: match file.launch_date.as_deref() {
@@ -199,6 +202,26 @@ impl Catalog {
 }
 
 impl Chip {
+    /// Its figures as the rules count them, in words.
+    pub fn figures(&self) -> Vec<String> {
+        use super::condition::Figure;
+        let mut out = Vec::new();
+        for figure in Figure::ALL {
+            if figure != Figure::MemoryAndIo {
+                out.push(match figure.of(self) {
+                    Some(value) => format!("{} {}", figure.words(), figure.print(value)),
+                    None => format!("{} not known", figure.words()),
+                });
+            }
+        }
+        out.push(match self.datacentre {
+            Some(true) => "for datacentres".to_owned(),
+            Some(false) => "not for datacentres".to_owned(),
+            None => "not known whether for datacentres".to_owned(),
+        });
+        out
+    }
+
     /// Performance density: as stated, or from the area.
     pub fn performance_density(&self) -> Option<Density> {
         let derived = || match (self.tpp, self.die_area) {
@@ -233,6 +256,17 @@ impl Chip {
             _ => None,
         };
         self.scale_up = Some(rate);
+        self
+    }
+
+    /// With a host link of this rate in one direction.
+    #[must_use]
+    pub fn with_host(mut self, rate: Bandwidth) -> Chip {
+        self.io = match (self.io, self.host) {
+            (Some(io), Some(old)) => Some(io - old + rate),
+            _ => None,
+        };
+        self.host = Some(rate);
         self
     }
 

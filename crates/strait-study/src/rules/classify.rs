@@ -25,6 +25,8 @@ pub enum When {
     Under(String),
     /// As they stand last.
     Last,
+    /// None at all: a world without them.
+    None,
 }
 
 /// A question.
@@ -143,6 +145,12 @@ pub enum QueryError {
 ///
 /// [`QueryError`]; never for what a chip's figures leave open.
 pub fn classify(chip: &Chip, query: &Query, book: &RuleBook) -> Result<Classification, QueryError> {
+    let none = RuleBook::none();
+    let book = if query.when == When::None {
+        &none
+    } else {
+        book
+    };
     let moment = Moment::of(query, book)?;
     let mut answer = decide(chip, query, book, &moment);
     for (count, value, changed) in disputed(chip) {
@@ -214,6 +222,7 @@ impl Moment {
         let mut remarks = Vec::new();
         let (day, named) = match &query.when {
             When::Last => (last, None),
+            When::None => (None, None),
             When::On(day) => {
                 let known = book.known_until();
                 if known.is_some_and(|known| *day > known) {

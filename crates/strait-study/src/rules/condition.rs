@@ -51,6 +51,15 @@ const FIGURES: [(Figure, &str, &str); 5] = [
 ];
 
 impl Figure {
+    /// All, in the order of the language.
+    pub const ALL: [Figure; 5] = [
+        Figure::Tpp,
+        Figure::Density,
+        Figure::Io,
+        Figure::Memory,
+        Figure::MemoryAndIo,
+    ];
+
     /// As rules are written.
     pub fn key(self) -> &'static str {
         FIGURES.iter().find(|f| f.0 == self).map_or("", |f| f.1)
@@ -62,7 +71,7 @@ impl Figure {
     }
 
     /// The figure of a chip in its base unit: TPP, TPP/mm2, or bytes per second.
-    fn of(self, chip: &Chip) -> Option<f64> {
+    pub(super) fn of(self, chip: &Chip) -> Option<f64> {
         match self {
             Figure::Tpp => chip.tpp.map(|t| t.0),
             Figure::Density => chip.performance_density().map(|d| d.0),

@@ -72,6 +72,42 @@ impl Date {
     }
 }
 
+impl Date {
+    /// The day after.
+    #[must_use]
+    pub fn next(self) -> Date {
+        let (year, month, date) = (
+            u32::from(self.year),
+            u32::from(self.month),
+            u32::from(self.day),
+        );
+        if date < days(year, month) {
+            day(year, month, date + 1)
+        } else if month < 12 {
+            day(year, month + 1, 1)
+        } else {
+            day(year + 1, 1, 1)
+        }
+    }
+
+    /// The day before.
+    #[must_use]
+    pub fn previous(self) -> Date {
+        let (year, month, date) = (
+            u32::from(self.year),
+            u32::from(self.month),
+            u32::from(self.day),
+        );
+        if date > 1 {
+            day(year, month, date - 1)
+        } else if month > 1 {
+            day(year, month - 1, days(year, month - 1))
+        } else {
+            day(year - 1, 12, 31)
+        }
+    }
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
@@ -192,6 +228,20 @@ mod tests {
             Date::parse("2023-02-30").unwrap_err().to_string(),
             "2023-02 has 28 days, and so no day 30: write a date as in 2023-10-17"
         );
+    }
+
+    #[test]
+    fn days_follow_each_other() {
+        for (one, other) in [
+            ("2024-02-28", "2024-02-29"),
+            ("2023-02-28", "2023-03-01"),
+            ("2023-12-31", "2024-01-01"),
+            ("2022-08-25", "2022-08-26"),
+        ] {
+            let (one, other) = (Date::parse(one).unwrap(), Date::parse(other).unwrap());
+            assert_eq!(one.next(), other);
+            assert_eq!(other.previous(), one);
+        }
     }
 
     #[test]

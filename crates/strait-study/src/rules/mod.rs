@@ -11,6 +11,8 @@
 //! | [`set`] | rule sets as data |
 //! | [`cost`](mod@cost) | what a rule costs: the same training on what it leaves |
 //! | [`classify`](mod@classify) | what the sets of a day say of a chip |
+//! | [`timeline`] | rules in order of time, a chip's status through them |
+//! | [`text`] | both for people |
 
 pub mod chip;
 pub mod classify;
@@ -18,6 +20,8 @@ pub mod condition;
 pub mod cost;
 pub mod date;
 pub mod set;
+pub mod text;
+pub mod timeline;
 
 pub use chip::{Area, Chip, Density, Maker, Sale, Tpp, tpp};
 pub use classify::{Classification, Query, QueryError, Wedge, When, classify};

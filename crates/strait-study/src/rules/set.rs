@@ -3,8 +3,9 @@
 //! In: the catalogue's `rules` and files of a user. Out: a [`RuleBook`] in order of time. Never knows a
 //! threshold of its own: a new rule is a new file.
 
+use super::classify::When;
 use super::condition::Condition;
-use super::date::Date;
+use super::date::{Date, Period};
 use crate::catalog::{self, Catalog, CatalogError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -481,6 +482,39 @@ impl RuleBook {
     /// The sets that change what a chip's figures lead to, in order of publication.
     pub fn milestones(&self) -> impl Iterator<Item = &RuleSet> {
         self.in_force().filter(|set| set.mode != Mode::Records)
+    }
+
+    /// The rules that a text names: a day, a month or a year (its last day), the id of a set, or `none`.
+    /// With a remark where the text leaves something to say.
+    ///
+    /// # Errors
+    ///
+    /// Words with a remedy, for what is neither.
+    pub fn when(&self, text: &str) -> Result<(When, Option<String>), String> {
+        let text = text.trim();
+        if self.set(text).is_some() {
+            return Ok((When::Under(text.to_owned()), None));
+        }
+        if text == "none" {
+            return Ok((When::None, None));
+        }
+        match Period::parse(text) {
+            Ok(period) => {
+                let remark = (period.first != period.last)
+                    .then(|| format!("{text} is taken as its last day, {}", period.last));
+                Ok((When::On(period.last), remark))
+            }
+            Err(error) if text.starts_with(|c: char| c.is_ascii_digit()) => Err(error.to_string()),
+            Err(_) => {
+                let ids: Vec<&str> = self.sets.iter().map(|set| set.id.as_str()).collect();
+                let near = catalog::nearest(text, ids.iter().copied());
+                let near = near.map_or(String::new(), |id| format!(", did you mean \"{id}\"?"));
+                Err(format!(
+                    "\"{text}\" is neither a date nor a rule set{near}; write a date as in 2023-10-17, none, or one of {}",
+                    ids.join(", ")
+                ))
+            }
+        }
     }
 
     /// Publication of the last set that holds; `None` without rules.

@@ -44,6 +44,17 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
             Some(_) => {}
             None => out.push(wrong_type(node, path, "a string", example(kind))),
         },
+        Kind::Rule => match &node.data {
+            Data::Date(_) => {}
+            Data::Integer(year) if (1900..=2200).contains(year) => {}
+            Data::Text(text) if !text.trim().is_empty() => {}
+            _ => out.push(wrong_type(
+                node,
+                path,
+                "a date or the id of a rule set",
+                "\"2022-10-07\"",
+            )),
+        },
         Kind::Date => {
             let ok = match &node.data {
                 Data::Date(_) => true,

@@ -23,6 +23,7 @@ mod paths;
 mod phases;
 mod read;
 mod resolve;
+mod rules;
 pub mod schema;
 mod software;
 mod tree;

@@ -352,6 +352,21 @@ impl Reader {
         }
     }
 
+    /// A text, a date or a year as written, and where it stands.
+    pub fn written<'a>(&mut self, scope: &Scope<'a>, name: &str) -> Option<(String, &'a Node)> {
+        let node = scope.node(name)?;
+        let text = match &node.data {
+            Data::Text(text) => text.clone(),
+            Data::Date(_) | Data::Integer(_) => node.print(),
+            _ => {
+                self.refused(scope, name, node);
+                return None;
+            }
+        };
+        self.record(scope, name, text.clone(), node);
+        Some((text, node))
+    }
+
     /// A list of whole numbers.
     pub fn counts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<u32>> {
         let node = scope.node(name)?;

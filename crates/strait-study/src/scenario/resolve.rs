@@ -249,6 +249,7 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
             *peak = Some(FlopRate::new(v));
         }
     }
+    super::rules::check(scope, &value, catalog, reader);
     if let Some(v) = reader.number(scope, "oversubscription") {
         fabric.oversubscription = v;
     }

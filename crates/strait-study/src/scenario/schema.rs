@@ -102,7 +102,7 @@ fn kind(kind: Kind) -> Value {
             json!({ "type": "string", "minLength": 1, "examples": [format!("an id of catalog/{of}")] })
         }
         // Editors see TOML dates as strings.
-        Kind::Date => json!({ "type": ["string", "integer"] }),
+        Kind::Date | Kind::Rule => json!({ "type": ["string", "integer"] }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Choice(choices) => words(choices),
         Kind::Count { min, max, none } => {

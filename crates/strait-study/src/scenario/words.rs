@@ -234,3 +234,19 @@ pub const SHARINGS: &[Choice] = &[
     word("alone", "as if the other kinds sent nothing"),
     word("shared", "each gets its share of a link"),
 ];
+
+/// Destinations of exports.
+pub const DESTINATIONS: &[Choice] = &[
+    word("china", "China with Hong Kong"),
+    word("macau", "Macau"),
+    word("russia", "Russia"),
+    word(
+        "d5",
+        "another country under a United States arms embargo (country group D:5)",
+    ),
+    word("d1", "a country of group D:1 and neither D:5, A:5 nor A:6"),
+    word("d4", "a country of group D:4 and neither D:5, A:5 nor A:6"),
+    word("uae", "the United Arab Emirates"),
+    word("a5", "an ally of group A:5"),
+    word("a6", "an ally of group A:6"),
+];

@@ -11,6 +11,7 @@ mod compare;
 mod completions;
 mod explain;
 mod figures;
+mod rules;
 mod run;
 mod schema;
 mod trace;
@@ -34,6 +35,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
+        Command::Rules(command) => rules::rules(&command, terminal),
         Command::Completions(args) => completions::completions(&args, terminal),
     }
 }

@@ -168,6 +168,23 @@ pub const CLUSTER: Section = Section {
             Kind::Catalogue("accelerators"),
             "Accelerator of the catalogue, such as h800-sxm.",
         ),
+        key(
+            "available_under",
+            Kind::Rule,
+            "The export rules under which the accelerator must be for sale: a day such as \"2022-10-07\", or the id of a rule set (`strait rules timeline`). A forbidden accelerator is an error. Changes to its figures count.",
+        ),
+        key(
+            "bought",
+            Kind::Date,
+            "When the accelerators were bought, such as \"2022-09\": they must have been for sale then, whatever holds later. Rules stop transfers, not the use of stock.",
+        ),
+        with(
+            "destination",
+            Kind::Choice(DESTINATIONS),
+            "china",
+            "the destination that the rules are about",
+            "Where the cluster stands, for available_under and bought.",
+        ),
         with(
             "node",
             Kind::Catalogue("nodes"),

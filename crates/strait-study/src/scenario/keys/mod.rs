@@ -24,6 +24,8 @@ pub enum Kind {
     Path,
     /// A date such as 2024-12-26, or a year, or a year and month.
     Date,
+    /// A date, or the id of a rule set.
+    Rule,
     /// True or false.
     Bool,
     /// One of these words.
