@@ -8,7 +8,7 @@ use crate::search::{
     Candidate, Candidates, Limits, Ranked, Space, Workers, calm, search, search_among, written,
 };
 use std::collections::BTreeMap;
-use strait_training::case::{AttentionKernel, Case, ScheduleKind, Zero};
+use strait_training::case::{AttentionKernel, Case, NetworkGrain, ScheduleKind, Zero};
 use strait_training::outcome::Outcome;
 use strait_training::run::main_phase;
 use strait_training::simulate::{Control, SimulateError, simulate};
@@ -67,7 +67,11 @@ impl<'a> Evaluator<'a> {
             Some(known) => return Ok(known.clone()),
             None => {}
         }
-        let answer = match self.search(&calm(case.clone()), under) {
+        // Closed forms for choosing: hundreds of layouts on a thin fabric would each be laid out link by
+        // link. The run that is told is simulated as the scenario says.
+        let mut quick = calm(case.clone());
+        quick.engine.network = NetworkGrain::Analytic;
+        let answer = match self.search(&quick, under) {
             Err(SimulateError::Cancelled) => return Err(SimulateError::Cancelled),
             Err(error) => Known::Refused(error.to_string()),
             Ok(known) => known,
@@ -183,8 +187,10 @@ impl<'a> Evaluator<'a> {
             exhaustive: false,
             under: None,
         };
+        let mut quick = case.clone();
+        quick.engine.network = NetworkGrain::Analytic;
         for space in [near, wide] {
-            let mut found = search(case, phase, &space, limits, self.workers)?;
+            let mut found = search(&quick, phase, &space, limits, self.workers)?;
             if let Some(best) = found.best.pop() {
                 return Ok(Some(best.parallelism));
             }
@@ -201,6 +207,10 @@ fn brief(mut space: Space) -> Space {
     space
         .micro_batch
         .retain(|m| keeps(*m, own.as_ref().map(|p| p.micro_batch), 2));
+    // Within the largest pods tensor parallelism could go on and on.
+    space
+        .tensor
+        .retain(|t| keeps(*t, own.as_ref().map(|p| p.tensor), 16));
     let moe = space.expert.len() > 1;
     if moe {
         let written = own.as_ref().map(|p| (p.schedule, p.virtual_stages));

@@ -174,7 +174,12 @@ impl<'a> Study<'a> {
         let domestic = of(self, Outcome::NotSubject, 0.35)?;
         let designable = self.designable(window, &mut reasons)?;
         self.tell(1.0);
-        reasons.dedup();
+        let mut seen: Vec<String> = Vec::new();
+        reasons.retain(|reason| {
+            let new = !seen.contains(reason);
+            seen.push(reason.clone());
+            new
+        });
         Ok(RuleCost {
             id: window.id.clone(),
             title: window.title.clone(),
@@ -298,9 +303,25 @@ impl<'a> Study<'a> {
             self.plans.insert(id, known.clone());
             match known {
                 Ok(mut plan) => {
+                    let recipe = recipe_word(self.request.case.precision.recipe);
+                    if plan.recipe != recipe {
+                        reasons.push(format!(
+                            "{} has no kernels for {recipe}: it runs {}",
+                            plan.name, plan.recipe
+                        ));
+                    }
                     if let Some((_, class)) = classes.iter().find(|(i, _)| *i == index) {
                         plan.outcome = class.outcome;
                         plan.clause = class.clause.clone();
+                        let held = class.wedges.iter().map(|wedge| {
+                            format!(
+                                "{}: {} takes {:.0} % of its price, which the rent here does not hold",
+                                plan.name,
+                                wedge.name,
+                                wedge.share.get() * 100.0
+                            )
+                        });
+                        reasons.extend(held);
                     }
                     return Ok(Some(plan));
                 }
