@@ -5,7 +5,7 @@
 
 use super::DrawError;
 use super::theme::{Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, fitted};
-use crate::answer::format::{count, fixed, listed, significant};
+use crate::answer::format::{count, fixed, listed};
 use crate::rules::cost::{Cost, Plan, RuleCost};
 use plotters::style::RGBColor;
 use std::fmt::Write;
@@ -123,7 +123,12 @@ fn title(cost: &Cost) -> String {
     let times: Vec<String> = (cost.rules.iter())
         .filter_map(|rule| {
             let ratio = rule.permitted.as_ref()?.days / rule.base()?.days;
-            Some(format!("{} times ({})", significant(ratio), year(rule)))
+            let decimals = match ratio {
+                r if r < 1.995 => 2,
+                r if r < 9.95 => 1,
+                _ => 0,
+            };
+            Some(format!("{} ({})", fixed(ratio, decimals), year(rule)))
         })
         .collect();
     match times.len() {
@@ -132,7 +137,7 @@ fn title(cost: &Cost) -> String {
             cost.model
         ),
         _ => format!(
-            "On what may be sold freely {} takes {} as long as on the best there is",
+            "On what may be sold freely {} takes {} times the days of the best there is",
             cost.model,
             listed(&times)
         ),
@@ -156,7 +161,7 @@ fn body(
     let left = MARGIN + KIND + CHIP + 12.0;
     let right = WIDTH - MARGIN - NUMBERS;
     // A twentieth of a decade beyond both ends.
-    let (from, to) = (libm::log10(low) - 0.05, libm::log10(high) + 0.05);
+    let (from, to) = (libm::log10(low) - 0.08, libm::log10(high) + 0.05);
     let x = |days: f64| left + (libm::log10(days) - from) / (to - from) * (right - left);
     let bottom = top + height - AXIS;
     for tick in round_days(low, high) {
@@ -179,7 +184,7 @@ fn body(
     let mut y = top;
     for (rule, rows) in blocks {
         let date = rule.date.as_deref().unwrap_or("");
-        let heading = format!("{date}  {}", rule.title);
+        let heading = format!("{date}   {}", rule.title);
         canvas.text(
             MARGIN,
             y + HEADING / 2.0 + 2.0,
@@ -243,7 +248,7 @@ fn round_days(low: f64, high: f64) -> Vec<f64> {
     while decade <= high * 1.2 {
         for step in [1.0, 2.0, 5.0] {
             let tick = decade * step;
-            if tick >= low * 0.9 && tick <= high * 1.12 {
+            if tick >= low * 0.85 && tick <= high * 1.12 {
                 ticks.push(tick);
             }
         }

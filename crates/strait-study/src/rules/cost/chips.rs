@@ -213,7 +213,7 @@ pub(super) fn peak(case: &Case) -> Option<FlopRate> {
     let peaks = &case.cluster.accelerator.peaks;
     match case.precision.recipe {
         Precision::Fp16 => peaks.fp16.or(peaks.bf16),
-        Precision::Bf16 => peaks.bf16.or(peaks.fp16),
+        Precision::Bf16 => peaks.bf16,
         Precision::Fp8Tensor | Precision::Fp8Block | Precision::Mxfp8 => peaks.fp8,
         Precision::Nvfp4 => peaks.fp4,
     }

@@ -142,6 +142,10 @@ impl<'a> Study<'a> {
         })
     }
 
+    fn on_sale(&self, chip: &Chip, window: &Window) -> bool {
+        on_sale(chip, (window.before, self.request.book.known_until()))
+    }
+
     fn tell(&self, share: f64) {
         let (name, from, long) = &self.now;
         (self.request.progress)(name, from + share * long);
@@ -149,7 +153,7 @@ impl<'a> Study<'a> {
 
     fn rule(&mut self, window: &Window) -> Result<RuleCost, CostError> {
         let sold: Vec<usize> = (0..self.options.len())
-            .filter(|i| on_sale(&self.options[*i].chip, window.before))
+            .filter(|i| self.on_sale(&self.options[*i].chip, window))
             .collect();
         let mut classes: Vec<(usize, Classification)> = Vec::new();
         for &index in &sold {
@@ -228,13 +232,18 @@ impl<'a> Study<'a> {
                 parts.join(", ")
             }
         )];
+        for (index, class) in classes {
+            if class.outcome == Outcome::Unknown {
+                reasons.push(format!(
+                    "whether {} may be sold is not known: it is not chosen",
+                    self.options[*index].chip.name
+                ));
+            }
+        }
         for (chip, why) in self.refused.values() {
-            if on_sale(chip, window.before) && chip.maker == Maker::Exporter {
+            if self.on_sale(chip, window) {
                 let outcome = self.classify(chip, window)?.outcome;
-                if matches!(
-                    outcome,
-                    Outcome::Free | Outcome::Notify | Outcome::CaseByCase
-                ) {
+                if !outcome.forbids() {
                     reasons.push(format!(
                         "{} ({}) can't be simulated: {why}",
                         chip.name,
@@ -343,11 +352,11 @@ impl<'a> Study<'a> {
         // The largest package that has been made by then.
         let largest = (self.request.catalog.list(ACCELERATORS)?.into_iter())
             .filter_map(|id| self.request.catalog.chip(id).ok())
-            .filter(|chip| on_sale(chip, window.before))
+            .filter(|chip| self.on_sale(chip, window))
             .filter_map(|chip| chip.die_area.map(|a| a.0))
             .fold(0.0, f64::max);
         let mut bases: Vec<(Date, usize)> = (self.bases.iter().enumerate())
-            .filter(|(_, base)| on_sale(&base.chip, window.before))
+            .filter(|(_, base)| self.on_sale(&base.chip, window))
             .filter_map(|(index, base)| match base.chip.sale {
                 Sale::Since(period) => Some((period.last, index)),
                 _ => None,
@@ -468,13 +477,24 @@ impl<'a> Study<'a> {
     }
 }
 
-/// On sale before a day; where none is given, ever.
-fn on_sale(chip: &Chip, before: Option<Date>) -> bool {
-    match (chip.sale, before) {
-        (Sale::Since(period), Some(before)) => period.last < before,
-        (Sale::Since(_), None) => true,
-        _ => false,
+/// Makers that rent out the accelerators that they make and sell none.
+const RENTED: [&str; 3] = ["Google", "Amazon", "AWS"];
+/// A chip is taken to be on sale for so many years: the catalogue knows no last day of sale, and without
+/// a limit a V100 of 2018 would be the best free chip of 2025. An assumption.
+const YEARS_ON_SALE: i32 = 6;
+
+/// On sale before a day; where none is given, by the end of what is known.
+fn on_sale(chip: &Chip, (before, last): (Option<Date>, Option<Date>)) -> bool {
+    let Sale::Since(period) = chip.sale else {
+        return false;
+    };
+    if chip.vendor.as_deref().is_some_and(|v| RENTED.contains(&v)) {
+        return false;
     }
+    let year = |day: Date| day.to_string()[..4].parse::<i32>().unwrap_or(0);
+    let end = before.or(last);
+    let young = end.is_none_or(|end| year(end) - year(period.first) <= YEARS_ON_SALE);
+    young && before.is_none_or(|before| period.last < before)
 }
 
 /// The whole run; the inner error says in words why there is none.
