@@ -65,6 +65,10 @@ fn command_line() {
         &["catalog"],
         &["catalog", "list"],
         &["catalog", "show"],
+        &["rules"],
+        &["rules", "classify"],
+        &["rules", "timeline"],
+        &["rules", "cost"],
         &["completions"],
     ] {
         let mut args = command.to_vec();

@@ -384,7 +384,7 @@ impl<'a> Study<'a> {
                 return Err(CostError::Cancelled);
             }
         }
-        designs.sort_by(|a, b| a.0.cmp(&b.0));
+        designs.sort_by_key(|(floor, ..)| *floor);
         let count = designs.len();
         let mut best: Option<(usize, Design, Ranked)> = None;
         for (at, (floor, index, design)) in designs.into_iter().enumerate() {
