@@ -13,7 +13,9 @@
 //! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`search`] | the best layout of a model on a cluster |
+//! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`verdict`] | claims and expectations, judged |
+//! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
 //! | [`artifact`] | files that appear whole or not at all |
@@ -24,7 +26,9 @@ pub mod answer;
 pub mod artifact;
 pub mod calibrate;
 pub mod catalog;
+pub mod chance;
 pub mod figures;
+pub mod ledger;
 pub mod models;
 pub mod rules;
 pub mod scenario;

@@ -161,9 +161,9 @@ tensor = 4
     "#);
 }
 
-/// An empty section refuses rather than ignores.
+/// A key that a section does not have is refused rather than ignored.
 #[test]
-fn section_without_settings() {
+fn a_key_that_reliability_lacks() {
     let text = faults(
         r#"[model]
 preset = "llama3-8b"
@@ -193,7 +193,7 @@ mtbf = "3 h"
        |
     17 | mtbf = "3 h"
        | ^^^^ not a key here
-       = help: Failures and checkpoints. This version has no settings here.
+       = help: keys of [reliability]: profile, failures, planned, detection, hang_detection, restart, repair, spares, checkpoint_interval, checkpoint_mode, bytes_per_parameter, storage_bandwidth, node_storage_bandwidth, snapshot_bandwidth, evaluation_tokens, evaluation_steps, evaluation_time, rollbacks, rollback_tokens, stragglers, straggler_slowdown, straggler_time
     "#);
 }
 
@@ -738,7 +738,7 @@ pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |
     18 | pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ `high` is missing here
-       = help: a range is { low = …, mode = …, high = …, why = "…" }
+       = help: a range is { low = …, mode = …, high = …, why = "…" }, or { choices = [ … ], why = "…" }
 
     error[scenario::missing-key]: the range of `economics.pue` needs `why`
       --> a.toml:18:7
@@ -752,7 +752,7 @@ pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |
     18 | pue = { low = 1.1, mode = 1.2, hi = 1.3 }
        |                                ^^ not a key here
-       = help: a range is { low = …, mode = …, high = …, why = "…" }
+       = help: a range is { low = …, mode = …, high = …, why = "…" }, or { choices = [ … ], why = "…" }
     "#);
 }
 
@@ -800,7 +800,9 @@ quantity = "step_time"
     17 | quantity = "step_tim"
        |            ^^^^^^^^^^ not one of its values
        = help: did you mean `step_time`?
-       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
+       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, goodput, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
+       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, total_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
+       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
 
     error[scenario::wrong-type]: `claim.value` must be a share, not a whole number
       --> a.toml:22:9
@@ -2158,4 +2160,191 @@ context = 32
        |         - 2 nodes x 8 = 16 GPUs
        = help: tensor x pipeline x context x data must be the number of GPUs
     "#);
+}
+
+/// Ranges in every form but the right one.
+#[test]
+fn bad_choices_shapes_and_factors() {
+    let base = |more: &str| {
+        format!(
+            "[model]\npreset = \"llama3-8b\"\n[cluster]\naccelerator = \"h100-sxm\"\nnodes = 2\n\
+             [training]\ntokens = \"1 T tokens\"\nsequence_length = 8192\nglobal_batch = 64\n{more}"
+        )
+    };
+    let found = |more: &str| faults(&base(more), &[], &[], &[]);
+    for (more, expected) in [
+        (
+            "[economics]\nrent = { choices = [\"1 USD/h\", \"2 USD/h\"], weights = [1], why = \"x\" }",
+            "`economics.rent.weights` has 1 for 2 choices",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], weights = [1, -1], why = \"x\" }",
+            "`economics.pue.weights` holds what is no weight",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], weights = [0, 0], why = \"x\" }",
+            "all of `economics.pue.weights` are zero",
+        ),
+        (
+            "[economics]\npue = { choices = [], why = \"x\" }",
+            "`economics.pue.choices` must be a list of values",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 1.2], low = 1, why = \"x\" }",
+            "the range of `economics.pue` has both choices and `low`",
+        ),
+        (
+            "[economics]\npue = { choices = [1.1, 0.2], why = \"x\" }",
+            "`economics.pue` is too small",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, high = 1.2, shape = \"triangle\", why = \"x\" }",
+            "did you mean `triangular`?",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, mode = 1.15, high = 1.2, shape = \"lognormal\", why = \"x\" }",
+            "leave `mode` out",
+        ),
+        (
+            "[noise]\njitter = { low = 0, high = 0.2, shape = \"lognormal\", why = \"x\" }",
+            "so it can't reach zero",
+        ),
+        (
+            "[economics]\npue = { low = 1.1, high = 1.2, factor = \"markt\", why = \"x\" }\n\
+             [[factor]]\nname = \"market\"\nwhy = \"y\"",
+            "did you mean `market`?",
+        ),
+        (
+            "[[factor]]\nname = \"market\"\nwhy = \"y\"",
+            "warning[scenario::unused-factor]: no range moves with the factor \"market\"",
+        ),
+        (
+            "[[factor]]\nname = \"market\"\nwhy = \"y\"\ncorrelation = 1.5",
+            "`factor.correlation` is larger than anything that makes sense",
+        ),
+        (
+            "[precision]\nrecipe = { choices = [\"bf16\", \"fp9\"], why = \"x\" }",
+            "`precision.recipe` can't be \"fp9\"",
+        ),
+        (
+            "[precision]\nrecipe = { low = \"bf16\", high = \"fp8-block\", why = \"x\" }",
+            "`precision.recipe` is a word, so its range needs `choices`",
+        ),
+        (
+            "[economics]\npue = { low = 1.3, high = 1.2, why = \"x\" }",
+            "is out of order",
+        ),
+    ] {
+        let text = found(more);
+        assert!(text.contains(expected), "{more}\n{text}");
+        assert!(
+            text.contains("a.toml:") && text.contains("= help:"),
+            "{text}"
+        );
+    }
+    // Low may be high: then it is certain.
+    let fine = found("[economics]\npue = { low = 1.2, high = 1.2, why = \"x\" }\n");
+    assert_eq!(fine, "");
+}
+
+/// A small scenario with these lines under `[reliability]`, and what is wrong with it.
+fn interrupted(lines: &str) -> String {
+    let text = format!(
+        r#"[model]
+preset = "llama3-8b"
+
+[cluster]
+accelerator = "h100-sxm"
+nodes = 2
+
+[parallelism]
+tensor = 2
+
+[training]
+tokens = "1 T tokens"
+sequence_length = 8192
+global_batch = 128
+
+[reliability]
+{lines}
+"#
+    );
+    faults(&text, &[], &[], &[])
+}
+
+/// Each misuse of `[reliability]` has an answer that names the line and the way out.
+#[test]
+fn misuse_of_reliability() {
+    assert_eq!(interrupted(""), "");
+    assert_eq!(interrupted("failures = 0\nplanned = \"0\""), "");
+    assert_eq!(interrupted("failures = \"100 % per node-day\""), "");
+    assert_eq!(interrupted("checkpoint_interval = \"optimal\""), "");
+    assert_eq!(interrupted("failures = \"2 to 6 per 1000 node-days\""), "");
+    for (lines, parts) in [
+        (
+            "failures = 3.8",
+            &[
+                "a.toml:17:12",
+                "needs a unit",
+                "failures = \"3.8 per 1000 node-days\"",
+            ][..],
+        ),
+        (
+            "failures = \"100 %\"",
+            &["can't be read", "3.8 per 1000 node-days"],
+        ),
+        (
+            "failures = \"1200 % per node-day\"",
+            &["larger than anything that makes sense", "at most"],
+        ),
+        ("failures = \"-1 per node-day\"", &["can't be negative"]),
+        (
+            "failures = \"6 to 2 per 1000 node-days\"",
+            &["out of order", "is more than high"],
+        ),
+        (
+            "spares = 3",
+            &[
+                "3 nodes would stand by for a job of 2: more spares than nodes",
+                "a.toml:17:10",
+                "a.toml:6:9",
+            ],
+        ),
+        (
+            "checkpoint_interval = \"0 s\"",
+            &["can't be zero", "at least 1 ms"],
+        ),
+        (
+            "checkpoint_interval = \"best\"",
+            &["or the word \"optimal\""],
+        ),
+        ("storage_bandwidth = \"0 GB/s\"", &["can't be zero"]),
+        (
+            "profile = \"llama3\"",
+            &[
+                "no failure profile \"llama3\"",
+                "did you mean",
+                "llama3-h100",
+            ],
+        ),
+        ("profile = \"common\"", &["lacks its causes of failures"]),
+        (
+            "evaluation_time = \"5 min\"",
+            &["not how often", "evaluation_tokens"],
+        ),
+        (
+            "evaluation_tokens = \"1 B tokens\"\nevaluation_steps = 100",
+            &["both say how often", "leave one of them out"],
+        ),
+        (
+            "stragglers = \"150 %\"",
+            &["larger than anything that makes sense"],
+        ),
+        ("restart = 5", &["needs a unit", "a time"]),
+    ] {
+        let text = interrupted(lines);
+        for part in parts {
+            assert!(text.contains(part), "{lines}: no {part:?} in\n{text}");
+        }
+    }
 }

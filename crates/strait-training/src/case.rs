@@ -7,7 +7,8 @@ use crate::hardware::Cluster;
 use crate::kernels::KernelProfile;
 use crate::links::LinkProfile;
 use crate::model::Model;
-use strait_units::{PricePerEnergy, PricePerHour, Ratio, Time, Tokens};
+use crate::price::Economics;
+use strait_units::{Ratio, Time, Tokens};
 
 /// Pipeline schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +194,8 @@ pub struct Phase {
     pub pretraining: bool,
     /// Its layout, where it differs from the case's.
     pub parallelism: Option<Parallelism>,
+    /// Its steps are updates of a policy on its own samples (reinforcement learning).
+    pub reinforcement: Option<crate::rollout::Reinforcement>,
 }
 
 /// Linear layers that have adapters.
@@ -420,19 +423,6 @@ pub struct Software {
     pub host_time_per_op: Time,
 }
 
-/// Prices and power.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Economics {
-    /// Rent of one accelerator.
-    pub rent: PricePerHour,
-    /// Facility power over IT power.
-    pub pue: Ratio,
-    /// Average draw over the rated power while training.
-    pub load_factor: Ratio,
-    /// Price of electricity (informative: rent includes it).
-    pub electricity: PricePerEnergy,
-}
-
 /// What of a rank's chip or of the network is slower than it should be, or dead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
@@ -512,6 +502,8 @@ pub struct Case {
     pub software: Software,
     /// Prices.
     pub economics: Economics,
+    /// What interrupts the run; `None`: nothing does.
+    pub reliability: Option<crate::campaign::Reliability>,
     /// What is slow or dead.
     pub faults: Vec<Fault>,
     /// How the step is simulated.

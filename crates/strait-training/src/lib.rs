@@ -16,11 +16,15 @@
 //! | [`kernels`], [`links`] | how long a kernel takes, and a collective or an exchange |
 //! | [`lower`] | all of this as rank programs for the engine, with what each duration depends on |
 //! | [`step`] | one step: runs the engine and reads its accounts |
+//! | [`campaign`] | the run with failures, checkpoints and what else keeps it from training, on a clock of its own |
+//! | [`price`] | what the run costs and draws, and all that it took |
+//! | [`rollout`] | phases of reinforcement learning: decoding, forward passes, updates |
 //! | [`memory`] | the fullest rank, beside the simulation |
 //! | [`outcome`] | the answer, as plain records |
 //!
-//! Each room knows only those before it, except that `run` and `step` call the others.
+//! Each room knows only those before it, except that `run`, `campaign` and `step` call the others.
 
+pub mod campaign;
 pub mod case;
 pub mod hardware;
 pub mod kernels;
@@ -31,6 +35,8 @@ pub mod memory;
 pub mod model;
 pub mod ops;
 pub mod outcome;
+pub mod price;
+pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod simulate;

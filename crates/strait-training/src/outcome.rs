@@ -2,6 +2,8 @@
 //!
 //! In: nothing. Out: plain records for the floors above. Never computes.
 
+use crate::price::{Basis, LineKind};
+use crate::rollout::RolloutOutcome;
 use std::fmt;
 use strait_units::{Bytes, Days, Energy, FlopRate, Money, Ratio, Time, Tokens};
 
@@ -189,8 +191,10 @@ pub struct PhaseOutcome {
     pub steps: f64,
     /// Mean step time.
     pub step_time: Time,
-    /// Accelerator-hours.
+    /// Accelerator-hours of its steps: what interrupts a run is not in them.
     pub gpu_hours: f64,
+    /// What the rollouts of a phase of reinforcement learning came to.
+    pub rollout: Option<RolloutOutcome>,
 }
 
 /// Where the calendar time of a run went; the parts sum to its days.
@@ -231,6 +235,173 @@ impl Account {
     }
 }
 
+/// What interrupted a run, and how it was saved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interruptions {
+    /// Unexpected ones by cause, in the order of the profile.
+    pub by_cause: Vec<(String, u64)>,
+    /// Planned ones.
+    pub planned: u64,
+    /// Returns to an earlier checkpoint after a spike of the loss.
+    pub rollbacks: u64,
+    /// Stops to take slow machines out.
+    pub swaps: u64,
+    /// Nodes that stand by.
+    pub spares: u32,
+    /// Most nodes in repair at once.
+    pub most_in_repair: u32,
+    /// Training between two checkpoints; `None`: no checkpoint is written.
+    pub checkpoint_interval: Option<Days>,
+    /// The interval for which the mean time is least; `None`: none is worth its time.
+    pub optimal_interval: Option<Days>,
+    /// How long training stops for a checkpoint.
+    pub checkpoint_stop: Time,
+    /// Days on average over all that may happen, in closed form; stragglers and waiting for nodes
+    /// left out.
+    pub mean_days: Days,
+}
+
+impl Interruptions {
+    /// Unexpected ones.
+    pub fn unexpected(&self) -> u64 {
+        self.by_cause.iter().map(|(_, count)| count).sum()
+    }
+
+    /// All interruptions, expected or not.
+    pub fn total(&self) -> u64 {
+        self.unexpected() + self.planned
+    }
+}
+
+/// Where the energy of a run went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EnergyParts {
+    /// Servers while their accelerators compute.
+    pub compute: Energy,
+    /// Servers while communication is waited for.
+    pub communication: Energy,
+    /// Servers while there is nothing to do.
+    pub idle: Energy,
+    /// Switches between servers.
+    pub network: Energy,
+    /// What the facility adds: cooling, conversion.
+    pub facility: Energy,
+}
+
+impl EnergyParts {
+    /// All of it.
+    pub fn total(&self) -> Energy {
+        self.compute + self.communication + self.idle + self.network + self.facility
+    }
+}
+
+/// What a part of the cost is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostKind {
+    /// Rent of the run's accelerator-hours.
+    Rent,
+    /// Owned servers, for the hours of the run.
+    Servers,
+    /// Owned network between them.
+    Network,
+    /// The building.
+    Facility,
+    /// Repairs.
+    Maintenance,
+    /// Hours of an owned fleet that nobody uses.
+    Idle,
+    /// Electricity, paid apart where accelerators are owned.
+    Electricity,
+    /// A line beyond the run.
+    Line(LineKind),
+}
+
+impl CostKind {
+    /// The word that answers use.
+    pub fn word(self) -> &'static str {
+        match self {
+            CostKind::Rent => "rent",
+            CostKind::Servers => "servers",
+            CostKind::Network => "network",
+            CostKind::Facility => "facility",
+            CostKind::Maintenance => "maintenance",
+            CostKind::Idle => "idle",
+            CostKind::Electricity => "electricity",
+            CostKind::Line(kind) => kind.word(),
+        }
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            CostKind::Rent => "rent of the run",
+            CostKind::Servers => "servers",
+            CostKind::Network => "network between servers",
+            CostKind::Facility => "building, power supply, cooling",
+            CostKind::Maintenance => "maintenance",
+            CostKind::Idle => "idle hours of the fleet",
+            CostKind::Electricity => "electricity",
+            CostKind::Line(kind) => kind.word(),
+        }
+    }
+
+    /// It is part of the run itself.
+    pub fn of_run(self) -> bool {
+        !matches!(self, CostKind::Line(_))
+    }
+}
+
+/// A part of the cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostPart {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: CostKind,
+    /// How much.
+    pub money: Money,
+    /// With its own ranges at their cheap ends.
+    pub low: Money,
+    /// With its own ranges at their dear ends.
+    pub high: Money,
+    /// Why so much.
+    pub why: String,
+    /// Who says so; empty where it is worked out or assumed.
+    pub source: String,
+}
+
+/// What the run and all beyond it cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostOutcome {
+    /// Whether accelerators are rented or owned.
+    pub basis: Basis,
+    /// Parts of the run first, then the lines beyond it in their order; they sum to the total.
+    pub parts: Vec<CostPart>,
+    /// Everything with every range at its cheap end.
+    pub low: Money,
+    /// Everything with every range at its dear end.
+    pub high: Money,
+}
+
+impl CostOutcome {
+    /// The run itself, on its basis.
+    pub fn run(&self) -> Money {
+        (self.parts.iter().filter(|part| part.kind.of_run()))
+            .map(|part| part.money)
+            .sum()
+    }
+
+    /// Everything.
+    pub fn total(&self) -> Money {
+        self.parts.iter().map(|part| part.money).sum()
+    }
+
+    /// There are lines beyond the run.
+    pub fn has_lines(&self) -> bool {
+        self.parts.iter().any(|part| !part.kind.of_run())
+    }
+}
+
 /// The whole run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOutcome {
@@ -238,16 +409,33 @@ pub struct RunOutcome {
     pub days: f64,
     /// Where they went.
     pub account: Account,
-    /// Accelerator-hours.
+    /// What interrupted it; `None` where nothing was to.
+    pub interruptions: Option<Interruptions>,
+    /// Accelerator-hours: all days on all accelerators of the job.
     pub gpu_hours: f64,
     /// Energy at the facility's meter.
     pub energy: Energy,
-    /// Rent.
+    /// What it went into; the parts sum to `energy`.
+    pub energy_parts: EnergyParts,
+    /// Rent of all accelerator-hours, also where the accelerators are owned.
     pub rent: Money,
     /// What of it is electricity, had it been paid apart.
     pub electricity: Money,
     /// Phases in order.
     pub phases: Vec<PhaseOutcome>,
+}
+
+impl RunOutcome {
+    /// The share of its days in which the run trains what it ends with: 1 where nothing interrupts
+    /// it.
+    pub fn goodput(&self) -> Ratio {
+        let total = self.account.total().get();
+        Ratio::new(if total > 0.0 {
+            self.account.training.get() / total
+        } else {
+            1.0
+        })
+    }
 }
 
 /// The answer to a case.
@@ -257,6 +445,8 @@ pub struct Outcome {
     pub step: StepOutcome,
     /// The run.
     pub run: RunOutcome,
+    /// What it cost, and all beyond it.
+    pub cost: CostOutcome,
     /// CPU time that simulating the main phase's step took, by the caller's clock. The one
     /// figure here that differs between runs.
     pub cpu_seconds: f64,

@@ -1,14 +1,18 @@
 //! The whole run: phases of steps, accelerator-hours, energy, rent.
 //!
-//! In: a case. Out: an [`Outcome`]. Never simulates failures yet: a run without interruptions.
+//! In: a case. Out: an [`Outcome`]. What interrupts a run is simulated in [`crate::campaign`]; a case
+//! that says nothing of it has a run without interruptions.
 
+use crate::campaign::{self, Stretch};
 use crate::case::{Case, Phase};
 use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
+use crate::price::{self, Shares};
+use crate::rollout::{self, RolloutOutcome};
 use crate::simulate::{Control, SimulateError};
 use crate::step::{StepInput, step};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use strait_units::{Days, Energy, Money, Power, Ratio, Time};
+use std::sync::{Arc, Mutex};
+use strait_units::{Days, FlopRate, Money, Ratio, Time, Tokens};
 
 /// Batch sizes at which a ramp is simulated: its ends and the middle, joined linearly.
 const RAMP_POINTS: u32 = 3;
@@ -20,6 +24,11 @@ pub struct Steps {
     jobs: Vec<(usize, u32)>,
     /// The steps, in the order of `jobs`, with the CPU seconds that each took.
     outcomes: Vec<(StepOutcome, f64)>,
+    /// What accelerators do during each of them.
+    shares: Vec<Shares>,
+    /// Of each phase of reinforcement learning: what its rollouts and updates follow, and how many
+    /// times as long they take as simulated.
+    rollouts: Vec<Option<(Arc<rollout::Rates>, Ratio)>>,
 }
 
 impl Steps {
@@ -28,7 +37,61 @@ impl Steps {
         for (step, _) in &mut self.outcomes {
             step.time = Time::from_seconds(step.time.seconds() * factor.get());
         }
+        for rates in self.rollouts.iter_mut().flatten() {
+            rates.1 = rates.1 * factor.get();
+        }
         self
+    }
+
+    /// Seconds of every step, in the order of phases, batches ascending.
+    pub fn seconds(&self) -> Vec<f64> {
+        let steps = self.outcomes.iter();
+        steps.map(|(step, _)| step.time.seconds()).collect()
+    }
+
+    /// The step of the main phase at its full batch.
+    pub fn main(&self, case: &Case) -> Option<&StepOutcome> {
+        let main = main_phase(&case.training.phases);
+        self.full_batch(main).map(|(step, _)| step)
+    }
+
+    /// These steps in the place of another case's: each so many times as long as it is here, with
+    /// its batch there. Rollouts are off by `prediction` alone: their settings are the other case's.
+    /// Times and rates only: what a step is made of is left out, but for what accelerators do in it.
+    /// `None` where the other case has another number of steps.
+    pub fn stand_in(&self, case: &Case, factors: &[f64], prediction: Ratio) -> Option<Steps> {
+        let phases = &case.training.phases;
+        let jobs = jobs(phases);
+        if jobs.len() != self.jobs.len() || factors.len() != jobs.len() {
+            return None;
+        }
+        let outcomes = (jobs.iter().zip(&self.outcomes).zip(factors))
+            .map(|((&(phase, batch), (step, _)), factor)| {
+                let tokens = u64::from(batch) * u64::from(phases[phase].sequence_length);
+                let rate = tokens as f64 / step.tokens.as_f64() / factor;
+                let outcome = StepOutcome {
+                    time: Time::from_seconds(step.time.seconds() * factor),
+                    tokens: Tokens::new(tokens),
+                    rate_causal: FlopRate::new(step.rate_causal.get() * rate),
+                    rate_full: FlopRate::new(step.rate_full.get() * rate),
+                    mfu_causal: Ratio::new(step.mfu_causal.get() * rate),
+                    mfu_full: Ratio::new(step.mfu_full.get() * rate),
+                    ..StepOutcome::default()
+                };
+                (outcome, 0.0)
+            })
+            .collect();
+        Some(Steps {
+            jobs,
+            outcomes,
+            shares: self.shares.clone(),
+            rollouts: (self.rollouts.iter())
+                .map(|rates| {
+                    let (rates, factor) = rates.as_ref()?;
+                    Some((Arc::clone(rates), *factor * prediction.get()))
+                })
+                .collect(),
+        })
     }
 
     /// Batches and step times of a phase, batches ascending.
@@ -37,6 +100,14 @@ impl Steps {
             .filter(|((of, _), _)| *of == phase)
             .map(|((_, batch), (step, _))| (f64::from(*batch), step.time.seconds()))
             .collect()
+    }
+
+    /// What accelerators do during a step of a phase at its full batch.
+    fn shares_of(&self, phase: usize) -> Option<Shares> {
+        (self.jobs.iter().zip(&self.shares))
+            .filter(|((of, _), _)| *of == phase)
+            .map(|(_, shares)| *shares)
+            .next_back()
     }
 
     /// The step of a phase at its full batch.
@@ -54,13 +125,23 @@ impl Steps {
 /// The first contradiction met, or that the caller asked to stop.
 pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
     let phases = &case.training.phases;
-    let jobs: Vec<(usize, u32)> = phases
-        .iter()
-        .enumerate()
-        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
-        .collect();
+    let jobs = jobs(phases);
     let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
-    Ok(Steps { jobs, outcomes })
+    let rollouts = (phases.iter())
+        .map(|phase| {
+            let rates = rollout::simulate(case, phase, control)?;
+            Ok(rates.map(|rates| (Arc::new(rates), Ratio::new(1.0))))
+        })
+        .collect::<Result<_, SimulateError>>()?;
+    let shares = (outcomes.iter())
+        .map(|(step, _)| Shares::of(step))
+        .collect();
+    Ok(Steps {
+        shares,
+        jobs,
+        outcomes,
+        rollouts,
+    })
 }
 
 /// Adds up the run of simulated steps.
@@ -70,8 +151,11 @@ pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> 
 pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
     let mut run = RunOutcome::default();
     let mut seconds = 0.0;
-    for (index, phase) in case.training.phases.iter().enumerate() {
-        let (count, time) = phase_time(phase, &steps.of_phase(index));
+    let rollouts = rollouts(case, steps)?;
+    let stretches = stretches(case, steps, &rollouts);
+    let phases = case.training.phases.iter().zip(&stretches);
+    for ((phase, stretch), rollout) in phases.zip(rollouts) {
+        let (count, time) = (stretch.steps, stretch.seconds);
         seconds += time;
         run.phases.push(PhaseOutcome {
             name: phase.name.clone(),
@@ -79,17 +163,32 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             steps: count,
             step_time: Time::from_seconds(if count > 0.0 { time / count } else { 0.0 }),
             gpu_hours: time * f64::from(case.cluster.ranks()) / 3600.0,
+            rollout,
         });
     }
     let ranks = f64::from(case.cluster.ranks());
     run.days = seconds / 86_400.0;
     run.account.training = Days::new(run.days);
     run.gpu_hours = run.phases.iter().map(|p| p.gpu_hours).sum();
-    let watts = (case.cluster.accelerator.tdp.get() + case.cluster.node.overhead_power.get())
-        * case.economics.load_factor.get()
-        * case.economics.pue.get()
-        * ranks;
-    run.energy = Energy::new(Power::new(watts).get() * seconds);
+    if let Some(reliability) = &case.reliability {
+        let nodes = case.cluster.nodes;
+        let accelerators = case.cluster.ranks();
+        let campaign =
+            campaign::of_phases(reliability, &stretches, nodes, accelerators, case.seed)?;
+        run.account = campaign.account;
+        run.interruptions = Some(campaign.interruptions);
+        run.days = run.account.total().get();
+        run.gpu_hours = run.days * 24.0 * ranks;
+    }
+    let work: Vec<(Shares, Days)> = (case.training.phases.iter().enumerate())
+        .filter_map(|(index, _)| {
+            let shares = steps.shares_of(index)?;
+            let hours = run.phases[index].gpu_hours / ranks;
+            Some((shares, Days::new(hours / 24.0)))
+        })
+        .collect();
+    run.energy_parts = price::energy(&case.economics, &case.cluster, &work, &run.account);
+    run.energy = run.energy_parts.total();
     run.rent = Money::new(case.economics.rent.get() * run.gpu_hours);
     run.electricity = case.economics.electricity * run.energy;
     let (step, cpu_seconds) = steps
@@ -100,11 +199,56 @@ pub fn compose(case: &Case, steps: &Steps) -> Result<Outcome, SimulateError> {
             message: "there is no phase to train".to_owned(),
             remedy: "give `training.tokens`, or at least one `[[training.phase]]`".to_owned(),
         })?;
+    let cost = price::cost(&case.economics, &case.cluster, &run);
     Ok(Outcome {
         step,
         run,
+        cost,
         cpu_seconds,
     })
+}
+
+/// What the rollouts of each phase come to; `None` for those without.
+///
+/// # Errors
+/// Contradictions of a phase's settings.
+pub fn rollouts(case: &Case, steps: &Steps) -> Result<Vec<Option<RolloutOutcome>>, SimulateError> {
+    (case.training.phases.iter().enumerate())
+        .map(|(index, phase)| match steps.rollouts.get(index) {
+            Some(Some((rates, factor))) => {
+                rollout::phase_outcome(case, phase, rates, *factor).map(Some)
+            }
+            _ => Ok(None),
+        })
+        .collect()
+}
+
+/// What each phase trains, and how long its steps take.
+pub fn stretches(case: &Case, steps: &Steps, rollouts: &[Option<RolloutOutcome>]) -> Vec<Stretch> {
+    let phases = case.training.phases.iter().zip(rollouts).enumerate();
+    phases
+        .map(|(index, (phase, rollout))| {
+            let (steps, seconds) = match rollout {
+                Some(rollout) => rollout.steps_and_seconds(),
+                None => phase_time(phase, &steps.of_phase(index)),
+            };
+            Stretch {
+                tokens: phase.tokens.as_f64(),
+                steps,
+                seconds,
+            }
+        })
+        .collect()
+}
+
+/// The steps that are simulated: each a phase and a batch, in the order of phases.
+fn jobs(phases: &[Phase]) -> Vec<(usize, u32)> {
+    phases
+        .iter()
+        .enumerate()
+        .filter(|(index, phase)| *index == main_phase(phases) || rollout::updates(phase))
+        .flat_map(|(index, phase)| batches(phase).into_iter().map(move |batch| (index, batch)))
+        .collect()
 }
 
 /// Batches at which a phase is simulated, ascending; the full batch is the last.
@@ -157,6 +301,7 @@ fn simulate_all(
                 (control.progress)(sum as f64 / 1e6 / jobs.len() as f64);
             };
             let phase = &case.training.phases[index];
+            let case = &*rollout::for_update(case, phase);
             let input = StepInput {
                 case,
                 parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),

@@ -64,6 +64,7 @@ pub fn check(case: &Case) -> Vec<SimulateError> {
         });
     }
     for phase in &case.training.phases {
+        errors.extend(crate::rollout::check(case, phase));
         let parallelism = phase.parallelism.as_ref().unwrap_or(&case.parallelism);
         let batches = [
             phase.initial_batch.unwrap_or(phase.global_batch),

@@ -14,6 +14,8 @@
 //! | [`Power`], [`Energy`] | `f64` | watts, joules |
 //! | [`Money`], [`PricePerHour`], [`PricePerEnergy`] | `f64` | US dollars; per hour; per joule |
 //! | [`Tokens`] | `u64` | tokens |
+//! | [`Days`] | `f64` | days |
+//! | [`FailureRate`] | `f64` | failures of one node a day |
 //! | [`Ratio`] | `f64` | one |
 
 //!
@@ -42,8 +44,8 @@ mod unit;
 pub use parse::{Expected, ParseError, Reading};
 
 pub use quantity::{
-    Bandwidth, Bytes, Days, Energy, FlopRate, Flops, Money, Power, PricePerEnergy, PricePerHour,
-    Ratio, Tokens,
+    Bandwidth, Bytes, Days, Energy, FailureRate, FlopRate, Flops, Money, Power, PricePerEnergy,
+    PricePerHour, Ratio, Tokens,
 };
 pub use text::Quantity;
 pub use time::Time;

@@ -95,6 +95,10 @@ quantity!(
     Days
 );
 quantity!(
+    /// Failures of one node a day.
+    FailureRate
+);
+quantity!(
     /// US dollars.
     Money
 );

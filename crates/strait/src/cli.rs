@@ -43,7 +43,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   strait run scenarios/deepseek-v3/h800.toml
   strait run scenarios/deepseek-v3/h800.toml --set cluster.accelerator=h100-sxm --figures out")]
-    Run(RunArgs),
+    Run(DrawArgs),
     /// Compare scenarios, or the cases of one, with the first of them
     #[command(after_help = "Examples:
   strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100
@@ -69,6 +69,11 @@ pub enum Command {
   strait validate --figures out
   strait validate --rows mine.csv --json")]
     Validate(ValidateArgs),
+    /// Judge what the world says about training runs: the ledger of claims
+    #[command(after_help = "Examples:
+  strait claims
+  strait claims mine.toml --set economics.rent='3 USD/h' -v")]
+    Claims(ClaimsArgs),
     /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
     /// to your own
     #[command(after_help = "Examples:
@@ -173,6 +178,18 @@ pub struct RunArgs {
     pub figures: Option<PathBuf>,
 }
 
+/// What to simulate, how, and how sure the answer is to be.
+#[derive(Args, Clone, Debug)]
+pub struct DrawArgs {
+    /// What to simulate, and how.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Draw ranges and the prediction's own error so many times: distributions, the probability of
+    /// each claim, what moves the answer most, and what would make each claim true
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub draws: Option<u32>,
+}
+
 /// Which published measurements, and what of them.
 #[derive(Args, Clone, Debug)]
 pub struct ValidateArgs {
@@ -221,6 +238,30 @@ pub struct ValidateArgs {
     /// Write the whole account as a page (Markdown)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub page: Option<PathBuf>,
+}
+
+/// Which claims, and how they are judged.
+#[derive(Args, Clone, Debug)]
+pub struct ClaimsArgs {
+    /// Scenario files with claims, or folders of them [default: scenarios/claims]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only claims whose id, author or title holds this text (repeatable: any of them)
+    #[arg(long, value_name = "TEXT", help_heading = "Claims")]
+    pub only: Vec<String>,
+    /// Replace a value of every case, as in `cluster.nodes=128` (repeatable; a TOML value,
+    /// quotes may be left out)
+    #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Scenario", value_parser = assignment)]
+    pub set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", help_heading = "Scenario")]
+    pub seed: Option<u64>,
+    /// Draws of the uncertain settings of each case
+    #[arg(long, value_name = "N", default_value_t = 2000, help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub draws: u32,
+    /// Threads to simulate on; never changes an answer [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
 }
 
 /// What a timeline shows, and where it goes.

@@ -14,16 +14,21 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use strait_study::answer::{Answer, CaseAnswer, Effort, Question};
+use strait_study::catalog::Catalog;
+use strait_study::chance::{ChanceError, Prepared, Study};
 use strait_training::outcome::Outcome;
-use strait_training::simulate::{Control, SimulateError, check, simulate};
+use strait_training::run::{Steps, compose, steps};
+use strait_training::simulate::{Control, SimulateError, check};
 
 /// Stack of a thread that simulates.
 const STACK: usize = 16 << 20;
 
-/// Answers all cases of all scenarios. `verb` is the command's name, for the reproduce line.
+/// Answers all cases of all scenarios. `verb` is the command's name, for the reproduce line; with
+/// `draws` an answer says how sure it is.
 pub fn answer(
     verb: &str,
     args: &RunArgs,
+    draws: Option<u32>,
     terminal: &Terminal,
     cancel: &AtomicBool,
 ) -> Result<Answer, Failure> {
@@ -36,25 +41,29 @@ pub fn answer(
             .collect::<Vec<_>>()
             .join(" "),
         seed: cases.first().map_or(0, |case| case.case.seed),
-        command: command(verb, args),
+        command: command(verb, args, draws),
     };
-    let outcomes = outcomes(&cases, args.threads, args.full_ranks, terminal, cancel)?;
-    for (case, (_, effort)) in cases.iter().zip(&outcomes) {
+    let outcomes = outcomes(&cases, args, draws, terminal, cancel)?;
+    for (case, (_, _, effort)) in cases.iter().zip(&outcomes) {
         terminal.aside(&format!(
             "{}: simulated in {:.2} s of CPU time, {:.2} s elapsed",
             case.case.name, effort.cpu_s, effort.wall_s
         ));
     }
     let cases = (cases.into_iter().zip(outcomes))
-        .map(|(case, (outcome, effort))| {
-            CaseAnswer::new(
+        .map(|(case, (outcome, uncertainty, effort))| {
+            let answer = CaseAnswer::new(
                 case.setting(),
                 outcome,
                 &case.claims,
                 &case.expects,
                 case.warnings,
                 effort,
-            )
+            );
+            CaseAnswer {
+                uncertainty,
+                ..answer
+            }
         })
         .collect();
     Ok(Answer { question, cases })
@@ -129,13 +138,13 @@ pub fn contradictions(cases: &[SourceCase]) -> Result<(), Failure> {
 /// Simulates all cases on up to `threads` threads; the first error in their order counts.
 fn outcomes(
     cases: &[SourceCase],
-    threads: Option<u32>,
-    full_ranks: bool,
+    args: &RunArgs,
+    draws: Option<u32>,
     terminal: &Terminal,
     cancel: &AtomicBool,
-) -> Result<Vec<(Outcome, Effort)>, Failure> {
+) -> Result<Vec<(Outcome, Option<Study>, Effort)>, Failure> {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.map_or_else(available, |n| n as usize);
+    let threads = args.threads.map_or_else(available, |n| n as usize);
     // Threads that are left over when every case has one simulate the case's other steps.
     let inside = (threads / cases.len().max(1)).max(1);
     let progress = Progress::new(terminal, cases.len());
@@ -145,21 +154,35 @@ fn outcomes(
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(case) = cases.get(index) else { break };
-            let report = |share| progress.set(index, share);
+            // Draws take about as long as the steps that they start from, or longer.
+            let share = if draws.is_some() { 0.3 } else { 1.0 };
+            let report = |done| progress.set(index, done * share);
             let control = Control {
                 cancel,
                 progress: &report,
                 threads: inside,
-                full_ranks,
+                full_ranks: args.full_ranks,
                 clock: &crate::clock::thread,
             };
             let clock = Clock::start();
-            let result = simulate(&case.case, control).map(|outcome| {
+            let simulated = steps(&case.case, control)
+                .and_then(|steps| Ok((compose(&case.case, &steps)?, steps)))
+                .map_err(Stopped::Contradiction);
+            let wall_s = clock.elapsed();
+            let result = simulated.and_then(|(outcome, steps)| {
+                let report = |done| progress.set(index, share + done * (1.0 - share));
+                let control = Control {
+                    progress: &report,
+                    ..control
+                };
+                let study = draws
+                    .map(|draws| study(case, &steps, draws, control))
+                    .transpose()?;
                 let effort = Effort {
                     cpu_s: outcome.cpu_seconds,
-                    wall_s: clock.elapsed(),
+                    wall_s,
                 };
-                (outcome, effort)
+                Ok((outcome, study, effort))
             });
             if let Ok(mut slot) = slots[index].lock() {
                 *slot = Some(result);
@@ -187,8 +210,16 @@ fn outcomes(
         let result = slot.into_inner().ok().flatten();
         match result {
             Some(Ok(outcome)) => outcomes.push(outcome),
-            Some(Err(SimulateError::Cancelled)) => return Err(Failure::Interrupted),
-            Some(Err(error)) => return Err(Failure::Input(source::contradiction(case, &error))),
+            Some(Err(Stopped::Contradiction(SimulateError::Cancelled)))
+            | Some(Err(Stopped::Draws(ChanceError::Cancelled))) => {
+                return Err(Failure::Interrupted);
+            }
+            Some(Err(Stopped::Contradiction(error))) => {
+                return Err(Failure::Input(source::contradiction(case, &error)));
+            }
+            Some(Err(Stopped::Draws(error))) => {
+                return Err(Failure::Input(source::draws(case, &error)));
+            }
             None => {
                 let message = format!("case \"{}\" was not simulated", case.case.name);
                 return Err(Failure::Unexpected(message));
@@ -198,8 +229,29 @@ fn outcomes(
     Ok(outcomes)
 }
 
+/// Why a case has no answer.
+enum Stopped {
+    /// Settings contradict each other.
+    Contradiction(SimulateError),
+    /// Values of its ranges do.
+    Draws(ChanceError),
+}
+
+/// How sure the answer to a case is.
+fn study(
+    case: &SourceCase,
+    steps: &Steps,
+    draws: u32,
+    control: Control<'_>,
+) -> Result<Study, Stopped> {
+    let catalog = Catalog::embedded();
+    Prepared::new(&case.resolved, &catalog, steps, control)
+        .and_then(|prepared| prepared.study(&case.asked, draws, control))
+        .map_err(Stopped::Draws)
+}
+
 /// The command that gives an answer again, quoted for a POSIX shell.
-fn command(verb: &str, args: &RunArgs) -> String {
+fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
     let mut words = vec!["strait".to_owned(), verb.to_owned()];
     let scenario = &args.scenario;
     words.extend(
@@ -219,6 +271,9 @@ fn command(verb: &str, args: &RunArgs) -> String {
     }
     if args.full_ranks {
         words.push("--full-ranks".to_owned());
+    }
+    if let Some(draws) = draws {
+        words.extend(["--draws".to_owned(), draws.to_string()]);
     }
     words.join(" ")
 }

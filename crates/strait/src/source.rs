@@ -7,13 +7,14 @@ use crate::cli::{CatalogCommand, ClassifyArgs, ScenarioArgs, TimelineArgs};
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 use std::path::Path;
-use strait_study::answer::{Detail, Setting, Value};
+use strait_study::answer::{Detail, Setting};
 use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
-use strait_study::rules::classify::Document;
+use strait_study::chance::{self, Asked, ChanceError};
+use strait_study::rules::answer::Document;
 use strait_study::rules::timeline::{Access, statuses};
 use strait_study::rules::{self, Chip, Classification, Destination, Query, RuleBook, When};
 use strait_study::scenario::{
-    self, Diagnostic, Explained, Loaded, Origin, Overrides, ResolvedCase, Style, render_all,
+    self, Diagnostic, Explained, Loaded, Overrides, ResolvedCase, Style, render_all,
 };
 use strait_study::verdict::{Claim, Expect, Quantity, UnknownQuantity};
 use strait_training::case::Case;
@@ -29,26 +30,23 @@ pub struct SourceCase {
     pub expects: Vec<Expect>,
     /// What to check before trusting the answer.
     pub warnings: Vec<String>,
+    /// Claims as draws weigh them.
+    pub asked: Vec<Asked>,
+    /// The case with its ranges.
+    pub resolved: ResolvedCase,
     /// Where each value came from.
     origins: Vec<Explained>,
+    /// What answers name of it.
+    setting: Setting,
 }
 
 impl SourceCase {
     /// What answers name of it.
     pub fn setting(&self) -> Setting {
-        let values = (self.origins.iter())
-            .map(|explained| Value {
-                path: explained.path.clone(),
-                value: explained.value.clone(),
-                stated: !matches!(
-                    explained.origin,
-                    Origin::Catalogue { .. } | Origin::Default { .. }
-                ),
-            })
-            .collect();
+        // Cases of several files are told apart after they are read.
         Setting {
-            values,
-            ..Setting::from(&self.case)
+            name: self.case.name.clone(),
+            ..self.setting.clone()
         }
     }
 }
@@ -100,20 +98,25 @@ fn text(path: &Path, help: &str) -> Result<String, Failure> {
     })
 }
 
-fn overrides(args: &ScenarioArgs) -> Overrides {
+/// What a command line changes.
+pub fn overrides(set: &[String], cases: &[String], seed: Option<u64>) -> Overrides {
     Overrides {
-        set: (args.set.iter())
+        set: (set.iter())
             .filter_map(|set| set.split_once('='))
             .map(|(path, value)| (path.trim().to_owned(), value.trim().to_owned()))
             .collect(),
-        cases: args.cases.clone(),
-        seed: args.seed,
+        cases: cases.to_vec(),
+        seed,
     }
 }
 
 fn read(path: &Path, args: &ScenarioArgs) -> Result<Loaded, Failure> {
-    scenario::load(path, &Catalog::embedded(), &overrides(args))
-        .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))
+    scenario::load(
+        path,
+        &Catalog::embedded(),
+        &overrides(&args.set, &args.cases, args.seed),
+    )
+    .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))
 }
 
 /// Loads one scenario. All errors of the file are reported at once.
@@ -131,23 +134,29 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
     Ok(Source { cases })
 }
 
+/// Ranges that warnings tell one by one.
+const FEW_RANGES: usize = 4;
+
 fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
-    let mut claims = Vec::new();
-    for stated in &resolved.claims {
-        let quantity = quantity(stated)?;
-        claims.push(Claim {
-            quantity,
-            stated: quantity.unit().from_base(stated.stated),
+    let claims = (resolved.claims.iter())
+        .map(|stated| Claim::of(stated).map_err(|error| Failure::Unexpected(error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let asked = (resolved.claims.iter().zip(&claims))
+        .filter(|(_, claim)| chance::drawn(claim.quantity))
+        .map(|(stated, claim)| Asked {
+            quantity: claim.quantity,
+            phase: claim.phase.clone(),
+            stated: claim.stated,
+            within: stated.within,
             who: stated.who.clone(),
-            date: stated.date.clone(),
-            source: stated.source.clone(),
-        });
-    }
+        })
+        .collect();
     let mut expects = Vec::new();
     for stated in &resolved.expects {
         let quantity = quantity(stated)?;
         expects.push(Expect {
             quantity,
+            phase: stated.phase.clone(),
             stated: quantity.unit().from_base(stated.stated),
             within: stated.within.unwrap_or(0.0),
             source: stated.source.clone(),
@@ -160,18 +169,29 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
             format!("{}{place}", warning.message)
         })
         .collect();
-    warnings.extend((resolved.ranges.iter()).map(|range| {
-        format!(
-            "`{}` is given as a range; its likeliest value is used",
-            range.path
-        )
-    }));
+    match resolved.ranges.as_slice() {
+        // Each by name, as long as that can be read.
+        few if few.len() <= FEW_RANGES => warnings.extend(few.iter().map(|range| {
+            format!(
+                "`{}` is given as a range; its likeliest value is used",
+                range.path
+            )
+        })),
+        many => warnings.push(format!(
+            "{} values are given as ranges; their likeliest values are used (`strait explain` lists them)",
+            many.len()
+        )),
+    }
+    let setting = Setting::of(&resolved);
     Ok(SourceCase {
-        case: resolved.case,
+        setting,
+        case: resolved.case.clone(),
         claims,
         expects,
         warnings,
-        origins: resolved.origins,
+        asked,
+        origins: resolved.origins.clone(),
+        resolved,
     })
 }
 
@@ -209,6 +229,26 @@ pub fn contradiction(case: &SourceCase, error: &SimulateError) -> String {
         None => fault = fault.help(format!("see `{path}`")),
     }
     fault.help(remedy.as_str()).render(Style::Colour)
+}
+
+/// Why values of a case's ranges have no answer, with the ranges' places where they are known.
+pub fn draws(case: &SourceCase, error: &ChanceError) -> String {
+    let mut fault = Diagnostic::error(
+        "case::draws",
+        format!("case \"{}\" can't be drawn: {error}", case.case.name),
+    );
+    let at = match error {
+        ChanceError::Simulate { at, .. } | ChanceError::Contradiction { at, .. } => at.as_str(),
+        ChanceError::Cancelled => "",
+    };
+    for range in &case.resolved.ranges {
+        if at.contains(&range.path) {
+            fault = fault.at(&range.place, "the range");
+        }
+    }
+    fault
+        .help("narrow the range to values that the other settings go with, or give `choices`")
+        .render(Style::Colour)
 }
 
 /// Every resolved value of a scenario with its origin.

@@ -333,3 +333,70 @@ fn calibration_says_what_is_wrong_and_writes_whole_files() {
     assert!(stderr(&output).contains("bad.csv:2"), "{}", stderr(&output));
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn rules_answer_with_0_whatever_they_say_and_bad_questions_are_3() {
+    let output = strait(&[
+        "rules",
+        "classify",
+        "h800-sxm",
+        "--on",
+        "2023-10-17",
+        "--json",
+    ]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(answer["chip"], "h800-sxm");
+    assert_eq!(answer["date"], "2023-10-17");
+    assert_eq!(answer["outcome"], "presumption_of_denial");
+    assert_eq!(answer["clause"], "3A090.a.1");
+    assert!(!answer["reasons"].as_array().unwrap().is_empty());
+    let several = strait(&["rules", "classify", "h20-96", "l20", "--json"]);
+    let several: serde_json::Value = serde_json::from_str(&stdout(&several)).unwrap();
+    assert_eq!(several.as_array().unwrap().len(), 2);
+    let all = stdout(&strait(&["rules", "classify"]));
+    assert!(
+        all.contains("h100-sxm") && all.contains("2026-01-15"),
+        "{all}"
+    );
+    let timeline = stdout(&strait(&["rules", "timeline", "h20-96"]));
+    assert!(
+        timeline.contains("2025-04-09  licence needed"),
+        "{timeline}"
+    );
+    for (question, words) in [
+        (
+            &["rules", "classify", "h800-smx"][..],
+            "did you mean \"h800-sxm\"?",
+        ),
+        (
+            &["rules", "timeline", "h800-smx"],
+            "did you mean \"h800-sxm\"?",
+        ),
+        (
+            &["rules", "classify", "l20", "--on", "2023-02-30"],
+            "no day 30",
+        ),
+        (
+            &["rules", "classify", "l20", "--on", "0000-01-01"],
+            "out of range",
+        ),
+        (
+            &["rules", "classify", "l20", "--on", "9999-01-01"],
+            "out of range",
+        ),
+        (&["rules", "classify", "l20", "--to", "mars"], "write china"),
+        (
+            &["rules", "classify", "l20", "--rules", "no-such.toml"],
+            "no-such.toml",
+        ),
+    ] {
+        let output = strait(question);
+        assert_eq!(status(&output), 3, "{question:?}");
+        assert!(
+            stderr(&output).contains(words),
+            "{question:?}: {}",
+            stderr(&output)
+        );
+    }
+}

@@ -15,9 +15,11 @@ pub mod text;
 
 pub use compare::Comparison;
 pub use document::RunDocument;
+pub(crate) use document::digest;
 pub use setting::{Setting, Value};
 pub use text::{Detail, TextStyle};
 
+use crate::chance::Study;
 use crate::verdict::{Check, Claim, Expect, Judgement, check, judge};
 use strait_training::outcome::Outcome;
 
@@ -55,6 +57,8 @@ pub struct CaseAnswer {
     pub claims: Vec<Judgement>,
     /// Expectations with their results.
     pub checks: Vec<Check>,
+    /// How sure the answer is, where that was asked for.
+    pub uncertainty: Option<Study>,
     /// What the reader must check before trusting the answer.
     pub warnings: Vec<String>,
     /// What it took.
@@ -84,6 +88,7 @@ impl CaseAnswer {
                 .collect(),
             setting,
             outcome,
+            uncertainty: None,
             warnings,
             effort,
         }

@@ -7,9 +7,10 @@ use super::{Answer, CaseAnswer, Effort, Question, Setting};
 use crate::verdict::{Claim, Expect, Quantity};
 use strait_training::case::{Parallelism, Phase, Precision, Recompute, ScheduleKind, Zero};
 use strait_training::outcome::{
-    Account, Bar, BarKind, Breakdown, Exposed, Grains, Memory, MemoryPart, Outcome, PhaseOutcome,
-    RunOutcome, StepOutcome, Work,
+    Account, Bar, BarKind, Breakdown, CostKind, CostOutcome, CostPart, EnergyParts, Exposed,
+    Grains, Memory, MemoryPart, Outcome, PhaseOutcome, RunOutcome, StepOutcome, Work,
 };
+use strait_training::price::{Basis, LineKind};
 use strait_units::{Bytes, Days, Energy, FlopRate, Money, PricePerHour, Ratio, Time, Tokens};
 
 fn millis(ms: u64) -> Time {
@@ -26,6 +27,7 @@ fn phase(name: &str, tokens: u64, sequence_length: u32, pretraining: bool) -> Ph
         ramp_tokens: None,
         pretraining,
         parallelism: None,
+        reinforcement: None,
     }
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
         accelerator: "H800 SXM".to_owned(),
         ranks: 2048,
         peak: FlopRate::new(1979e12),
+        half_peak: FlopRate::new(989.4e12),
         precision: Precision::Fp8Block,
         parallelism: Parallelism {
             tensor: 1,
@@ -62,6 +65,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
         ],
         rent: PricePerHour::new(2.0),
         document: None,
+        fleet: Vec::new(),
         subject: crate::uncertainty::Subject {
             profile: "hopper".to_owned(),
             moe: true,
@@ -71,6 +75,7 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
     let gpu_hours = [2_667_000.0, 57_000.0];
     let outcome = Outcome {
         cpu_seconds: 0.0,
+        cost: rented(gpu_hours.iter().sum()),
         step: StepOutcome {
             time: millis(19_926),
             tokens: Tokens::new(62_914_560),
@@ -134,8 +139,16 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                 training: Days::new(55.4),
                 ..Account::default()
             },
+            interruptions: None,
             gpu_hours: gpu_hours.iter().sum(),
             energy: Energy::new(2.8e3 * 3.6e9),
+            energy_parts: EnergyParts {
+                compute: Energy::new(1.8e3 * 3.6e9),
+                communication: Energy::new(0.2e3 * 3.6e9),
+                idle: Energy::new(0.1e3 * 3.6e9),
+                network: Energy::new(0.2e3 * 3.6e9),
+                facility: Energy::new(0.5e3 * 3.6e9),
+            },
             rent: Money::new(gpu_hours.iter().sum::<f64>() * 2.0),
             electricity: Money::new(224e3),
             phases: (setting.phases.iter().zip(gpu_hours))
@@ -145,11 +158,53 @@ pub(crate) fn dualpipe() -> (Setting, Outcome) {
                     steps: phase.tokens.as_f64() / 62_914_560.0,
                     step_time: millis(19_926),
                     gpu_hours,
+                    rollout: None,
                 })
                 .collect(),
         },
     };
     (setting, outcome)
+}
+
+/// Cost of so many hours at 2 USD.
+fn rented(gpu_hours: f64) -> CostOutcome {
+    let money = Money::new(gpu_hours * 2.0);
+    CostOutcome {
+        basis: Basis::Rent,
+        parts: vec![CostPart {
+            name: CostKind::Rent.name().to_owned(),
+            kind: CostKind::Rent,
+            money,
+            low: money,
+            high: money,
+            why: "GPU-hours at 2 USD/h".to_owned(),
+            source: String::new(),
+        }],
+        low: money,
+        high: money,
+    }
+}
+
+/// Lines beyond the run, some of them ranges.
+pub(crate) fn with_lines(outcome: &mut Outcome) {
+    let run = outcome.cost.run();
+    for (name, kind, low, likely, high) in [
+        ("research and ablations", LineKind::Research, 0.5, 2.3, 9.0),
+        ("data", LineKind::Data, 0.1, 0.4, 2.0),
+        ("staff", LineKind::Staff, 0.6, 2.4, 11.0),
+    ] {
+        outcome.cost.parts.push(CostPart {
+            name: name.to_owned(),
+            kind: CostKind::Line(kind),
+            money: run * likely,
+            low: run * low,
+            high: run * high,
+            why: "made up".to_owned(),
+            source: "nobody".to_owned(),
+        });
+        outcome.cost.low += run * low;
+        outcome.cost.high += run * high;
+    }
 }
 
 fn part(name: &str, bytes: u64) -> MemoryPart {
@@ -172,6 +227,7 @@ pub(crate) fn faster() -> (Setting, Outcome) {
     step.memory.peak = Bytes::new(71_200_000_000);
     outcome.run.gpu_hours = 2_641_000.0;
     outcome.run.rent = Money::new(2_641_000.0 * 2.0);
+    outcome.cost = rented(2_641_000.0);
     outcome.run.days = 53.7;
     (setting, outcome)
 }
@@ -279,7 +335,9 @@ pub(crate) fn question() -> Question {
 fn claim(quantity: Quantity, stated: f64) -> Claim {
     Claim {
         quantity,
+        phase: None,
         stated,
+        relation: Default::default(),
         who: "DeepSeek".to_owned(),
         date: "2024-12-27".to_owned(),
         source: "arXiv:2412.19437, table 1".to_owned(),
@@ -295,6 +353,7 @@ pub(crate) fn case_answer((setting, outcome): (Setting, Outcome)) -> CaseAnswer 
     ];
     let expects = [Expect {
         quantity: Quantity::StepTime,
+        phase: None,
         stated: 19.926,
         within: 0.05,
         source: String::new(),

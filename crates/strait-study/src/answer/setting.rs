@@ -3,6 +3,7 @@
 //! In: a resolved [`Case`]. Out: a [`Setting`], small enough to be made up in a test.
 //! Never holds calibrations or anything else that only a simulation needs.
 
+use crate::scenario::{FleetPart, Origin, ResolvedCase};
 use crate::uncertainty::Subject;
 use strait_training::case::{Case, Parallelism, Phase, Precision};
 use strait_training::case::{Recompute, ScheduleKind, Zero};
@@ -21,6 +22,8 @@ pub struct Setting {
     pub ranks: u32,
     /// Best dense peak among the operand types of the precision recipe.
     pub peak: FlopRate,
+    /// Dense peak in 16-bit floating point.
+    pub half_peak: FlopRate,
     /// Precision.
     pub precision: Precision,
     /// Layout of the main phase.
@@ -31,6 +34,8 @@ pub struct Setting {
     pub document: Option<u32>,
     /// Rent of one accelerator.
     pub rent: PricePerHour,
+    /// Accelerators that somebody is said to own.
+    pub fleet: Vec<FleetPart>,
     /// What the uncertainty of a prediction depends on.
     pub subject: Subject,
     /// Every resolved value of the scenario; empty where the case comes from no file.
@@ -46,6 +51,27 @@ pub struct Value {
     pub value: String,
     /// Stated by the file, the case or the command line, rather than a fact or a default.
     pub stated: bool,
+}
+
+impl Setting {
+    /// Of a case that was read from a file: with its values and where they came from.
+    pub fn of(resolved: &ResolvedCase) -> Setting {
+        let values = (resolved.origins.iter())
+            .map(|explained| Value {
+                path: explained.path.clone(),
+                value: explained.value.clone(),
+                stated: !matches!(
+                    explained.origin,
+                    Origin::Catalogue { .. } | Origin::Default { .. }
+                ),
+            })
+            .collect();
+        Setting {
+            values,
+            fleet: resolved.fleet.clone(),
+            ..Setting::from(&resolved.case)
+        }
+    }
 }
 
 impl From<&Case> for Setting {
@@ -70,11 +96,13 @@ impl From<&Case> for Setting {
             accelerator: case.cluster.accelerator.name.clone(),
             ranks: case.cluster.ranks(),
             peak: best.unwrap_or(FlopRate::ZERO),
+            half_peak: half.unwrap_or(FlopRate::ZERO),
             precision: case.precision.recipe,
             parallelism: parallelism.clone(),
             phases: case.training.phases.clone(),
             document: case.training.document,
             rent: case.economics.rent,
+            fleet: Vec::new(),
             subject: Subject::from(case),
             values: Vec::new(),
         }
@@ -105,7 +133,8 @@ impl Setting {
             return false;
         };
         let phase = &self.phases[index];
-        !phase.pretraining && phase.sequence_length > self.phases[main].sequence_length
+        let updates = phase.reinforcement.is_some();
+        !phase.pretraining && !updates && phase.sequence_length > self.phases[main].sequence_length
     }
 
     /// The layout in one line, in the field's abbreviations; ones are left out.

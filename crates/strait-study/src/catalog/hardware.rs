@@ -7,7 +7,9 @@
 use super::{Catalog, CatalogError};
 use serde::Deserialize;
 use strait_training::hardware::{Accelerator, Fabric, Node, Peaks, ScaleUp, Transport};
-use strait_units::{Bandwidth, Bytes, FlopRate, Money, Power, PricePerEnergy, PricePerHour, Ratio};
+use strait_units::{
+    Bandwidth, Bytes, FlopRate, Money, Power, PricePerEnergy, PricePerHour, Ratio, Time,
+};
 
 /// The folder of accelerators.
 pub const ACCELERATORS: &str = "accelerators";
@@ -17,6 +19,8 @@ pub const NODES: &str = "nodes";
 pub const FABRICS: &str = "fabrics";
 /// The folder of money and power.
 pub const ECONOMICS: &str = "economics";
+/// Kind of the rates of decoding in rollouts.
+pub const ROLLOUT: &str = "rollout";
 
 /// An accelerator as in its file; what a simulation does not need is left to [`Catalog::show`].
 #[derive(Deserialize)]
@@ -49,6 +53,8 @@ struct PeaksFile {
 #[derive(Default, Deserialize)]
 struct MarketFile {
     price: Option<Money>,
+    price_low: Option<Money>,
+    price_high: Option<Money>,
     rent: Option<PricePerHour>,
 }
 
@@ -99,10 +105,39 @@ struct FabricFile {
 pub struct EconomicsDefaults {
     /// Facility power over IT power.
     pub pue: Ratio,
-    /// Average draw over rated power while training.
-    pub load_factor: Ratio,
     /// Price of electricity.
     pub electricity: PricePerEnergy,
+    /// Network between servers as a share of the price of both.
+    pub network_share: Option<Ratio>,
+    /// Share of its value that hardware loses in a year, continuous.
+    pub price_decline_per_year: Option<Ratio>,
+    /// Price of a server's share over that of a card alone.
+    pub server_over_card_price: Option<Ratio>,
+    /// Shell, power supply and cooling for a watt.
+    pub facility_per_watt: Option<Money>,
+    /// How long these last, in years.
+    pub facility_lifetime_years: Option<f64>,
+    /// How long servers last, in years.
+    pub lifetime_years: Option<f64>,
+}
+
+/// Rates of decoding in rollouts, where a scenario does not give its own.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct RolloutFacts {
+    /// Share of HBM bandwidth at which decode attention reads the KV cache.
+    pub attention_bandwidth: Ratio,
+    /// Share of the BF16 peak that it reaches where compute binds it.
+    pub attention_rate: Ratio,
+    /// What one way of an expert exchange takes before the first byte.
+    pub exchange_start: Time,
+    /// Share of the NIC's rate.
+    pub exchange_nic: Ratio,
+    /// Share of the scale-up rate.
+    pub exchange_scale_up: Ratio,
+    /// Share of first drafts that are accepted.
+    pub acceptance: Ratio,
+    /// Share of the memory that weights and KV cache may take.
+    pub memory_share: Ratio,
 }
 
 impl Catalog {
@@ -153,6 +188,23 @@ impl Catalog {
             kernels: file.kernels.clone().ok_or_else(incomplete)?,
             links: file.links.clone().ok_or_else(incomplete)?,
         })
+    }
+
+    /// Name of an accelerator, its dense 16-bit peak, and what one costs with its share of a server:
+    /// low, likely, high.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn market(
+        &self,
+        id: &str,
+    ) -> Result<(String, Option<FlopRate>, [Option<Money>; 3]), CatalogError> {
+        let file: AcceleratorFile = self.load(ACCELERATORS, id)?;
+        let market = file.market;
+        let peak = file.peaks.bf16.or(file.peaks.fp16);
+        let prices = [market.price_low, market.price, market.price_high];
+        Ok((file.name, peak, prices))
     }
 
     /// The node and the fabric that an accelerator comes with where a scenario names none.
@@ -237,6 +289,15 @@ impl Catalog {
     /// Any [`CatalogError`] of [`Catalog::load`].
     pub fn economics(&self, id: &str) -> Result<EconomicsDefaults, CatalogError> {
         self.load(ECONOMICS, id)
+    }
+
+    /// Rates of decoding in rollouts.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CatalogError`] of [`Catalog::load`].
+    pub fn rollout(&self, id: &str) -> Result<RolloutFacts, CatalogError> {
+        self.load(ROLLOUT, id)
     }
 
     /// Counts that are divided by.

@@ -299,7 +299,8 @@ fn money_has_defaults() {
         2.0
     );
     let home = catalog.economics("default").unwrap();
-    assert_eq!((home.pue.get(), home.load_factor.get()), (1.25, 0.75));
+    assert_eq!(home.pue.get(), 1.25);
+    assert_eq!(catalog.power("generic").unwrap().loaded.get(), 0.75);
     assert_eq!(
         catalog.economics("china").unwrap().electricity.to_string(),
         "0.054 USD/kWh"

@@ -9,9 +9,15 @@
 
 mod facts;
 mod hardware;
+mod prices;
+mod reliability;
 
 pub use facts::{Confidence, Fact};
-pub use hardware::{ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES};
+pub use hardware::{
+    ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES, ROLLOUT, RolloutFacts,
+};
+pub use prices::{DevicePrices, POWER, PRICES, PowerProfile, Rent, ServerPrice, month};
+pub use reliability::{Known, RELIABILITY, ReliabilityProfile};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};
@@ -148,9 +154,25 @@ pub struct Catalog {
     digest: OnceLock<String>,
     /// Files of [`MEASUREMENTS`] by name.
     measurements: BTreeMap<String, String>,
+    /// Whoever asks does not want to know where facts come from, and will not wait to be told.
+    silent: bool,
 }
 
 impl Catalog {
+    /// The same for who resolves a case many times: [`Catalog::tells_sources`] is false.
+    #[must_use]
+    pub fn without_sources(&self) -> Catalog {
+        Catalog {
+            silent: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the sources of facts are to be looked up for the record of a case.
+    pub fn tells_sources(&self) -> bool {
+        !self.silent
+    }
+
     /// The catalogue compiled into the program.
     pub fn embedded() -> Catalog {
         let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -176,6 +198,7 @@ impl Catalog {
             kinds,
             digest: OnceLock::new(),
             measurements,
+            silent: false,
         }
     }
 
@@ -210,6 +233,7 @@ impl Catalog {
             kinds,
             digest: OnceLock::new(),
             measurements,
+            silent: false,
         })
     }
 

@@ -11,6 +11,7 @@ mod labels;
 mod parity;
 mod rules_cost;
 mod theme;
+mod waterfall;
 
 use crate::answer::Answer;
 use crate::rules::cost::Cost;
@@ -34,6 +35,7 @@ pub fn draw(answer: &Answer, digest: &str) -> Result<Vec<(String, String)>, Draw
     Ok(files([
         (decomposition::NAME, decomposition::draw(answer, digest)?),
         (gantt::NAME, gantt::draw(answer, digest)?),
+        (waterfall::NAME, waterfall::draw(answer, digest)?),
     ]))
 }
 
@@ -69,7 +71,7 @@ pub fn rules_cost(cost: &Cost, reproduce: &str) -> Result<Vec<(String, String)>,
 }
 
 /// The files of those figures that have data.
-fn files(figures: [(&str, Option<(String, String)>); 2]) -> Vec<(String, String)> {
+fn files<const N: usize>(figures: [(&str, Option<(String, String)>); N]) -> Vec<(String, String)> {
     let mut files = Vec::new();
     for (name, figure) in figures {
         if let Some((svg, csv)) = figure {
@@ -352,6 +354,33 @@ mod tests {
         let answer = several(2);
         let drawn: usize = answer.cases.iter().map(|c| c.outcome.step.bars.len()).sum();
         assert_eq!(bars, drawn);
+    }
+
+    #[test]
+    fn lines_beyond_the_run_are_a_waterfall() {
+        let mut answer = several(2);
+        assert_eq!(
+            draw(&answer, "").unwrap().len(),
+            4,
+            "no lines, no waterfall"
+        );
+        sample::with_lines(&mut answer.cases[1].outcome);
+        answer.cases[1].outcome.cost.parts[1].name = "research <&\"'> ".repeat(9);
+        let files = draw(&answer, &"0".repeat(64)).unwrap();
+        assert_eq!(files[4].0, "cost-waterfall.svg");
+        well_formed(&files[4].1);
+        legible(&files[4].1);
+        let sum: f64 = (files[5].1.lines().skip(1))
+            .filter_map(|line| line.rsplit("made up").last())
+            .filter_map(|line| line.rsplit(',').nth(2)?.parse::<f64>().ok())
+            .sum();
+        let cost = &answer.cases[1].outcome.cost;
+        let total = cost.total().get();
+        assert!((sum / total - 1.0).abs() < 1e-12, "{sum} {total}");
+        if let Some(folder) = std::env::var_os("STRAIT_GALLERY") {
+            let path = std::path::Path::new(&folder).join(&files[4].0);
+            std::fs::write(path, &files[4].1).unwrap();
+        }
     }
 
     #[test]

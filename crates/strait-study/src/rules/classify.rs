@@ -8,136 +8,12 @@
 //! outcome left is the answer, known even where a figure is missing; several are `unknown`, with what is
 //! missing.
 
+use super::answer::{Classification, Query, QueryError, Way, Wedge, When};
 use super::chip::{Chip, Maker};
 use super::condition::{Condition, all};
 use super::date::Date;
-use super::set::{Contested, Destination, Mode, Outcome, RuleBook, RuleSet, Scope, Standing};
-use serde::Serialize;
+use super::set::{Contested, Mode, Outcome, RuleBook, RuleSet, Scope, Standing};
 use strait_units::Ratio;
-
-/// Under which rules a chip is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum When {
-    /// As they stood on a day. The day on which a set was published names that set: it is then taken to
-    /// hold, also where it took effect later.
-    On(Date),
-    /// A set by its id, with all that held when it was published; a proposal on top of what holds last.
-    Under(String),
-    /// As they stand last.
-    Last,
-    /// None at all: a world without them.
-    None,
-}
-
-/// A question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Under which rules.
-    pub when: When,
-    /// Where the chip goes.
-    pub to: Destination,
-    /// Where the buyer or its ultimate parent has its headquarters, if not there.
-    pub headquarters: Option<Destination>,
-}
-
-impl Query {
-    /// For China on a day.
-    pub fn on(day: Date) -> Query {
-        Query {
-            when: When::On(day),
-            to: Destination::China,
-            headquarters: None,
-        }
-    }
-
-    /// For China under a rule set.
-    pub fn under(id: impl Into<String>) -> Query {
-        Query {
-            when: When::Under(id.into()),
-            ..Query::last()
-        }
-    }
-
-    /// For China as the rules stand last.
-    pub fn last() -> Query {
-        Query {
-            when: When::Last,
-            to: Destination::China,
-            headquarters: None,
-        }
-    }
-}
-
-/// A payment that comes with the export.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wedge {
-    /// What it is called.
-    pub name: String,
-    /// Share of the price.
-    pub share: Ratio,
-    /// The rule set.
-    pub rule: String,
-}
-
-/// One outcome that the known figures leave possible.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Way {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The set that leads to it; none before any rule.
-    pub rule: Option<String>,
-    /// The clause, where one matched.
-    pub clause: Option<String>,
-    /// Why, in words.
-    pub reasons: Vec<String>,
-}
-
-/// The answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Classification {
-    /// Id of the chip.
-    pub chip: String,
-    /// The day of the rules; none without rules.
-    pub day: Option<Date>,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Every outcome that is possible, from the least restrictive: one, unless it is unknown.
-    pub possible: Vec<Outcome>,
-    /// The clause that leads to it.
-    pub clause: Option<String>,
-    /// Title and citation of the rule set that leads to it.
-    pub rule: Option<String>,
-    /// Id of that rule set.
-    pub rule_id: Option<String>,
-    /// Why, in words: figures and thresholds, then remarks, then what is contested.
-    pub reasons: Vec<String>,
-    /// Payments.
-    pub wedges: Vec<Wedge>,
-    /// Open points that bear on it.
-    pub contested: Vec<String>,
-    /// Figures that are missing, where they matter.
-    pub missing: Vec<&'static str>,
-}
-
-impl Classification {
-    /// Whether a buyer cannot count on getting it: a licence or a presumed refusal in every possible way.
-    pub fn forbidden(&self) -> bool {
-        !self.possible.is_empty() && self.possible.iter().all(|outcome| outcome.forbids())
-    }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// No such rule set.
-    #[error("no rule set is called \"{id}\"; they are {}", known.join(", "))]
-    UnknownRule {
-        /// What was asked for.
-        id: String,
-        /// All.
-        known: Vec<String>,
-    },
-}
 
 /// Looks at a chip under the rules of a query.
 ///
@@ -165,9 +41,6 @@ pub fn classify(chip: &Chip, query: &Query, book: &RuleBook) -> Result<Classific
                 "with {count} counted as {value} the outcome is the same"
             ));
         }
-    }
-    if !chip.disputes.is_empty() && moment.day.is_some() && answer.rule_id.is_some() {
-        answer.contested.splice(0..0, chip.disputes.iter().cloned());
     }
     answer.reasons.extend(
         answer
@@ -338,7 +211,12 @@ fn ways(set: &RuleSet, chip: &Chip, scope: &Scope) -> (Vec<Way>, bool, Vec<Strin
     for clause in &set.clauses {
         let state = all(&clause.when, chip);
         if state == Some(false) {
-            if let Some(condition) = clause.when.iter().find(|c| c.holds(chip) == Some(false)) {
+            // What kind of chip it is need not be said of each clause for the other kind.
+            let kind = |c: &&Condition| matches!(c, Condition::Datacentre(_));
+            let fails = |c: &&Condition| c.holds(chip) == Some(false);
+            if !clause.when.iter().filter(fails).any(|c| kind(&c))
+                && let Some(condition) = clause.when.iter().find(fails)
+            {
                 against.push((condition.words(chip), clause.name.clone()));
             }
             continue;
@@ -579,20 +457,32 @@ fn summary(
         reasons.push(format!("possible: {}", words.join("; ")));
     }
     for way in ways {
-        let under = way.clause.as_ref().filter(|_| ways.len() > 1);
+        // Where several ways are open, what each waits for; else all that led to the answer.
+        let open = possible.len() > 1;
+        let under = match &way.clause {
+            Some(clause) if open => format!("{} under {clause}: ", way.outcome.words()),
+            Some(clause) if ways.len() > 1 => format!("{clause}: "),
+            _ => String::new(),
+        };
         for reason in &way.reasons {
-            let reason = match under {
-                Some(clause) => format!("{clause}: {reason}"),
-                None => reason.clone(),
-            };
+            if open && !reason.contains("not known") && way.outcome != Outcome::Unknown {
+                continue;
+            }
+            let reason = format!("{under}{reason}");
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
     }
-    let rule_id = ways.first().and_then(|w| w.rule.clone());
+    let first = ways.first().and_then(|w| w.rule.clone());
+    // Ways of several sets have no one rule.
+    let rule_id = first.filter(|id| ways.iter().all(|w| w.rule.as_ref() == Some(id)));
     let set = rule_id.as_ref().and_then(|id| book.set(id));
-    let mut contested = Vec::new();
+    let ruled = ways.iter().any(|w| w.rule.is_some());
+    let mut contested: Vec<String> = Vec::new();
+    if ruled {
+        contested.extend(chip.disputes.iter().cloned());
+    }
     let mut wedges = Vec::new();
     if chip.maker == Maker::China {
         let equivalent = match (&clause, outcome) {
@@ -634,11 +524,7 @@ fn summary(
             remarks(set, moment, outcome, chip, &mut reasons);
         }
         for wedge in &wedges {
-            reasons.push(format!(
-                "{}: {} % of the price",
-                wedge.name,
-                (wedge.share.get() * 100.0).round()
-            ));
+            reasons.push(format!("with {}", wedge.name));
         }
     }
     reasons.extend(moment.remarks.iter().cloned());
@@ -652,10 +538,12 @@ fn summary(
         } else {
             clause
         },
-        rule: set.map(|set| match &set.citation {
-            Some(citation) => format!("{}, {citation}", set.name),
-            None => set.name.clone(),
-        }),
+        rule: set
+            .filter(|_| outcome != Outcome::NotSubject)
+            .map(|set| match &set.citation {
+                Some(citation) => format!("{}, {citation}", set.name),
+                None => set.name.clone(),
+            }),
         rule_id,
         reasons,
         wedges,
@@ -742,63 +630,4 @@ pub fn met<'b>(answer: &Classification, book: &'b RuleBook) -> Vec<&'b Condition
         .iter()
         .filter(|c| clause.split(" + ").any(|name| name == c.name));
     matching.flat_map(|c| &c.when).collect()
-}
-
-/// A chip's classification as JSON: the contract's five keys first.
-#[derive(Serialize)]
-pub struct Document<'a> {
-    /// Id of the chip.
-    pub chip: &'a str,
-    /// Day of the rules, null without rules.
-    pub date: Option<String>,
-    /// Outcome.
-    pub outcome: &'static str,
-    /// Clause, null where none matched.
-    pub clause: Option<&'a str>,
-    /// Why, in words.
-    pub reasons: &'a [String],
-    /// Rule set and citation.
-    pub rule: Option<&'a str>,
-    /// Id of the rule set.
-    pub rule_id: Option<&'a str>,
-    /// Every possible outcome.
-    pub possible: Vec<&'static str>,
-    /// Payments.
-    pub wedges: Vec<WedgeDocument<'a>>,
-    /// Open points.
-    pub contested: &'a [String],
-    /// Figures that are missing.
-    pub missing: &'a [&'static str],
-}
-
-/// A payment as JSON.
-#[derive(Serialize)]
-pub struct WedgeDocument<'a> {
-    /// What it is called.
-    pub name: &'a str,
-    /// Share of the price, as a fraction.
-    pub share: f64,
-}
-
-impl<'a> From<&'a Classification> for Document<'a> {
-    fn from(answer: &'a Classification) -> Document<'a> {
-        Document {
-            chip: &answer.chip,
-            date: answer.day.map(|d| d.to_string()),
-            outcome: answer.outcome.word(),
-            clause: answer.clause.as_deref(),
-            reasons: &answer.reasons,
-            rule: answer.rule.as_deref(),
-            rule_id: answer.rule_id.as_deref(),
-            possible: answer.possible.iter().map(|o| o.word()).collect(),
-            wedges: (answer.wedges.iter())
-                .map(|w| WedgeDocument {
-                    name: &w.name,
-                    share: w.share.get(),
-                })
-                .collect(),
-            contested: &answer.contested,
-            missing: &answer.missing,
-        }
-    }
 }

@@ -114,6 +114,20 @@ impl fmt::Display for Date {
     }
 }
 
+/// A whole month or year as such, a day as a day, anything else by its first day.
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.first;
+        let text = first.to_string();
+        for shorter in [text.get(..4), text.get(..7)].into_iter().flatten() {
+            if Period::parse(shorter).is_ok_and(|p| p == *self) {
+                return f.write_str(shorter);
+            }
+        }
+        f.write_str(&text)
+    }
+}
+
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -193,7 +207,9 @@ impl Period {
     /// The last date that a remark such as `2022-03-22 announced / 2022-10 ship` names.
     pub fn last_in(remark: &str) -> Option<Period> {
         let words = remark.split([' ', '/', '(', ')', ',']);
-        words.filter_map(|word| Period::parse(word).ok()).last()
+        words
+            .filter_map(|word| Period::parse(word).ok())
+            .next_back()
     }
 }
 

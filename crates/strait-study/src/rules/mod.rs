@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`date`] | days |
+//! | [`answer`] | questions and answers, their JSON |
 //! | [`chip`] | the figures of a chip, and designs made from one |
 //! | [`condition`] | one comparison, in three-valued logic |
 //! | [`set`] | rule sets as data |
@@ -14,6 +15,7 @@
 //! | [`timeline`] | rules in order of time, a chip's status through them |
 //! | [`text`] | both for people |
 
+pub mod answer;
 pub mod chip;
 pub mod classify;
 pub mod condition;
@@ -23,7 +25,8 @@ pub mod set;
 pub mod text;
 pub mod timeline;
 
+pub use answer::{Classification, Query, QueryError, Wedge, When};
 pub use chip::{Area, Chip, Density, Maker, Sale, Tpp, tpp};
-pub use classify::{Classification, Query, QueryError, Wedge, When, classify};
+pub use classify::classify;
 pub use date::{Date, DateError, Period};
 pub use set::{Destination, Outcome, RuleBook, RuleError, RuleSet, Standing};

@@ -3,7 +3,7 @@
 //! In: the catalogue's `rules` and files of a user. Out: a [`RuleBook`] in order of time. Never knows a
 //! threshold of its own: a new rule is a new file.
 
-use super::classify::When;
+use super::answer::When;
 use super::condition::Condition;
 use super::date::{Date, Period};
 use crate::catalog::{self, Catalog, CatalogError};
@@ -504,7 +504,9 @@ impl RuleBook {
                     .then(|| format!("{text} is taken as its last day, {}", period.last));
                 Ok((When::On(period.last), remark))
             }
-            Err(error) if text.starts_with(|c: char| c.is_ascii_digit()) => Err(error.to_string()),
+            Err(error) if text.chars().all(|c| c.is_ascii_digit() || c == '-') => {
+                Err(error.to_string())
+            }
             Err(_) => {
                 let ids: Vec<&str> = self.sets.iter().map(|set| set.id.as_str()).collect();
                 let near = catalog::nearest(text, ids.iter().copied());

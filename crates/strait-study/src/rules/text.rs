@@ -2,8 +2,8 @@
 //!
 //! In: answers. Out: text with SGR styles, which the terminal removes where they are not wanted. Never decides.
 
+use super::answer::Classification;
 use super::chip::{Chip, Sale};
-use super::classify::Classification;
 use super::set::{Destination, Outcome, RuleBook};
 use super::timeline::{Event, Stretch};
 use crate::answer::Detail;
@@ -79,10 +79,7 @@ pub fn chip(chip: &Chip, answer: &Classification, to: Destination, detail: Detai
         wrapped("  ", rule, &mut out);
     }
     let sale = match chip.sale {
-        Sale::Since(period) if period.first == period.last => {
-            format!("on sale since {}", period.first)
-        }
-        Sale::Since(period) => format!("on sale between {} and {}", period.first, period.last),
+        Sale::Since(period) => format!("on sale since {period}"),
         Sale::Never => "not on sale".to_owned(),
         Sale::Unknown => "not known since when on sale".to_owned(),
     };

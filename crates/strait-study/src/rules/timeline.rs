@@ -3,8 +3,9 @@
 //! In: a [`RuleBook`] and the catalogue's `access`. Out: events in order, and stretches of days over which a
 //! chip's status stays the same. Never decides a status itself.
 
+use super::answer::{Query, QueryError, When};
 use super::chip::Chip;
-use super::classify::{Query, QueryError, When, classify};
+use super::classify::classify;
 use super::date::{Date, Period};
 use super::set::{Destination, Outcome, RuleBook, RuleSet, Standing};
 use crate::catalog::{Catalog, CatalogError};

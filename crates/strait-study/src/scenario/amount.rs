@@ -6,22 +6,80 @@
 use super::check::wrong_type;
 use super::diagnostic::Diagnostic;
 use super::keys::Kind;
-use super::tree::{Data, Node};
+use super::tree::{Data, Node, Table};
 use super::unit;
 
 pub use super::unit::Dimension;
 
+/// How likely the values of a range are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Beta between low and high with its top at the mode, of weight four: what a table with a low
+    /// and a high end means unless it says otherwise.
+    Pert,
+    /// A triangle from low over the mode to high.
+    Triangular,
+    /// Everything between low and high alike.
+    Uniform,
+    /// Normal in the logarithm; low and high hold nine values in ten between them.
+    Lognormal,
+    /// Normal; low and high hold nine values in ten between them.
+    Normal,
+    /// One of a few values.
+    Choices,
+}
+
+impl Shape {
+    /// Shapes that a file may name.
+    pub const NAMED: [Shape; 5] = [
+        Shape::Pert,
+        Shape::Triangular,
+        Shape::Uniform,
+        Shape::Lognormal,
+        Shape::Normal,
+    ];
+
+    /// Its word in files and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Shape::Pert => "pert",
+            Shape::Triangular => "triangular",
+            Shape::Uniform => "uniform",
+            Shape::Lognormal => "lognormal",
+            Shape::Normal => "normal",
+            Shape::Choices => "choices",
+        }
+    }
+}
+
+/// One of the values of a range of [`Shape::Choices`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternative {
+    /// As people read it, with its unit.
+    pub text: String,
+    /// In the base unit; the place in the list where the choices are words.
+    pub value: f64,
+    /// Its probability; those of a range sum to one.
+    pub probability: f64,
+}
+
 /// A stated range of a number, in the base unit of its key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
+    /// How likely its values are.
+    pub shape: Shape,
     /// Low end (a 90 % interval's, where the range is written "1.5 to 3").
     pub low: f64,
     /// Likeliest value.
     pub mode: f64,
     /// High end.
     pub high: f64,
+    /// The values of [`Shape::Choices`].
+    pub choices: Vec<Alternative>,
     /// Why this range; empty for the short form.
     pub why: String,
+    /// The shared factor that it moves with.
+    pub factor: Option<String>,
 }
 
 /// A number of a scenario; `None` is the word "none".
@@ -52,6 +110,15 @@ pub(super) fn read(
     path: &str,
     ranges: bool,
 ) -> Result<Amount, Vec<Diagnostic>> {
+    if let (Kind::WordOrQuantity { words, .. }, Some(text)) = (kind, node.text())
+        && words.iter().any(|word| word.name == text)
+    {
+        return Ok(Amount {
+            point: None,
+            spread: None,
+        });
+    }
+    let kind = kind.bare();
     if ranges {
         if matches!(node.data, Data::Table(_)) {
             return range_table(kind, node, path);
@@ -144,6 +211,16 @@ pub(super) fn quantity(dimension: Dimension, node: &Node, path: &str) -> Result<
             dimension.example(&number)
         ))
     };
+    let nothing = match &node.data {
+        Data::Integer(i) => *i == 0,
+        Data::Float(f) => *f == 0.0,
+        Data::Text(text) => text.trim() == "0",
+        _ => false,
+    };
+    if nothing && dimension == Dimension::FailureRate {
+        // No failures are none in any unit.
+        return Ok(0.0);
+    }
     match &node.data {
         Data::Integer(i) => Err(bare(i.to_string())),
         Data::Float(f) => Err(bare(f.to_string())),
@@ -247,53 +324,51 @@ fn range_text(
     };
     let low = piece(low)?;
     let high = piece(high.to_owned())?;
-    finish(kind, node, path, low, None, high, String::new())
+    let shape = if low > 0.0 {
+        Shape::Lognormal
+    } else {
+        Shape::Normal
+    };
+    let ends = Ends {
+        low,
+        mode: None,
+        high,
+    };
+    finish(kind, node, path, shape, ends, (String::new(), None))
 }
 
-fn range_table(kind: Kind, node: &Node, path: &str) -> Result<Amount, Vec<Diagnostic>> {
-    let Some(table) = node.table() else {
-        return Err(Vec::new());
-    };
-    let mut errors = Vec::new();
+/// What a range may look like, for messages.
+const FORM: &str =
+    "a range is { low = …, mode = …, high = …, why = \"…\" }, or { choices = [ … ], why = \"…\" }";
+
+/// Keys of a range.
+const KEYS: [&str; 8] = [
+    "low", "mode", "high", "choices", "weights", "shape", "factor", "why",
+];
+
+/// The keys of a range that are no keys.
+fn unknown_keys(table: &Table, path: &str, errors: &mut Vec<Diagnostic>) {
     for entry in &table.entries {
-        if !["low", "mode", "high", "why"].contains(&entry.name.as_str()) {
+        if !KEYS.contains(&entry.name.as_str()) {
             errors.push(
                 Diagnostic::error(
                     "scenario::unknown-key",
                     format!("unknown key `{}` in the range of `{path}`", entry.name),
                 )
                 .at(&entry.key, "not a key here")
-                .help("a range is { low = …, mode = …, high = …, why = \"…\" }"),
+                .help(FORM),
             );
         }
     }
-    let mut end = |name: &str, needed: bool| -> Option<f64> {
-        match table.get(name) {
-            Some(entry) => match scalar(kind, &entry.node, &format!("{path}.{name}")) {
-                Ok(value) => Some(value),
-                Err(d) => {
-                    errors.push(d);
-                    None
-                }
-            },
-            None => {
-                if needed {
-                    errors.push(
-                        Diagnostic::error(
-                            "scenario::missing-key",
-                            format!("the range of `{path}` needs `{name}`"),
-                        )
-                        .at(&node.place, format!("`{name}` is missing here"))
-                        .help("a range is { low = …, mode = …, high = …, why = \"…\" }"),
-                    );
-                }
-                None
-            }
-        }
-    };
-    let low = end("low", true);
-    let mode = end("mode", false);
-    let high = end("high", true);
+}
+
+/// Why a range is what it is, and the factor that it moves with.
+fn reasons(
+    table: &Table,
+    node: &Node,
+    path: &str,
+    errors: &mut Vec<Diagnostic>,
+) -> (String, Option<String>) {
     let why = match table.get("why").map(|e| (&e.node, e.node.text())) {
         Some((_, Some(text))) if !text.trim().is_empty() => text.to_owned(),
         Some((other, _)) => {
@@ -317,24 +392,343 @@ fn range_table(kind: Kind, node: &Node, path: &str) -> Result<Amount, Vec<Diagno
             String::new()
         }
     };
+    let factor = match table.get("factor").map(|e| (&e.node, e.node.text())) {
+        Some((_, Some(text))) if !text.trim().is_empty() => Some(text.to_owned()),
+        Some((other, _)) => {
+            errors.push(wrong_type(
+                other,
+                &format!("{path}.factor"),
+                "the name of a [[factor]]",
+                "\"market\"",
+            ));
+            None
+        }
+        None => None,
+    };
+    (why, factor)
+}
+
+/// Probabilities of so many choices: the weights over their sum, or all alike.
+fn weights(
+    table: &Table,
+    choices: usize,
+    path: &str,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<Vec<f64>> {
+    let Some(entry) = table.get("weights") else {
+        return Some(vec![1.0 / choices as f64; choices]);
+    };
+    let path = format!("{path}.weights");
+    let Some(list) = entry.node.list() else {
+        errors.push(wrong_type(
+            &entry.node,
+            &path,
+            "a list of numbers",
+            "[3, 2, 1]",
+        ));
+        return None;
+    };
+    let mut fault = |place: &super::diagnostic::Place, message: String, help: &str| {
+        errors.push(
+            Diagnostic::error("scenario::weights", message)
+                .at(place, "")
+                .help(help),
+        );
+    };
+    if list.len() != choices {
+        let message = format!("`{path}` has {} for {choices} choices", list.len());
+        fault(&entry.node.place, message, "give each choice one weight");
+        return None;
+    }
+    let mut values = Vec::with_capacity(list.len());
+    for node in list {
+        let value = match node.data {
+            Data::Integer(i) => i as f64,
+            Data::Float(f) => f,
+            _ => f64::NAN,
+        };
+        if !(value.is_finite() && value >= 0.0) {
+            let message = format!("`{path}` holds what is no weight");
+            fault(
+                &node.place,
+                message,
+                "a weight is a number of at least zero",
+            );
+            return None;
+        }
+        values.push(value);
+    }
+    let sum: f64 = values.iter().sum();
+    if sum <= 0.0 {
+        let message = format!("all of `{path}` are zero");
+        fault(
+            &entry.node.place,
+            message,
+            "give one choice a weight above zero",
+        );
+        return None;
+    }
+    values.iter_mut().for_each(|value| *value /= sum);
+    Some(values)
+}
+
+/// The likeliest of some choices, the first of equals.
+fn likeliest(choices: &[Alternative]) -> f64 {
+    let mut best = &choices[0];
+    for choice in choices {
+        if choice.probability > best.probability {
+            best = choice;
+        }
+    }
+    best.value
+}
+
+/// The choices of a table and keys that do not go with them.
+fn listed<'a>(table: &'a Table, path: &str, errors: &mut Vec<Diagnostic>) -> Option<&'a [Node]> {
+    let entry = table.get("choices")?;
+    for key in ["low", "mode", "high", "shape"] {
+        if let Some(other) = table.get(key) {
+            errors.push(
+                Diagnostic::error(
+                    "scenario::range-form",
+                    format!("the range of `{path}` has both choices and `{key}`"),
+                )
+                .at(&other.key, "goes with low and high")
+                .at(&entry.key, "the choices")
+                .help(FORM),
+            );
+        }
+    }
+    match entry.node.list() {
+        Some(list) if !list.is_empty() => Some(list),
+        _ => {
+            errors.push(wrong_type(
+                &entry.node,
+                &format!("{path}.choices"),
+                "a list of values",
+                "[ … , … ]",
+            ));
+            None
+        }
+    }
+}
+
+/// A range of words, such as `{ choices = ["bf16", "fp8-block"], why = "…" }`. Each word is what
+/// `valid` accepts, or an error of its own.
+pub(super) fn word_choices(
+    node: &Node,
+    path: &str,
+    valid: &mut dyn FnMut(&Node) -> Vec<Diagnostic>,
+) -> Result<Spread, Vec<Diagnostic>> {
+    let Some(table) = node.table() else {
+        return Err(Vec::new());
+    };
+    let mut errors = Vec::new();
+    unknown_keys(table, path, &mut errors);
+    if table.get("choices").is_none() {
+        errors.push(
+            Diagnostic::error(
+                "scenario::missing-key",
+                format!("`{path}` is a word, so its range needs `choices`"),
+            )
+            .at(&node.place, "`choices` is missing here")
+            .help("a range of words is { choices = [ … ], weights = [ … ], why = \"…\" }"),
+        );
+    }
+    let list = listed(table, path, &mut errors).unwrap_or_default();
+    for element in list {
+        errors.extend(valid(element));
+    }
+    let (why, factor) = reasons(table, node, path, &mut errors);
+    let shares = weights(table, list.len(), path, &mut errors);
+    let (Some(shares), true) = (shares, errors.is_empty()) else {
+        return Err(errors);
+    };
+    let choices: Vec<Alternative> = (list.iter().zip(shares).enumerate())
+        .map(|(index, (node, probability))| Alternative {
+            text: node.text().map_or_else(|| node.print(), str::to_owned),
+            value: index as f64,
+            probability,
+        })
+        .collect();
+    Ok(Spread {
+        shape: Shape::Choices,
+        low: 0.0,
+        mode: likeliest(&choices),
+        high: (choices.len() - 1) as f64,
+        choices,
+        why,
+        factor,
+    })
+}
+
+fn number_choices(
+    kind: Kind,
+    node: &Node,
+    table: &Table,
+    path: &str,
+) -> Result<Amount, Vec<Diagnostic>> {
+    let mut errors = Vec::new();
+    unknown_keys(table, path, &mut errors);
+    let list = listed(table, path, &mut errors).unwrap_or_default();
+    let mut values = Vec::with_capacity(list.len());
+    for element in list {
+        match scalar(kind, element, path) {
+            Ok(value) => values.push(value),
+            Err(d) => errors.push(d),
+        }
+    }
+    let (why, factor) = reasons(table, node, path, &mut errors);
+    let shares = weights(table, list.len(), path, &mut errors);
+    let (Some(shares), true) = (shares, errors.is_empty()) else {
+        return Err(errors);
+    };
+    let choices: Vec<Alternative> = (values.iter().zip(shares))
+        .map(|(&value, probability)| Alternative {
+            text: print(kind, value),
+            value,
+            probability,
+        })
+        .collect();
+    let mode = likeliest(&choices);
+    Ok(Amount {
+        point: Some(mode),
+        spread: Some(Spread {
+            shape: Shape::Choices,
+            low: values.iter().copied().fold(f64::INFINITY, f64::min),
+            mode,
+            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            choices,
+            why,
+            factor,
+        }),
+    })
+}
+
+/// The shape that a table names.
+fn shape(table: &Table, path: &str, errors: &mut Vec<Diagnostic>) -> Shape {
+    let Some(entry) = table.get("shape") else {
+        return Shape::Pert;
+    };
+    let word = entry.node.text().unwrap_or_default();
+    if let Some(shape) = Shape::NAMED.into_iter().find(|s| s.word() == word) {
+        return shape;
+    }
+    let names = Shape::NAMED.map(Shape::word);
+    let mut d = Diagnostic::error(
+        "scenario::unknown-value",
+        format!("the range of `{path}` has no such shape"),
+    )
+    .at(&entry.node.place, "not a shape");
+    let near = super::check::suggest(word, &names);
+    if !near.is_empty() {
+        d = d.help(super::check::did_you_mean(&near));
+    }
+    errors.push(d.help(format!("shapes: {}", names.join(", "))));
+    Shape::Pert
+}
+
+fn range_table(kind: Kind, node: &Node, path: &str) -> Result<Amount, Vec<Diagnostic>> {
+    let Some(table) = node.table() else {
+        return Err(Vec::new());
+    };
+    if table.get("choices").is_some() {
+        return number_choices(kind, node, table, path);
+    }
+    let mut errors = Vec::new();
+    unknown_keys(table, path, &mut errors);
+    if let Some(entry) = table.get("weights") {
+        errors.push(
+            Diagnostic::error(
+                "scenario::range-form",
+                format!("the range of `{path}` has weights but no choices"),
+            )
+            .at(&entry.key, "goes with choices")
+            .help(FORM),
+        );
+    }
+    let mut end = |name: &str, needed: bool| -> Option<f64> {
+        match table.get(name) {
+            Some(entry) => match scalar(kind, &entry.node, &format!("{path}.{name}")) {
+                Ok(value) => Some(value),
+                Err(d) => {
+                    errors.push(d);
+                    None
+                }
+            },
+            None => {
+                if needed {
+                    errors.push(
+                        Diagnostic::error(
+                            "scenario::missing-key",
+                            format!("the range of `{path}` needs `{name}`"),
+                        )
+                        .at(&node.place, format!("`{name}` is missing here"))
+                        .help(FORM),
+                    );
+                }
+                None
+            }
+        }
+    };
+    let low = end("low", true);
+    let mode = end("mode", false);
+    let high = end("high", true);
+    let reasons = reasons(table, node, path, &mut errors);
+    let shape = shape(table, path, &mut errors);
+    if let (Shape::Lognormal | Shape::Normal, Some(entry)) = (shape, table.get("mode")) {
+        errors.push(
+            Diagnostic::error(
+                "scenario::range-form",
+                format!(
+                    "the range of `{path}` is {}: its middle follows from low and high",
+                    shape.word()
+                ),
+            )
+            .at(&entry.key, "one figure too many")
+            .help("leave `mode` out, or take shape = \"pert\""),
+        );
+    }
+    if let (Shape::Lognormal, Some(value)) = (shape, low)
+        && value <= 0.0
+    {
+        errors.push(
+            Diagnostic::error(
+                "scenario::range-form",
+                format!("the range of `{path}` is lognormal, so it can't reach zero"),
+            )
+            .at(
+                table.get("low").map_or(&node.place, |e| &e.node.place),
+                "not above zero",
+            )
+            .help("give a low end above zero, or take shape = \"normal\" or \"pert\""),
+        );
+    }
     match (low, high) {
         (Some(low), Some(high)) if errors.is_empty() => {
-            finish(kind, node, path, low, mode, high, why)
+            finish(kind, node, path, shape, Ends { low, mode, high }, reasons)
         }
         _ => Err(errors),
     }
+}
+
+/// What a range states of its numbers.
+struct Ends {
+    low: f64,
+    mode: Option<f64>,
+    high: f64,
 }
 
 fn finish(
     kind: Kind,
     node: &Node,
     path: &str,
-    low: f64,
-    mode: Option<f64>,
-    high: f64,
-    why: String,
+    shape: Shape,
+    ends: Ends,
+    (why, factor): (String, Option<String>),
 ) -> Result<Amount, Vec<Diagnostic>> {
-    let middle = if low > 0.0 {
+    let Ends { low, mode, high } = ends;
+    let middle = if low > 0.0 && shape != Shape::Uniform && shape != Shape::Normal {
         (low * high).sqrt()
     } else {
         (low + high) / 2.0
@@ -343,7 +737,12 @@ fn finish(
         Kind::Count { .. } => middle.round(),
         _ => middle,
     };
-    let mode = mode.unwrap_or(middle);
+    // Rounding of the middle must not carry it past an end that it equals.
+    let mode = mode.unwrap_or(if low <= high {
+        middle.clamp(low, high)
+    } else {
+        middle
+    });
     if !(low <= mode && mode <= high) {
         return Err(vec![
             Diagnostic::error(
@@ -370,26 +769,37 @@ fn finish(
     Ok(Amount {
         point: Some(mode),
         spread: Some(Spread {
+            shape,
             low,
             mode,
             high,
+            choices: Vec::new(),
             why,
+            factor,
         }),
     })
 }
 
 /// A value of a kind, with its unit.
 pub(super) fn print(kind: Kind, value: f64) -> String {
-    match kind {
+    match kind.bare() {
         Kind::Quantity { dimension, .. } => unit::print(dimension, value),
         Kind::Count { .. } => format!("{value:.0}"),
         _ => format!("{value}"),
     }
 }
 
+/// The word for no number.
+pub(super) fn none(kind: Kind) -> &'static str {
+    match kind {
+        Kind::WordOrQuantity { words, .. } => words.first().map_or("none", |word| word.name),
+        _ => "none",
+    }
+}
+
 /// Reads a default of the key table; `None` is the word "none".
 pub(super) fn default(kind: Kind, text: &str) -> Option<f64> {
-    match kind {
+    match kind.bare() {
         Kind::Quantity { dimension, .. } => unit::parse(dimension, text).ok(),
         _ => text.parse().ok(),
     }

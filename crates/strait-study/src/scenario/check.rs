@@ -34,6 +34,21 @@ pub(super) fn entry(entry: &Entry, key: &Key, path: &str, out: &mut Vec<Diagnost
 }
 
 fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnostic>) {
+    if ranged_word(kind, path) && node.table().is_some() {
+        let checked = amount::word_choices(node, path, &mut |word| {
+            let mut found = Vec::new();
+            // A table among the choices would be a range in a range.
+            match word.table() {
+                Some(_) => found.push(wrong_type(word, path, "a list of words", example(kind))),
+                None => self::node(word, key, kind, path, &mut found),
+            }
+            found
+        });
+        if let Err(errors) = checked {
+            out.extend(errors);
+        }
+        return;
+    }
     match kind {
         Kind::Text | Kind::Path | Kind::Catalogue(_) => match node.text() {
             Some(text) if text.trim().is_empty() => out.push(
@@ -150,6 +165,42 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 "[4, 4, 4, 1]",
             )),
         },
+        Kind::Texts => match node.list() {
+            Some([]) => out.push(
+                Diagnostic::error("scenario::empty", format!("`{path}` is an empty list"))
+                    .at(&node.place, "")
+                    .help("leave the key out where there is nothing to say"),
+            ),
+            Some(list) => {
+                for element in list {
+                    if element.text().is_none_or(|text| text.trim().is_empty()) {
+                        out.push(wrong_type(element, path, "a sentence", "\"…\""));
+                    }
+                }
+            }
+            None => out.push(wrong_type(
+                node,
+                path,
+                "a list of sentences",
+                "[\"…\", \"…\"]",
+            )),
+        },
+        Kind::WordOrQuantity { words, .. } => {
+            let written = node.text().unwrap_or("");
+            if words.iter().any(|word| word.name == written) {
+                return;
+            }
+            if let Err(errors) = amount::read(kind, node, path, true) {
+                let names: Vec<String> = words.iter().map(|w| format!("\"{}\"", w.name)).collect();
+                let help = format!("or a word: {}", names.join(", "));
+                // Only who wrote a word may have meant one.
+                let word = written.starts_with(char::is_alphabetic);
+                out.extend(errors.into_iter().map(|d| match word {
+                    true => d.help(help.clone()),
+                    false => d,
+                }));
+            }
+        }
         Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. } => {
             if let Err(errors) = amount::read(kind, node, path, true) {
                 out.extend(errors);
@@ -207,6 +258,14 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
         }
         Kind::Stated => {}
     }
+}
+
+/// Whether a value that is a word may be one of several: all settings, but not what a file says
+/// about itself and others.
+pub(super) fn ranged_word(kind: Kind, path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or("");
+    matches!(kind, Kind::Choice(_) | Kind::Catalogue(_) | Kind::Bool)
+        && !super::factors::NO_SETTINGS.contains(&first)
 }
 
 /// Reports the required keys that a table lacks.
@@ -293,6 +352,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Catalogue("nodes") => "\"hgx-h800\"",
         Kind::Catalogue("models") => "\"deepseek-v3\"",
         Kind::Catalogue("software") => "\"deepseek-2024\"",
+        Kind::Catalogue("reliability") => "\"llama3-h100\"",
         _ => "\"some text\"",
     }
 }

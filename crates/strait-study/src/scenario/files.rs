@@ -1,12 +1,14 @@
 //! Reading a scenario file and the files that it extends, safely.
 //!
-//! In: a path. Out: the checked trees of the chain merged into one, or every fault found.
+//! In: a path, on disk or among the files that the program carries. Out: the checked trees of the
+//! chain merged into one, or every fault found.
 //! Never reads more than [`LARGEST`] bytes of a file, and never follows a circle.
 
 use super::check;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::keys::{Kind, ROOT, Section};
 use super::tree::{self, Data, Entry, Table};
+use include_dir::{Dir, include_dir};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,60 @@ pub const LARGEST: u64 = 4 << 20;
 
 /// Longest chain of `extends`.
 pub const DEEPEST: usize = 16;
+
+/// The scenarios that the program carries, as they stand in the repository.
+static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../scenarios");
+
+/// The folder that messages put before a shipped file.
+const SHIPPED_FOLDER: &str = "scenarios";
+
+/// Where scenario files stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// On disk.
+    Disk,
+    /// In the program: paths begin with `scenarios/`.
+    Shipped,
+}
+
+impl Shelf {
+    fn text(self, path: &Path) -> Result<String, Diagnostic> {
+        match self {
+            Shelf::Disk => read_text(path),
+            Shelf::Shipped => (path.strip_prefix(SHIPPED_FOLDER).ok())
+                .and_then(|inner| SHIPPED.get_file(inner)?.contents_utf8())
+                .map(str::to_owned)
+                .ok_or_else(|| {
+                    Diagnostic::error(
+                        "scenario::missing-file",
+                        format!("the program carries no file {}", path.display()),
+                    )
+                }),
+        }
+    }
+
+    /// Two paths of one file have one identity.
+    fn identity(self, path: &Path) -> PathBuf {
+        match self {
+            Shelf::Disk => std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()),
+            Shelf::Shipped => path.to_path_buf(),
+        }
+    }
+}
+
+/// The scenario files that the program carries in a folder such as `scenarios/claims`, by name.
+pub fn shipped(folder: &str) -> Vec<PathBuf> {
+    let inner = Path::new(folder).strip_prefix(SHIPPED_FOLDER).ok();
+    let mut paths: Vec<PathBuf> = inner
+        .and_then(|inner| SHIPPED.get_dir(inner))
+        .into_iter()
+        .flat_map(|dir| dir.files())
+        .filter(|file| file.path().extension().is_some_and(|e| e == "toml"))
+        .map(|file| Path::new(SHIPPED_FOLDER).join(file.path()))
+        .collect();
+    paths.sort();
+    paths
+}
 
 /// A file and its parents, merged.
 #[derive(Clone, Debug)]
@@ -63,14 +119,14 @@ pub(super) fn of_text(name: &str, text: &str) -> Document {
 }
 
 /// Reads a file with all its parents.
-pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
+pub(super) fn read(path: &Path, shelf: Shelf) -> Result<Document, Diagnostic> {
     let mut faults = Vec::new();
     let mut broken = false;
     let mut chain: Vec<(PathBuf, Arc<Source>)> = Vec::new();
     let mut tables: Vec<Table> = Vec::new();
     let mut next: Option<(PathBuf, Option<Place>)> = Some((path.to_path_buf(), None));
     while let Some((path, pulled_in_by)) = next.take() {
-        let text = match read_text(&path) {
+        let text = match shelf.text(&path) {
             Ok(text) => text,
             Err(d) => match &pulled_in_by {
                 None => return Err(d),
@@ -82,7 +138,7 @@ pub(super) fn read(path: &Path) -> Result<Document, Diagnostic> {
             },
         };
         // The same file under another name is the same file.
-        let identity = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let identity = shelf.identity(&path);
         let names = || -> String {
             let mut names: Vec<String> = chain.iter().map(|(_, s)| s.name.clone()).collect();
             names.push(path.display().to_string());

@@ -5,10 +5,14 @@
 
 use super::diagnostic::Diagnostic;
 use super::files;
+use super::fleet::FleetPrice;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
-use crate::catalog::{Catalog, CatalogError, EconomicsDefaults, Entry};
+use crate::catalog::{
+    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, PowerProfile,
+    ReliabilityProfile, RolloutFacts,
+};
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
@@ -16,7 +20,7 @@ use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
 use strait_training::links::LinkProfile;
 use strait_training::model::Model;
-use strait_units::Time;
+use strait_units::{FlopRate, Time};
 
 /// An accelerator and the date of its launch.
 pub(super) struct Found {
@@ -49,7 +53,10 @@ fn refuse(
             format!("the catalogue's {kind}/{id} can't be used: {error}"),
         )
     } else {
-        let what = kind.strip_suffix('s').unwrap_or(kind);
+        let what = match kind {
+            "reliability" => "failure profile",
+            _ => kind.strip_suffix('s').unwrap_or(kind),
+        };
         let mut d = Diagnostic::error(
             "scenario::unknown-id",
             format!("the catalogue has no {what} \"{id}\""),
@@ -250,9 +257,97 @@ pub(super) fn place(
     }
 }
 
+/// A failure profile.
+pub(super) fn reliability(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<ReliabilityProfile> {
+    match catalog.reliability(id) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "reliability", id, node, &error, reader);
+            None
+        }
+    }
+}
+
+/// What an accelerator rents and sells for.
+pub(super) fn prices(catalog: &Catalog, id: &str, reader: &mut Reader) -> DevicePrices {
+    catalog.prices(id).unwrap_or_else(|error| {
+        refuse(catalog, "prices", id, None, &error, reader);
+        DevicePrices::default()
+    })
+}
+
+/// What servers draw by what they do, and the id of the profile.
+pub(super) fn power<'a>(
+    catalog: &Catalog,
+    accelerator: &'a Accelerator,
+    reader: &mut Reader,
+) -> Option<(&'a str, PowerProfile)> {
+    let id = catalog.power_id(accelerator);
+    match catalog.power(id) {
+        Ok(profile) => Some((id, profile)),
+        Err(error) => {
+            refuse(catalog, "power", id, None, &error, reader);
+            None
+        }
+    }
+}
+
+/// Rates of decoding in rollouts.
+pub(super) fn rollout(catalog: &Catalog, reader: &mut Reader) -> Option<RolloutFacts> {
+    match catalog.rollout("default") {
+        Ok(value) => Some(value),
+        Err(error) => {
+            refuse(catalog, "rollout", "default", None, &error, reader);
+            None
+        }
+    }
+}
+
 /// Where the catalogue has a fact from.
 pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> String {
+    if !catalog.tells_sources() {
+        return String::new();
+    }
     Facts::of(catalog, kind, id).source(key)
+}
+
+/// Name and price of an accelerator, which need not be known well enough to be simulated.
+pub(super) struct Market {
+    /// Name, for people.
+    pub name: String,
+    /// Dense peak in 16-bit floating point.
+    pub peak: Option<FlopRate>,
+    /// Price of one with its share of a server.
+    pub price: Option<FleetPrice>,
+}
+
+/// What an accelerator costs to buy.
+pub(super) fn market(
+    catalog: &Catalog,
+    id: &str,
+    node: Option<&Node>,
+    reader: &mut Reader,
+) -> Option<Market> {
+    match catalog.market(id) {
+        Ok((name, peak, [low, likely, high])) => Some(Market {
+            name,
+            peak,
+            price: likely.map(|likely| FleetPrice {
+                low: low.unwrap_or(likely),
+                likely,
+                high: high.unwrap_or(likely),
+            }),
+        }),
+        Err(error) => {
+            refuse(catalog, "accelerators", id, node, &error, reader);
+            None
+        }
+    }
 }
 
 /// A model.

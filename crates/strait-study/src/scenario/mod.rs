@@ -14,14 +14,20 @@ pub mod claim;
 pub mod diagnostic;
 mod disturbances;
 mod economics;
+mod factors;
 mod files;
+mod fleet;
 pub mod keys;
 mod layout;
+mod lines;
 mod lookup;
 mod model;
+mod ownership;
 mod paths;
 mod phases;
 mod read;
+mod reinforcement;
+mod reliability;
 mod resolve;
 mod rules;
 pub mod schema;
@@ -30,9 +36,13 @@ mod tree;
 mod unit;
 pub mod words;
 
+pub use amount::{Alternative, Shape};
 pub use check::suggest;
-pub use claim::{Claim, Quantity};
+pub use claim::{Claim, Quantity, Relation};
 pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_all};
+pub use factors::Factor;
+pub use files::{Shelf, shipped};
+pub use fleet::{FleetPart, FleetPrice};
 pub use paths::all_paths;
 pub use read::{Explained, Origin, Range};
 pub use unit::{Dimension, figure, print};
@@ -88,10 +98,80 @@ pub struct ResolvedCase {
     pub expects: Vec<Claim>,
     /// Every resolved value, defaults too, and where it came from.
     pub origins: Vec<Explained>,
-    /// The numbers that were given as ranges.
+    /// The values that were given as ranges.
     pub ranges: Vec<Range>,
+    /// Accelerators that somebody is said to own.
+    pub fleet: Vec<FleetPart>,
+    /// What ranges move with.
+    pub factors: Vec<Factor>,
     /// What to check before trusting a result.
     pub warnings: Vec<Diagnostic>,
+    /// What it was resolved from, to resolve it again with other values of its ranges.
+    written: Arc<Written>,
+}
+
+/// A case before it is resolved.
+#[derive(Debug)]
+struct Written {
+    name: String,
+    table: Table,
+    /// The table with each range of words replaced by its likeliest word.
+    settled: Table,
+    top: Place,
+    seed: Option<u64>,
+}
+
+impl ResolvedCase {
+    /// The case with values of its ranges, in their order, in place of their likeliest ones:
+    /// numbers in the base unit of their keys, words by their place among the choices. The catalogue must be
+    /// that which the case was loaded with.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts these values.
+    pub fn with(&self, catalog: &Catalog, values: &[f64]) -> Result<Case, Vec<Diagnostic>> {
+        let mut reader = self.reader(values);
+        let written = &self.written;
+        let mut table = written.table.clone();
+        factors::settle_words(&mut table, &mut reader);
+        let case = resolve::case(
+            &written.name,
+            &table,
+            &written.top,
+            catalog,
+            written.seed,
+            &mut reader,
+        );
+        case.ok_or(reader.faults)
+    }
+
+    /// [`ResolvedCase::with`] where only prices and failures differ, many times faster: the step
+    /// and all else is that of the case as it stands.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts these values.
+    pub fn priced(&self, catalog: &Catalog, values: &[f64]) -> Result<Case, Vec<Diagnostic>> {
+        let mut reader = self.reader(values);
+        let written = &self.written;
+        let case = resolve::priced(
+            &self.case,
+            &written.settled,
+            &written.top,
+            catalog,
+            &mut reader,
+        );
+        case.ok_or(reader.faults)
+    }
+
+    fn reader(&self, values: &[f64]) -> Reader {
+        Reader {
+            given: (self.ranges.iter().zip(values))
+                .map(|(range, value)| (range.place.clone(), *value))
+                .collect(),
+            ..Reader::default()
+        }
+    }
 }
 
 /// Reads, checks and resolves a scenario file.
@@ -105,7 +185,21 @@ pub fn load(
     catalog: &Catalog,
     overrides: &Overrides,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    let document = files::read(path).map_err(|d| vec![d])?;
+    load_from(Shelf::Disk, path, catalog, overrides)
+}
+
+/// [`load`] of a file on disk or of one that the program carries.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_from(
+    shelf: Shelf,
+    path: &Path,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let document = files::read(path, shelf).map_err(|d| vec![d])?;
     let stem = path
         .file_stem()
         .map_or("scenario".to_owned(), |s| s.to_string_lossy().into_owned());
@@ -311,6 +405,15 @@ fn one_case(
         ));
     }
     let mut reader = Reader::default();
+    let as_written = table.clone();
+    factors::settle_words(&mut table, &mut reader);
+    let root_scope = read::Scope {
+        tables: vec![&table],
+        place: top.clone(),
+        section: &keys::ROOT,
+        path: String::new(),
+    };
+    let factors = factors::read(&root_scope, &mut reader);
     let case = resolve::case(
         &named.name,
         &table,
@@ -319,12 +422,20 @@ fn one_case(
         overrides.seed,
         &mut reader,
     );
+    let root = read::Scope {
+        tables: vec![&table],
+        place: top.clone(),
+        section: &keys::ROOT,
+        path: String::new(),
+    };
+    let fleet = fleet::fleet(&root, catalog, &mut reader);
     let Reader {
-        faults: found,
+        faults: mut found,
         explained,
         ranges,
         ..
     } = reader;
+    found.extend(factors::compare(&factors, &ranges));
     let (errors, warnings): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|d| d.severity == Severity::Error);
@@ -346,6 +457,10 @@ fn one_case(
         claims.extend(named.table.as_ref().map(of).unwrap_or_default());
         claims
     };
+    let (claims, expects) = (stated("claim"), stated("expect"));
+    for claim in claims.iter().chain(&expects) {
+        faults.extend(claim.unknown_phase(&case.training.phases));
+    }
     let note = named
         .table
         .as_ref()
@@ -353,14 +468,24 @@ fn one_case(
         .and_then(|e| e.node.text())
         .unwrap_or("")
         .to_owned();
+    let written = Written {
+        name: named.name.clone(),
+        table: as_written,
+        settled: table.clone(),
+        top: top.clone(),
+        seed: overrides.seed,
+    };
     let resolved = ResolvedCase {
         note,
-        claims: stated("claim"),
-        expects: stated("expect"),
+        claims,
+        expects,
         origins: with_counts(last_words(explained), &case.model),
         ranges,
+        fleet,
+        factors,
         warnings,
         case,
+        written: Arc::new(written),
     };
     (Some(resolved), faults)
 }

@@ -103,7 +103,10 @@ pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagn
         Target::Key(key) => {
             let number = matches!(
                 key.kind,
-                Kind::Count { .. } | Kind::Number { .. } | Kind::Quantity { .. }
+                Kind::Count { .. }
+                    | Kind::Number { .. }
+                    | Kind::Quantity { .. }
+                    | Kind::WordOrQuantity { .. }
             );
             present = number && path.split('.').count() == 2;
             let entry = Entry {

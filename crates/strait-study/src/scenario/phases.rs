@@ -6,9 +6,11 @@
 use super::diagnostic::{Diagnostic, Place};
 use super::keys;
 use super::read::{Reader, Scope};
+use super::reinforcement::{self, Around};
 use super::resolve::parallelism;
 use super::tree::{Node, Table};
 use strait_training::case::{AdapterLayers, Adapters, Method, Parallelism, Phase, Training};
+use strait_training::rollout::Reinforcement;
 use strait_units::Tokens;
 
 /// The most tokens that the key table accepts.
@@ -45,6 +47,7 @@ fn method(scope: &Scope<'_>, reader: &mut Reader) -> Method {
 pub(super) fn training(
     scope: &Scope<'_>,
     layout: &Scope<'_>,
+    around: &Around<'_>,
     reader: &mut Reader,
 ) -> Option<Training> {
     let method = method(scope, reader);
@@ -73,6 +76,7 @@ pub(super) fn training(
                 ramp_tokens: None,
                 pretraining: true,
                 parallelism: None,
+                reinforcement: None,
             }],
         });
     }
@@ -110,6 +114,23 @@ pub(super) fn training(
             }
         };
         let sequence_length = inherit(reader, "sequence_length", sequence_length);
+        if reinforcement::wanted(&inner, &name, reader) {
+            let own = inner.node("parallelism");
+            let parallelism =
+                own.and_then(|node| phase_layout(&inner, node, node.table()?, layout, reader));
+            if let Some(rl) = reinforcement::reinforcement(&inner, &name, around, reader) {
+                phases.push(reinforced(
+                    (name, &inner),
+                    rl,
+                    (sequence_length, global_batch),
+                    parallelism,
+                    around,
+                    reader,
+                ));
+            }
+            let _ = reader.text(&inner, "why");
+            continue;
+        }
         let global_batch = inherit(reader, "global_batch", global_batch);
         let initial_batch = reader.count(&inner, "initial_batch");
         if let Some(initial) = initial_batch
@@ -196,6 +217,7 @@ pub(super) fn training(
             ramp_tokens: ramp_tokens.map(|tokens| Tokens::new(tokens as u64)),
             pretraining,
             parallelism,
+            reinforcement: None,
         });
     }
     if !reader.failed {
@@ -206,6 +228,51 @@ pub(super) fn training(
         document,
         phases,
     })
+}
+
+/// A phase of reinforcement learning: its batch and its tokens follow from its samples.
+fn reinforced(
+    (name, inner): (String, &Scope<'_>),
+    rl: Reinforcement,
+    (sequence_length, usual_batch): (u32, u32),
+    parallelism: Option<Parallelism>,
+    around: &Around<'_>,
+    reader: &mut Reader,
+) -> Phase {
+    let layout = parallelism.as_ref().or(around.parallelism);
+    let (global_batch, tokens) = if rl.policy {
+        let batch = reinforcement::batch(&rl, sequence_length, layout, around.cluster);
+        reader.because(
+            inner,
+            "global_batch",
+            batch,
+            format!(
+                "samples of an update ({:.0} tokens each) packed into sequences, in whole micro-batches of every data-parallel rank",
+                rl.mean_sample()
+            ),
+        );
+        let samples = rl.samples_of_rollout() * rl.rollouts();
+        (batch, (samples * rl.mean_sample()).min(MOST_TOKENS as f64))
+    } else {
+        (usual_batch, 0.0)
+    };
+    reader.because(
+        inner,
+        "tokens",
+        super::unit::print(super::unit::Dimension::Tokens, tokens),
+        "samples x their mean length, of which the policy is updated".to_owned(),
+    );
+    Phase {
+        name,
+        tokens: Tokens::new(tokens as u64),
+        sequence_length,
+        global_batch,
+        initial_batch: None,
+        ramp_tokens: None,
+        pretraining: false,
+        parallelism,
+        reinforcement: Some(rl),
+    }
 }
 
 /// Gives the open phase what remains of the total, or compares the sum with it.

@@ -3,7 +3,7 @@
 //! In: tables and the key table. Out: numbers, words and flags, with an [`Explained`] line
 //! for each, defaults too. Never decides what a value means.
 
-use super::amount::{self, Amount};
+use super::amount::{self, Alternative, Amount, Shape, Spread};
 use super::check;
 use super::diagnostic::{COMMAND_LINE, Diagnostic, Place};
 use super::keys::{Key, Kind, Section};
@@ -73,19 +73,91 @@ pub struct Explained {
     pub place: Option<Place>,
 }
 
-/// A number that was given as a range.
-#[derive(Clone, Debug, PartialEq)]
+/// A value that was given as a range.
+#[derive(Clone, Debug)]
 pub struct Range {
     /// Scenario path.
     pub path: String,
+    /// How likely its values are.
+    pub shape: Shape,
     /// Low end in the base unit.
     pub low: f64,
     /// Likeliest value; what a point simulation uses.
     pub mode: f64,
     /// High end.
     pub high: f64,
+    /// The values of [`Shape::Choices`]; those of words are their places in this list.
+    pub choices: Vec<Alternative>,
     /// Why; empty for the short form "1.5 to 3 USD/h".
     pub why: String,
+    /// The shared factor that it moves with.
+    pub factor: Option<String>,
+    /// Where it is written.
+    pub place: Place,
+    /// What its key holds.
+    pub(super) kind: Kind,
+}
+
+impl Range {
+    /// A range as read at a place.
+    pub(super) fn new(path: String, kind: Kind, place: &Place, spread: Spread) -> Range {
+        Range {
+            path,
+            shape: spread.shape,
+            low: spread.low,
+            mode: spread.mode,
+            high: spread.high,
+            choices: spread.choices,
+            why: spread.why,
+            factor: spread.factor,
+            place: place.clone(),
+            kind,
+        }
+    }
+
+    /// Whether it chooses between words rather than numbers.
+    pub fn of_words(&self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::Count { .. }
+                | Kind::Number { .. }
+                | Kind::Quantity { .. }
+                | Kind::WordOrQuantity { .. }
+        )
+    }
+
+    /// Whether its values are whole numbers.
+    pub fn whole(&self) -> bool {
+        matches!(self.kind, Kind::Count { .. })
+    }
+
+    /// What its key accepts, in the base unit.
+    pub fn bounds(&self) -> (f64, f64) {
+        match self.kind {
+            Kind::Count { min, max, .. } => (min as f64, max as f64),
+            Kind::Number { min, max }
+            | Kind::Quantity { min, max, .. }
+            | Kind::WordOrQuantity { min, max, .. } => (min, max),
+            _ => (0.0, self.high),
+        }
+    }
+
+    /// One of its values for people, with its unit and at most four digits.
+    pub fn print(&self, value: f64) -> String {
+        if self.of_words() {
+            let word = self.choices.get(value as usize);
+            return word.map_or(String::new(), |choice| choice.text.clone());
+        }
+        // Four digits, without what a conversion of units adds at the end.
+        let value = match self.kind {
+            Kind::Count { .. } => value,
+            _ => format!("{value:.3e}").parse().unwrap_or(value),
+        };
+        match self.kind {
+            Kind::Number { .. } => super::unit::figure(value),
+            kind => amount::print(kind, value),
+        }
+    }
 }
 
 /// A table to read from, and what it is called.
@@ -129,6 +201,12 @@ impl<'a> Scope<'a> {
     /// Path of a key as messages name it: as in the file, without the numbers of tables in a list.
     fn told(&self, name: &str) -> String {
         let path = self.path(name);
+        if self.section.title == super::keys::LINE.title
+            && let Some((list, _)) = self.path.rsplit_once('.')
+        {
+            // Lines are called by name in paths, which the check of form does not know.
+            return check::join(list, name);
+        }
         let names = (path.split('.')).filter(|part| part.parse::<u32>().is_err());
         names.collect::<Vec<_>>().join(".")
     }
@@ -145,9 +223,25 @@ pub(super) struct Reader {
     pub ranges: Vec<Range>,
     /// Whether any fault is an error.
     pub failed: bool,
+    /// Values that ranges take instead of their likeliest ones, by the place of the range.
+    pub given: Vec<(Place, f64)>,
 }
 
 impl Reader {
+    /// The value that a range takes: what is given for it, or its likeliest; the range is noted
+    /// once, however often it is read.
+    pub fn settle(&mut self, path: String, kind: Kind, place: &Place, spread: Spread) -> f64 {
+        let same = |other: &Place| {
+            std::sync::Arc::ptr_eq(&other.source, &place.source) && other.span == place.span
+        };
+        let given = self.given.iter().find(|(other, _)| same(other));
+        let value = given.map_or(spread.mode, |(_, value)| *value);
+        if !self.ranges.iter().any(|range| same(&range.place)) {
+            self.ranges.push(Range::new(path, kind, place, spread));
+        }
+        value
+    }
+
     fn record(&mut self, scope: &Scope<'_>, name: &str, value: String, node: &Node) {
         self.explained.push(Explained {
             path: scope.path(name),
@@ -217,24 +311,21 @@ impl Reader {
         let path = scope.path(name);
         if let Some(node) = scope.node(name) {
             return match amount::read(key.kind, node, &scope.told(name), true) {
-                Ok(Amount { point, spread }) => {
+                Ok(Amount { mut point, spread }) => {
                     let mut text = match point {
                         Some(value) => amount::print(key.kind, value),
-                        None => "none".to_owned(),
+                        None => amount::none(key.kind).to_owned(),
                     };
                     if let Some(spread) = spread {
-                        text = format!(
-                            "{text} ({} to {})",
-                            amount::print(key.kind, spread.low),
-                            amount::print(key.kind, spread.high)
-                        );
-                        self.ranges.push(Range {
-                            path,
-                            low: spread.low,
-                            mode: spread.mode,
-                            high: spread.high,
-                            why: spread.why,
-                        });
+                        text = match spread.shape {
+                            Shape::Choices => format!("{text} (one of {})", spread.choices.len()),
+                            _ => format!(
+                                "{text} ({} to {})",
+                                amount::print(key.kind, spread.low),
+                                amount::print(key.kind, spread.high)
+                            ),
+                        };
+                        point = Some(self.settle(path, key.kind, &node.place, spread));
                     }
                     self.record(scope, name, text, node);
                     Some(point)
@@ -251,7 +342,7 @@ impl Reader {
                 let point = amount::default(key.kind, default.value);
                 let text = match point {
                     Some(value) => amount::print(key.kind, value),
-                    None => "none".to_owned(),
+                    None => amount::none(key.kind).to_owned(),
                 };
                 self.rule(scope, name, text);
                 Some(point)
@@ -365,6 +456,20 @@ impl Reader {
         };
         self.record(scope, name, text.clone(), node);
         Some((text, node))
+    }
+
+    /// Records a word that stands where a number could.
+    pub fn stands(&mut self, scope: &Scope<'_>, name: &str, value: String) {
+        if let Some(node) = scope.node(name) {
+            self.record(scope, name, value, node);
+        }
+    }
+
+    /// The ends of a number that was just read; the number twice where it is no range.
+    pub fn ends(&self, path: &str, point: f64) -> (f64, f64) {
+        (self.ranges.iter().rev())
+            .find(|range| range.path == path && range.mode == point)
+            .map_or((point, point), |range| (range.low, range.high))
     }
 
     /// A list of whole numbers.

@@ -9,7 +9,7 @@ use super::keys::{self, ROOT, Section};
 use super::lookup;
 use super::read::{Reader, Scope};
 use super::tree::Table;
-use super::{disturbances, layout, model, phases};
+use super::{disturbances, layout, model, phases, reinforcement};
 use crate::catalog::Catalog;
 use strait_training::case::{
     Balance, Case, ChipSpread, Noise, Parallelism, Precision, PrecisionRecipe, Recompute,
@@ -39,9 +39,17 @@ pub(super) fn case(
     let precision = precision(&section(&root, "precision", &keys::PRECISION), reader);
     let layout_scope = section(&root, "parallelism", &keys::PARALLELISM);
     let parallelism = parallelism(&layout_scope, reader);
+    let around = reinforcement::Around {
+        catalog,
+        parallelism: parallelism.as_ref(),
+        cluster: cluster.as_ref().map(|c| &c.0),
+        precision: precision.as_ref().map(|p| p.recipe),
+        experts: model.as_ref().is_some_and(|m| m.experts.is_some()),
+    };
     let training = phases::training(
         &section(&root, "training", &keys::TRAINING),
         &layout_scope,
+        &around,
         reader,
     );
     let noise = noise(&section(&root, "noise", &keys::NOISE), reader);
@@ -76,6 +84,7 @@ pub(super) fn case(
         &training,
         reader,
     );
+    let reliability = super::reliability::reliability(&root, &model, &cluster, catalog, reader);
     let calibrations = lookup::calibrations(
         catalog,
         &section(&root, "cluster", &keys::CLUSTER),
@@ -99,6 +108,7 @@ pub(super) fn case(
         noise,
         software: software?,
         economics,
+        reliability,
         faults,
         engine,
         seed,
@@ -108,6 +118,35 @@ pub(super) fn case(
     }
     layout::check(&case, table, top, reader);
     (!reader.failed).then_some(case)
+}
+
+/// A case again with what its prices say now; all else is as it was.
+pub(super) fn priced(
+    base: &Case,
+    table: &Table,
+    top: &Place,
+    catalog: &Catalog,
+    reader: &mut Reader,
+) -> Option<Case> {
+    let root = Scope {
+        tables: vec![table],
+        place: top.clone(),
+        section: &ROOT,
+        path: String::new(),
+    };
+    let economics = super::economics::economics(
+        &section(&root, "economics", &keys::ECONOMICS),
+        Some(&base.cluster),
+        catalog,
+        reader,
+    )?;
+    let (model, cluster) = (&base.model, &base.cluster);
+    let reliability = super::reliability::reliability(&root, model, cluster, catalog, reader);
+    (!reader.failed).then(|| Case {
+        economics,
+        reliability,
+        ..base.clone()
+    })
 }
 
 /// The scope of a section; an absent one is empty and points at the top of the file.
@@ -190,7 +229,15 @@ fn cluster(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) -> Option<
         && let Some(rate) = reader.number(scope, "nvlink_bandwidth")
     {
         // Datasheets print both directions together; units count one unless told.
-        let written = text.text().unwrap_or("").to_lowercase();
+        let written = match text.table() {
+            // Of a range, what its numbers say.
+            Some(range) => (range.entries.iter())
+                .filter(|entry| ["low", "mode", "high", "choices"].contains(&entry.name.as_str()))
+                .map(|entry| entry.node.print())
+                .collect::<String>()
+                .to_lowercase(),
+            None => text.text().unwrap_or("").to_lowercase(),
+        };
         let told = ["way", "direction", "bidir"]
             .iter()
             .any(|w| written.contains(w));
@@ -471,15 +518,20 @@ fn recompute_part(word: &str) -> RecomputePart {
     }
 }
 
-fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> {
-    let recipe = match reader.word(scope, "recipe")? {
+/// The recipe of a word.
+pub(super) fn recipe(word: &str) -> Precision {
+    match word {
         "fp16" => Precision::Fp16,
         "fp8-tensor" => Precision::Fp8Tensor,
         "fp8-block" => Precision::Fp8Block,
         "mxfp8" => Precision::Mxfp8,
         "nvfp4" => Precision::Nvfp4,
         _ => Precision::Bf16,
-    };
+    }
+}
+
+fn precision(scope: &Scope<'_>, reader: &mut Reader) -> Option<PrecisionRecipe> {
+    let recipe = recipe(reader.word(scope, "recipe")?);
     let bytes = |word: &str| match word {
         "fp32" => 4.0,
         "bf16" | "fp16" => 2.0,

@@ -188,6 +188,9 @@ fn judge(
             Some(last) => format!(
                 "or state that it was bought before: cluster.bought = \"{last}\" or earlier (rules stop transfers, not the use of stock)"
             ),
+            None if subject.sale == Sale::Never => {
+                "the changes make it a chip that was never sold, so that there is no stock of it".to_owned()
+            }
             None => "it was under control from its first day, so that no stock can have been bought before".to_owned(),
         });
         reader.fail(d);
@@ -261,7 +264,7 @@ fn permitted(
             (Sale::Since(_), None) => true,
             _ => false,
         };
-        if !sold || catalog.accelerator(id).is_err() {
+        if !sold || chip.datacentre != subject.datacentre || catalog.accelerator(id).is_err() {
             continue;
         }
         let free = classify(&chip, &query, book).is_ok_and(|a| {

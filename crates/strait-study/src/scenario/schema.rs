@@ -22,19 +22,71 @@ pub fn schema() -> Value {
         json!({
             "range": {
                 "type": "object",
-                "description": "A number that is not known exactly. A single run uses the mode, or the middle of low and high.",
+                "description": "A number that is not known exactly. A single run uses the mode, or the middle of low and high; of choices, the likeliest.",
                 "properties": {
                     "low": { "type": ["number", "string"], "description": "Low end." },
                     "mode": { "type": ["number", "string"], "description": "Likeliest value." },
                     "high": { "type": ["number", "string"], "description": "High end." },
-                    "why": { "type": "string", "minLength": 1, "description": "Where the range comes from." }
+                    "shape": words(SHAPES),
+                    "choices": { "type": "array", "minItems": 1, "items": { "type": ["number", "string"] }, "description": "The values that it may have, in place of low and high." },
+                    "weights": weights(),
+                    "factor": factor(),
+                    "why": why()
                 },
-                "required": ["low", "high", "why"],
+                "anyOf": [ { "required": ["low", "high", "why"] }, { "required": ["choices", "why"] } ],
+                "additionalProperties": false
+            },
+            "choices": {
+                "type": "object",
+                "description": "A setting that may be one of several. A single run uses the likeliest.",
+                "properties": {
+                    "choices": { "type": "array", "minItems": 1, "items": { "type": ["string", "boolean"] }, "description": "The values that it may have." },
+                    "weights": weights(),
+                    "factor": factor(),
+                    "why": why()
+                },
+                "required": ["choices", "why"],
                 "additionalProperties": false
             }
         }),
     );
     Value::Object(out)
+}
+
+/// What `shape` may be.
+const SHAPES: &[Choice] = &[
+    Choice {
+        name: "pert",
+        doc: "Beta between low and high with its top at the mode, of weight four; the default.",
+    },
+    Choice {
+        name: "triangular",
+        doc: "A triangle from low over the mode to high.",
+    },
+    Choice {
+        name: "uniform",
+        doc: "Everything between low and high alike.",
+    },
+    Choice {
+        name: "lognormal",
+        doc: "Normal in the logarithm; low and high hold nine values in ten between them.",
+    },
+    Choice {
+        name: "normal",
+        doc: "Normal; low and high hold nine values in ten between them.",
+    },
+];
+
+fn weights() -> Value {
+    json!({ "type": "array", "items": { "type": "number", "minimum": 0 }, "description": "How likely each choice is, in any unit; all alike where not given." })
+}
+
+fn factor() -> Value {
+    json!({ "type": "string", "minLength": 1, "description": "Name of the [[factor]] that it moves with." })
+}
+
+fn why() -> Value {
+    json!({ "type": "string", "minLength": 1, "description": "Where the range comes from." })
 }
 
 /// The schema as the committed file has it.
@@ -46,8 +98,10 @@ pub fn text() -> String {
 
 fn section(section: &Section, root: bool) -> Value {
     let mut properties = Map::new();
+    // What a file says about itself and others is no setting that may be one of several.
+    let settings = !["[[claim]]", "[[case]]", "[[factor]]", "[sweep]"].contains(&section.title);
     for key in section.keys {
-        properties.insert(key.name.to_owned(), property(key));
+        properties.insert(key.name.to_owned(), property(key, settings));
     }
     let mut out = Map::new();
     out.insert("type".to_owned(), json!("object"));
@@ -69,8 +123,15 @@ fn section(section: &Section, root: bool) -> Value {
     Value::Object(out)
 }
 
-fn property(key: &Key) -> Value {
-    let mut value = match kind(key.kind) {
+fn property(key: &Key, setting: bool) -> Value {
+    let value = match key.kind {
+        Kind::Choice(_) | Kind::Catalogue(_) | Kind::Bool if setting => json!({ "anyOf": [
+            kind(key.kind),
+            { "$ref": "#/definitions/choices" }
+        ] }),
+        of => kind(of),
+    };
+    let mut value = match value {
         Value::Object(map) => map,
         other => return other,
     };
@@ -125,10 +186,24 @@ fn kind(kind: Kind) -> Value {
             { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
             { "$ref": "#/definitions/range" }
         ] }),
+        Kind::WordOrQuantity {
+            words: choices,
+            dimension,
+            ..
+        } => json!({ "anyOf": [
+            words(choices),
+            { "type": "string", "minLength": 1, "examples": [dimension.example("")] },
+            { "$ref": "#/definitions/range" }
+        ] }),
         Kind::Counts { max } => json!({
             "type": "array",
             "minItems": 1,
             "items": { "type": "integer", "minimum": 0, "maximum": max }
+        }),
+        Kind::Texts => json!({
+            "type": "array",
+            "minItems": 1,
+            "items": { "type": "string", "minLength": 1 }
         }),
         Kind::WordOrList(one, many) => json!({ "anyOf": [
             words(one),

@@ -36,10 +36,14 @@ pub enum Dimension {
     GpuHours,
     /// Days.
     Days,
+    /// Accelerators.
+    Accelerators,
     /// Tokens per second.
     TokenRate,
     /// A share: "38.9 %" or 0.389.
     Share,
+    /// Failures of one node a day.
+    FailureRate,
 }
 
 impl Dimension {
@@ -58,8 +62,10 @@ impl Dimension {
             Dimension::Energy => "an amount of energy",
             Dimension::GpuHours => "a number of accelerator-hours",
             Dimension::Days => "a number of days",
+            Dimension::Accelerators => "a number of accelerators",
             Dimension::TokenRate => "a number of tokens per second",
             Dimension::Share => "a share",
+            Dimension::FailureRate => "a failure rate of one node",
         }
     }
 
@@ -78,8 +84,10 @@ impl Dimension {
             Dimension::Energy => ("2000", "MWh"),
             Dimension::GpuHours => ("2.664 M", "GPU-hours"),
             Dimension::Days => ("54.25", "days"),
+            Dimension::Accelerators => ("2048", "GPUs"),
             Dimension::TokenRate => ("1541.7", "tokens/s"),
             Dimension::Share => ("38.9", "%"),
+            Dimension::FailureRate => ("3.8", "per 1000 node-days"),
         };
         let number = if number.is_empty() { usual } else { number };
         format!("{number} {unit}")
@@ -100,9 +108,25 @@ impl Dimension {
                 ("d", 1.0),
                 ("hours", 1.0 / 24.0),
                 ("weeks", 7.0),
+                ("years", 365.25),
+                ("year", 365.25),
+            ],
+            Dimension::Accelerators => &[
+                ("GPUs", 1.0),
+                ("GPU", 1.0),
+                ("accelerators", 1.0),
+                ("chips", 1.0),
             ],
             Dimension::TokenRate => &[("tokens/s", 1.0), ("tok/s", 1.0)],
             Dimension::Share => &[("%", 0.01)],
+            Dimension::FailureRate => &[
+                ("per 1000 node-days", 1e-3),
+                ("per 1,000 node-days", 1e-3),
+                ("/1000 node-days", 1e-3),
+                ("% per node-day", 0.01),
+                ("per node-day", 1.0),
+                ("per node-year", 1.0 / 365.25),
+            ],
             _ => &[],
         }
     }
@@ -134,9 +158,12 @@ pub fn parse(dimension: Dimension, text: &str) -> Result<f64, String> {
         Dimension::PricePerEnergy => typed(text, PricePerEnergy::get),
         Dimension::Money => typed(text, Money::get),
         Dimension::Energy => typed(text, Energy::get),
-        Dimension::GpuHours | Dimension::Days | Dimension::TokenRate | Dimension::Share => {
-            own(dimension, text)
-        }
+        Dimension::GpuHours
+        | Dimension::Days
+        | Dimension::Accelerators
+        | Dimension::TokenRate
+        | Dimension::Share
+        | Dimension::FailureRate => own(dimension, text),
     }
 }
 
@@ -213,9 +240,13 @@ pub fn print(dimension: Dimension, value: f64) -> String {
             (1e3, "K GPU-hours"),
             (1.0, "GPU-hours"),
         ]),
+        // A span of years, such as a lifetime.
+        Dimension::Days if value >= 1000.0 => format!("{} years", figure(value / 365.25)),
         Dimension::Days => format!("{} days", figure(value)),
+        Dimension::Accelerators => format!("{} GPUs", figure(value)),
         Dimension::TokenRate => format!("{} tokens/s", figure(value)),
         Dimension::Share => format!("{} %", figure(value * 100.0)),
+        Dimension::FailureRate => format!("{} per 1000 node-days", figure(value * 1e3)),
     }
 }
 

@@ -73,6 +73,24 @@ pub const RECIPES: &[Choice] = &[
     ),
 ];
 
+/// What the steps of a phase are.
+pub const PHASE_KINDS: &[Choice] = &[
+    word(
+        "training",
+        "steps on given tokens: pre-training, context extension, fine-tuning",
+    ),
+    word(
+        "reinforcement",
+        "updates of a policy on samples that it generates: reinforcement learning",
+    ),
+];
+
+/// Types of a KV cache.
+pub const CACHES: &[Choice] = &[
+    word("bf16", "2 bytes an element"),
+    word("fp8", "1 byte an element"),
+];
+
 /// Storage types.
 pub const STORAGE: &[Choice] = &[
     word("fp32", "4 bytes"),
@@ -249,4 +267,39 @@ pub const DESTINATIONS: &[Choice] = &[
     word("uae", "the United Arab Emirates"),
     word("a5", "an ally of group A:5"),
     word("a6", "an ally of group A:6"),
+];
+
+/// Rents that are looked up.
+pub const MARKET: &[Choice] = &[word(
+    "market",
+    "the range that the catalogue has for this accelerator in economics.year",
+)];
+
+/// Who has the accelerators.
+pub const BASES: &[Choice] = &[
+    word("rent", "rented by the hour"),
+    word("own", "bought, and written off"),
+];
+
+/// How owned hardware loses its worth.
+pub const DEPRECIATIONS: &[Choice] = &[
+    word(
+        "straight-line",
+        "the same in every hour of its lifetime, down to what it is sold for",
+    ),
+    word(
+        "declining",
+        "as fast as new hardware gets cheaper for the same performance (Epoch AI, arXiv:2405.21015)",
+    ),
+];
+
+/// What lines beyond the run are about.
+pub const LINE_KINDS: &[Choice] = &[
+    word("research", "earlier research, experiments, ablations"),
+    word("failed-runs", "runs that failed"),
+    word("data", "data"),
+    word("staff", "people"),
+    word("post-training", "what comes after pre-training"),
+    word("idle-time", "owned hardware that stands idle"),
+    word("other", "anything else"),
 ];

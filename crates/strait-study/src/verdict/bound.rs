@@ -3,9 +3,12 @@
 //! In: the simulated FLOPs of the main phase and the peak of the recipe. Out: a bound
 //! that no software can beat. Never uses a simulated time: the step time cancels out.
 
-use super::quantity::{Quantity, seconds};
+use super::quantity::{Quantity, hourly, seconds};
 use crate::answer::Setting;
+use crate::scenario::claim::names_phase;
+use strait_training::case::Phase;
 use strait_training::outcome::Outcome;
+use strait_training::rollout;
 
 /// Model FLOPs of one token of the main phase, causal; the second is its attention part.
 fn flops_per_token(setting: &Setting, outcome: &Outcome) -> Option<(f64, f64)> {
@@ -20,6 +23,17 @@ fn flops_per_token(setting: &Setting, outcome: &Outcome) -> Option<(f64, f64)> {
 /// The physical bound of a quantity in its unit: the lower end for times and costs, the
 /// upper end for rates; `None` for quantities that FLOPs do not bound.
 pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option<f64> {
+    bound_of(quantity, None, setting, outcome)
+}
+
+/// The same of a phase, or of several whose names begin alike. Of reinforcement learning only the
+/// updates of the policy count.
+pub fn bound_of(
+    quantity: Quantity,
+    of: Option<&str>,
+    setting: &Setting,
+    outcome: &Outcome,
+) -> Option<f64> {
     let peak = setting.peak.get();
     if peak.is_nan() || peak <= 0.0 {
         return None;
@@ -30,9 +44,12 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
     // Attention work grows with the length of the sequence, all other work does not.
     let hours = |index: usize| {
         let phase = &setting.phases[index];
-        let seen = |length: u32| setting.document.map_or(length, |tokens| tokens.min(length));
-        let main_length = main.map_or(1, |m| seen(setting.phases[m].sequence_length));
-        let longer = f64::from(seen(phase.sequence_length)) / f64::from(main_length.max(1));
+        let seen = |phase: &Phase| {
+            let document = rollout::seen(phase).or(setting.document);
+            document.map_or(phase.sequence_length, |t| t.min(phase.sequence_length))
+        };
+        let main_length = main.map_or(1, |m| seen(&setting.phases[m]));
+        let longer = f64::from(seen(phase)) / f64::from(main_length.max(1));
         (flops - attention + attention * longer) * phase.tokens.as_f64() / peak / 3600.0
     };
     let sum = |select: &dyn Fn(usize) -> bool| -> Option<f64> {
@@ -45,11 +62,17 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
         Quantity::GpuHours => sum(&|_| true),
         Quantity::PretrainingGpuHours => sum(&|i| setting.phases[i].pretraining),
         Quantity::MainPhaseGpuHours => sum(&|i| Some(i) == main),
-        Quantity::ContextExtensionGpuHours => sum(&|i| setting.extends_context(i)),
-        Quantity::Cost => sum(&|_| true).map(|hours| hours * setting.rent.get()),
-        Quantity::PretrainingCost => {
-            sum(&|i| setting.phases[i].pretraining).map(|hours| hours * setting.rent.get())
+        Quantity::PhaseGpuHours => {
+            let stated = of?;
+            sum(&|i| names_phase(stated, &setting.phases[i].name))
         }
+        Quantity::ContextExtensionGpuHours => sum(&|i| setting.extends_context(i)),
+        // What lies beyond the run costs something too: the run's own bound holds for all of it.
+        Quantity::Cost | Quantity::TotalCost => {
+            sum(&|_| true).map(|hours| hours * hourly(setting, outcome).get())
+        }
+        Quantity::PretrainingCost => sum(&|i| setting.phases[i].pretraining)
+            .map(|hours| hours * hourly(setting, outcome).get()),
         Quantity::Days => sum(&|_| true).map(|hours| hours / ranks / 24.0),
         Quantity::GpuHoursPerTrillionTokens => Some(per_trillion),
         Quantity::DaysPerTrillionTokens => Some(per_trillion / ranks / 24.0),
@@ -59,7 +82,13 @@ pub fn bound(quantity: Quantity, setting: &Setting, outcome: &Outcome) -> Option
         Quantity::TflopsFull => Some(peak / 1e12 * (flops + attention) / flops),
         Quantity::MfuCausal => Some(peak / bf16_peak(outcome)?),
         Quantity::MfuFull => Some(peak / bf16_peak(outcome)? * (flops + attention) / flops),
-        Quantity::Energy | Quantity::PeakMemory | Quantity::Part(_) => None,
+        Quantity::Goodput
+        | Quantity::Energy
+        | Quantity::PeakMemory
+        | Quantity::FleetSize
+        | Quantity::FleetPrice
+        | Quantity::FleetShare
+        | Quantity::Part(_) => None,
     }
 }
 

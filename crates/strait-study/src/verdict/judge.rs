@@ -3,32 +3,23 @@
 //! In: a [`Claim`] or an [`Expect`], the setting and the outcome. Out: a verdict with
 //! its reasons. Never rounds before it compares.
 
+use super::band::{Band, band};
+#[cfg(test)]
 use super::bound::bound;
-use super::quantity::{Better, Quantity};
+use super::bound::bound_of;
+use super::quantity::{Better, Quantity, UnknownQuantity, hourly};
 use crate::answer::Setting;
 use crate::answer::format;
+use crate::scenario::Relation;
 use schemars::JsonSchema;
 use serde::Serialize;
 use strait_training::outcome::Outcome;
+use strait_training::price::Basis;
 
-/// Half-width of the interval around a prediction, as a fraction of it.
-///
-/// A documented allowance rather than a fitted one: about one and a half times the 10 % that
-/// kernels, links and unknown settings leave open for a published training set-up. Half of it
-/// is the range in which a statement counts as expected.
-pub const UNCERTAINTY: f64 = 0.15;
-
-/// A statement of more than this times what the simulated run needs is beyond need.
-pub const BEYOND_NEED: f64 = 2.0;
-
-/// Half-width for a quantity. A window of the step leans on how the layers are cut into stages
-/// and on what is counted as which window, which mostly cancel in the whole: twice as wide.
-fn uncertainty(quantity: Quantity) -> f64 {
-    match quantity {
-        Quantity::Part(_) => 2.0 * UNCERTAINTY,
-        _ => UNCERTAINTY,
-    }
-}
+/// A statement of more than this times what the simulated run needs, and outside of the band, is
+/// beyond need: nobody is kept from spending more than a run needs, but a figure half as large
+/// again is not of this run.
+pub const BEYOND_NEED: f64 = 1.5;
 
 /// What the simulation makes of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -64,8 +55,12 @@ impl Verdict {
 pub struct Claim {
     /// What is stated.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
+    /// How the value is meant.
+    pub relation: Relation,
     /// Who says so; may be empty.
     pub who: String,
     /// When; may be empty.
@@ -74,11 +69,32 @@ pub struct Claim {
     pub source: String,
 }
 
+impl Claim {
+    /// Of a scenario's claim, in the unit of its quantity.
+    ///
+    /// # Errors
+    /// That no quantity has its name.
+    pub fn of(claim: &crate::scenario::Claim) -> Result<Claim, UnknownQuantity> {
+        let quantity: Quantity = claim.quantity.name().parse()?;
+        Ok(Claim {
+            quantity,
+            phase: claim.phase.clone(),
+            stated: quantity.unit().from_base(claim.stated),
+            relation: claim.relation,
+            who: claim.who.clone(),
+            date: claim.date.clone(),
+            source: claim.source.clone(),
+        })
+    }
+}
+
 /// A check that the user asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expect {
     /// What is expected.
     pub quantity: Quantity,
+    /// Of which phase, or of phases whose names begin so; `None`: of none in particular.
+    pub phase: Option<String>,
     /// Its value, in the unit of the quantity.
     pub stated: f64,
     /// Largest accepted difference, as a fraction of the stated value.
@@ -123,7 +139,9 @@ pub struct Check {
 
 /// Tests an expectation. One that cannot be evaluated fails.
 pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
-    let simulated = expect.quantity.simulated(setting, outcome);
+    let simulated = expect
+        .quantity
+        .simulated_of(expect.phase.as_deref(), setting, outcome);
     let error = (simulated.map(|s| s / expect.stated - 1.0)).filter(|error| error.is_finite());
     Check {
         expect: expect.clone(),
@@ -133,24 +151,44 @@ pub fn check(expect: &Expect, setting: &Setting, outcome: &Outcome) -> Check {
     }
 }
 
-/// Judges a claim by the rules of [the module](super).
+/// Judges a claim by the rules of [the module](super), with the band of the prediction alone.
 pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
-    let simulated = (claim.quantity.simulated(setting, outcome)).filter(|s| *s > 0.0);
+    let simulated = (claim.quantity)
+        .simulated_of(claim.phase.as_deref(), setting, outcome)
+        .filter(|s| *s > 0.0);
+    let band = simulated.map(|value| band(claim.quantity, value, setting, outcome));
+    judge_within(claim, band, setting, outcome)
+}
+
+/// Judges a claim with a band of its quantity from elsewhere, such as a distribution of draws;
+/// `None` where there is no value.
+pub fn judge_within(
+    claim: &Claim,
+    band: Option<Band>,
+    setting: &Setting,
+    outcome: &Outcome,
+) -> Judgement {
+    let simulated = band.map(|band| band.middle);
     let mut judgement = Judgement {
         claim: claim.clone(),
         simulated,
-        low: simulated.map(|s| s * (1.0 - uncertainty(claim.quantity))),
-        high: simulated.map(|s| s * (1.0 + uncertainty(claim.quantity))),
+        low: band.map(|band| band.low),
+        high: band.map(|band| band.high),
         ratio: simulated.map(|s| s / claim.stated),
-        bound: bound(claim.quantity, setting, outcome),
+        bound: bound_of(claim.quantity, claim.phase.as_deref(), setting, outcome),
         verdict: Verdict::Undecidable,
         reasons: Vec::new(),
     };
-    let Some(simulated) = simulated else {
-        judgement.reasons.push(format!(
-            "the simulation of this case has no value for {}",
-            claim.quantity.name()
-        ));
+    let Some(band) = band else {
+        judgement.reasons.push(match claim.quantity {
+            Quantity::FleetSize => {
+                "what somebody owns does not follow from what a run takes".to_owned()
+            }
+            _ => format!(
+                "the simulation of this case has no value for {}",
+                claim.quantity.name()
+            ),
+        });
         return judgement;
     };
     if !(claim.stated.is_finite() && claim.stated > 0.0) {
@@ -160,10 +198,10 @@ pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
         judgement.ratio = None;
         return judgement;
     }
-    let (verdict, reason) = weigh(claim, simulated, judgement.bound, setting);
+    let (verdict, reason) = weigh(claim, band, judgement.bound, (setting, outcome));
     judgement.verdict = verdict;
     judgement.reasons.push(reason);
-    if !outcome.step.memory.fits() {
+    if !outcome.step.memory.fits() && !claim.quantity.of_fleet() {
         judgement.reasons.push(
             "the simulated layout does not fit in memory, so this run could not have started as \
              described"
@@ -176,97 +214,153 @@ pub fn judge(claim: &Claim, setting: &Setting, outcome: &Outcome) -> Judgement {
 /// The verdict on a claim that can be compared, and its main reason.
 fn weigh(
     claim: &Claim,
-    simulated: f64,
+    band: Band,
     bound: Option<f64>,
-    setting: &Setting,
+    (setting, outcome): (&Setting, &Outcome),
 ) -> (Verdict, String) {
     let quantity = claim.quantity;
-    let unit = quantity.unit();
-    let print = |value: f64| unit.print(value);
-    // Above one: the claim asks for more than simulated (more time, or less speed).
-    let dearer = match quantity.better() {
-        Better::Lower => claim.stated / simulated,
-        Better::Higher => simulated / claim.stated,
-    };
-    let beyond = bound.is_some_and(|bound| match quantity.better() {
-        Better::Lower => claim.stated < bound,
-        Better::Higher => claim.stated > bound,
-    });
-    if let (true, Some(bound)) = (beyond, bound) {
-        let price = if matches!(quantity, Quantity::Cost | Quantity::PretrainingCost) {
-            format!(
-                " rented at {} per GPU-hour",
-                format::dollars(setting.rent.get())
-            )
-        } else {
-            String::new()
-        };
-        let reason = format!(
-            "beyond the physical bound of {}: the model's FLOPs alone, at 100 % of the {} TFLOPS \
-             peak of {}{price}",
-            print(bound),
-            format::significant(setting.peak.get() / 1e12),
-            setting.accelerator,
-        );
-        return (Verdict::Impossible, reason);
-    }
-    let band = uncertainty(quantity);
-    let off = (claim.stated / simulated - 1.0).abs();
-    if off <= band / 2.0 {
-        let reason = format!(
-            "within {} of the simulated {}",
-            format::percent(off),
-            print(simulated)
-        );
-        return (Verdict::Expected, reason);
-    }
-    let range = format!(
-        "{} to {}",
-        print(simulated * (1.0 - band)),
-        print(simulated * (1.0 + band))
+    let print = |value: f64| quantity.unit().print(value);
+    // As a need: more time or money, or less speed, is more.
+    let inverse = quantity.better() == Better::Higher;
+    let need = |value: f64| if inverse { 1.0 / value } else { value };
+    let (stated, needed) = (
+        need(claim.stated),
+        if inverse { band.inverted() } else { band },
     );
-    if off <= band {
-        let reason = format!("inside the uncertainty of the prediction, {range}");
-        return (Verdict::Plausible, reason);
-    }
-    let reason = if let Quantity::Part(_) = quantity {
-        // A window of the step is neither cheap nor dear: time moves between windows.
-        let (times, how) = if dearer < 1.0 {
-            (1.0 / dearer, "shorter than")
-        } else {
-            (dearer, "as long as")
-        };
-        let times = format::significant(times);
-        format!("{times} times {how} simulated, outside {range}")
-    } else if dearer < 1.0 {
-        let mut reason = format!(
-            "{} times better than simulated, outside {range}",
-            format::significant(1.0 / dearer)
-        );
-        if let Some(bound) = bound {
-            let needed = match quantity.better() {
-                Better::Lower => bound / claim.stated,
-                Better::Higher => claim.stated / bound,
-            };
-            reason += &format!(
-                "; it would take {} of the {} TFLOPS peak",
-                format::percent(needed),
-                format::significant(setting.peak.get() / 1e12)
-            );
-        }
-        reason
-    } else {
-        format!(
-            "{} times what this run needs, outside {range}; failures, restarts, idle time or work \
-             outside the simulated run would have to explain the rest",
-            format::significant(dearer)
-        )
+    let relation = match (claim.relation, inverse) {
+        (Relation::AtLeast, true) => Relation::AtMost,
+        (Relation::AtMost, true) => Relation::AtLeast,
+        (relation, _) => relation,
     };
-    // Nobody is kept from spending more than a run needs, up to a point.
-    if (1.0..BEYOND_NEED).contains(&dearer) {
-        return (Verdict::Plausible, reason);
+    let range = format!("{} to {}", print(band.low), print(band.high));
+    if let Some(bound) = bound
+        && stated < need(bound)
+        && relation != Relation::AtLeast
+    {
+        return (
+            Verdict::Impossible,
+            beyond(quantity, bound, setting, outcome),
+        );
     }
-    (Verdict::Implausible, reason)
+    let dearer = stated / needed.middle;
+    let inside = format!("inside the uncertainty of the prediction, {range}");
+    let within = format!(
+        "within {} of the simulated {}",
+        format::percent((claim.stated / band.middle - 1.0).abs()),
+        print(band.middle)
+    );
+    match relation {
+        Relation::AtLeast if stated <= needed.inner_low => (
+            Verdict::Expected,
+            format!("the simulated {} is beyond it, {range}", print(band.middle)),
+        ),
+        Relation::AtMost if stated >= needed.inner_high => (
+            Verdict::Expected,
+            format!("the simulated {} is within it, {range}", print(band.middle)),
+        ),
+        Relation::AtLeast if stated <= needed.high => (Verdict::Plausible, inside),
+        Relation::AtMost if stated >= needed.low => (Verdict::Plausible, inside),
+        Relation::AtLeast => (
+            Verdict::Implausible,
+            format!(
+                "the simulated {} falls short of it, {range}",
+                print(band.middle)
+            ),
+        ),
+        Relation::About if stated >= needed.inner_low && stated <= needed.inner_high => {
+            (Verdict::Expected, within)
+        }
+        Relation::About if stated >= needed.low && stated <= needed.high => {
+            (Verdict::Plausible, inside)
+        }
+        Relation::About | Relation::AtMost => {
+            // A window of the step is neither cheap nor dear: time moves between windows.
+            if let Quantity::Part(_) = quantity {
+                let (times, how) = if dearer < 1.0 {
+                    (1.0 / dearer, "shorter than")
+                } else {
+                    (dearer, "as long as")
+                };
+                let times = format::significant(times);
+                let reason = format!("{times} times {how} simulated, outside {range}");
+                return (Verdict::Implausible, reason);
+            }
+            if dearer < 1.0 {
+                return (
+                    Verdict::Implausible,
+                    too_cheap(claim, dearer, bound, &range, setting),
+                );
+            }
+            let reason = match quantity {
+                Quantity::FleetPrice => format!(
+                    "{} times what these machines cost at known prices, outside {range}; network, \
+                     buildings or dearer purchases would have to explain the rest",
+                    format::significant(dearer)
+                ),
+                _ => format!(
+                    "{} times what this run needs, outside {range}; failures, restarts, idle time \
+                     or work outside the simulated run would have to explain the rest",
+                    format::significant(dearer)
+                ),
+            };
+            if dearer < BEYOND_NEED {
+                return (Verdict::Plausible, reason);
+            }
+            (Verdict::Implausible, format!("beyond need: {reason}"))
+        }
+    }
+}
+
+/// Why a claim is impossible.
+fn beyond(quantity: Quantity, bound: f64, setting: &Setting, outcome: &Outcome) -> String {
+    let money = matches!(
+        quantity,
+        Quantity::Cost | Quantity::PretrainingCost | Quantity::TotalCost
+    );
+    let price = match (money, outcome.cost.basis) {
+        (false, _) => String::new(),
+        (true, basis) => format!(
+            " {} at {} per GPU-hour",
+            match basis {
+                Basis::Rent => "rented",
+                Basis::Own => "owned",
+            },
+            format::dollars(hourly(setting, outcome).get())
+        ),
+    };
+    format!(
+        "beyond the physical bound of {}: the model's FLOPs alone, at 100 % of the {} TFLOPS \
+         peak of {}{price}",
+        quantity.unit().print(bound),
+        format::significant(setting.peak.get() / 1e12),
+        setting.accelerator,
+    )
+}
+
+/// Why a claim is too good.
+fn too_cheap(
+    claim: &Claim,
+    dearer: f64,
+    bound: Option<f64>,
+    range: &str,
+    setting: &Setting,
+) -> String {
+    let mut reason = format!(
+        "{} times better than simulated, outside {range}",
+        format::significant(1.0 / dearer)
+    );
+    if let Some(bound) = bound {
+        let needed = match claim.quantity.better() {
+            Better::Lower => bound / claim.stated,
+            Better::Higher => claim.stated / bound,
+        };
+        reason += &format!(
+            "; it would take {} of the {} TFLOPS peak",
+            format::percent(needed),
+            format::significant(setting.peak.get() / 1e12)
+        );
+    }
+    reason
 }
 
 #[cfg(test)]
@@ -279,7 +373,9 @@ mod tests {
         let simulated = quantity.simulated(&setting, &outcome).unwrap();
         let claim = Claim {
             quantity,
+            phase: None,
             stated: simulated * factor,
+            relation: Relation::About,
             who: String::new(),
             date: String::new(),
             source: String::new(),
@@ -291,12 +387,13 @@ mod tests {
     fn distance_decides() {
         let cases = [
             (0.1, Verdict::Impossible),
-            (0.8, Verdict::Implausible),
-            (0.87, Verdict::Plausible),
+            (0.7, Verdict::Implausible),
+            (0.8, Verdict::Plausible),
             (0.95, Verdict::Expected),
             (1.0, Verdict::Expected),
-            (1.12, Verdict::Plausible),
-            (1.9, Verdict::Plausible),
+            (1.25, Verdict::Plausible),
+            (1.45, Verdict::Plausible),
+            (1.6, Verdict::Implausible),
             (2.0, Verdict::Implausible),
         ];
         for (factor, expected) in cases {
@@ -305,6 +402,46 @@ mod tests {
                 assert_eq!(judgement.verdict, expected, "{quantity:?} × {factor}");
                 assert!(!judgement.reasons.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_judged_from_its_side() {
+        let (setting, outcome) = sample::dualpipe();
+        let verdict = |quantity: Quantity, relation, factor: f64| {
+            let simulated = quantity.simulated(&setting, &outcome).unwrap();
+            let claim = Claim {
+                quantity,
+                phase: None,
+                stated: simulated * factor,
+                relation,
+                who: String::new(),
+                date: String::new(),
+                source: String::new(),
+            };
+            judge(&claim, &setting, &outcome).verdict
+        };
+        for (relation, factor, expected) in [
+            (Relation::AtLeast, 0.01, Verdict::Expected),
+            (Relation::AtLeast, 1.0, Verdict::Plausible),
+            (Relation::AtLeast, 1.5, Verdict::Implausible),
+            (Relation::AtMost, 5.0, Verdict::Expected),
+            (Relation::AtMost, 1.0, Verdict::Plausible),
+            (Relation::AtMost, 0.7, Verdict::Implausible),
+            (Relation::AtMost, 0.1, Verdict::Impossible),
+        ] {
+            assert_eq!(
+                verdict(Quantity::GpuHours, relation, factor),
+                expected,
+                "{relation:?} {factor}"
+            );
+        }
+        // At least so many tokens per second is a claim of little time.
+        for (factor, expected) in [(10.0, Verdict::Impossible), (0.5, Verdict::Expected)] {
+            assert_eq!(
+                verdict(Quantity::TokensPerSecondPerGpu, Relation::AtLeast, factor),
+                expected
+            );
         }
     }
 
@@ -345,7 +482,9 @@ mod tests {
         setting.phases.truncate(1);
         let claim = Claim {
             quantity: Quantity::ContextExtensionGpuHours,
+            phase: None,
             stated: 119e3,
+            relation: Relation::About,
             who: String::new(),
             date: String::new(),
             source: String::new(),
@@ -362,6 +501,7 @@ mod tests {
         let at = |stated: f64, within: f64| {
             let expect = Expect {
                 quantity: Quantity::StepTime,
+                phase: None,
                 stated,
                 within,
                 source: String::new(),

@@ -9,15 +9,17 @@
 //! | verdict | when |
 //! |---|---|
 //! | impossible | beyond the physical bound: the model's FLOPs alone, at 100 % of the peak rate of the recipe's best operand type |
-//! | expected | within half of the uncertainty of the prediction ([`UNCERTAINTY`]) |
-//! | plausible | within the uncertainty |
-//! | implausible | outside of it, on either side; too cheap and too dear have different reasons |
+//! | expected | inside the inner half of the band ([`Band`]) around the simulated value |
+//! | plausible | inside the band; or dearer, by less than half again: nobody is kept from spending more than a run needs |
+//! | implausible | outside of it, on either side; too cheap and beyond need have different reasons |
 //! | undecidable | the simulation says nothing about the quantity |
 
+mod band;
 mod bound;
 mod judge;
 mod quantity;
 
-pub use bound::bound;
-pub use judge::{Check, Claim, Expect, Judgement, UNCERTAINTY, Verdict, check, judge};
-pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity};
+pub use band::{Band, band};
+pub use bound::{bound, bound_of};
+pub use judge::{Check, Claim, Expect, Judgement, Verdict, check, judge, judge_within};
+pub use quantity::{Better, Part, Quantity, Unit, UnknownQuantity, fleet_peak};

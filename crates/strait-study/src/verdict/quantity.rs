@@ -5,8 +5,11 @@
 
 use crate::answer::Setting;
 use crate::answer::format;
+use crate::scenario::FleetPart;
+use crate::scenario::claim::names_phase;
 use strait_training::outcome::{Outcome, PhaseOutcome};
-use strait_units::Time;
+use strait_training::price::Basis;
+use strait_units::{FlopRate, Money, PricePerHour, Time};
 
 /// A window of the step, see `step.breakdown_s` of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +102,8 @@ pub enum Unit {
     TokensPerSecond,
     /// 10^12 FLOP/s of one accelerator.
     Tflops,
+    /// Accelerators.
+    Accelerators,
     /// A fraction of one.
     Fraction,
     /// Megawatt-hours.
@@ -119,6 +124,7 @@ impl Unit {
             Unit::DaysPerTrillionTokens => "d/T tokens",
             Unit::TokensPerSecond => "tokens/s",
             Unit::Tflops => "TFLOPS",
+            Unit::Accelerators => "GPUs",
             Unit::Fraction => "1",
             Unit::MegawattHours => "MWh",
             Unit::Gigabytes => "GB",
@@ -135,6 +141,17 @@ impl Unit {
         }
     }
 
+    /// A value in this unit, without the unit where that is a word.
+    pub fn figure(self, value: f64) -> String {
+        match self {
+            Unit::Seconds | Unit::Dollars | Unit::Fraction => self.print(value),
+            Unit::GpuHours | Unit::GpuHoursPerTrillionTokens | Unit::Accelerators => {
+                format::scaled(value)
+            }
+            _ => format::significant(value),
+        }
+    }
+
     /// A value in this unit, for people.
     pub fn print(self, value: f64) -> String {
         match self {
@@ -148,6 +165,7 @@ impl Unit {
             Unit::DaysPerTrillionTokens => format!("{} days/T", format::significant(value)),
             Unit::TokensPerSecond => format!("{} tokens/s", format::significant(value)),
             Unit::Tflops => format!("{} TFLOPS", format::significant(value)),
+            Unit::Accelerators => format!("{} GPUs", format::scaled(value)),
             Unit::Fraction => format::percent(value),
             Unit::MegawattHours => format!("{} MWh", format::significant(value)),
             Unit::Gigabytes => format!("{} GB", format::significant(value)),
@@ -222,10 +240,13 @@ quantities! {
     GpuHours, "gpu_hours", GpuHours, Lower, "GPU-hours";
     PretrainingGpuHours, "pretraining_gpu_hours", GpuHours, Lower, "pre-training GPU-hours";
     MainPhaseGpuHours, "main_phase_gpu_hours", GpuHours, Lower, "main-phase GPU-hours";
+    PhaseGpuHours, "phase_gpu_hours", GpuHours, Lower, "GPU-hours of a phase";
     ContextExtensionGpuHours, "context_extension_gpu_hours", GpuHours, Lower, "context-extension GPU-hours";
     Cost, "cost", Dollars, Lower, "cost";
     PretrainingCost, "pretraining_cost", Dollars, Lower, "pre-training cost";
+    TotalCost, "total_cost", Dollars, Lower, "total cost";
     Days, "days", Days, Lower, "days";
+    Goodput, "goodput", Fraction, Higher, "goodput";
     GpuHoursPerTrillionTokens, "gpu_hours_per_trillion_tokens", GpuHoursPerTrillionTokens, Lower, "GPU-hours per T tokens";
     DaysPerTrillionTokens, "days_per_trillion_tokens", DaysPerTrillionTokens, Lower, "days per T tokens";
     TokensPerSecondPerGpu, "tokens_per_second_per_gpu", TokensPerSecond, Higher, "tokens/s per GPU";
@@ -235,6 +256,9 @@ quantities! {
     MfuFull, "mfu_full", Fraction, Higher, "MFU, full";
     Energy, "energy", MegawattHours, Lower, "energy";
     PeakMemory, "peak_memory", Gigabytes, Lower, "peak memory";
+    FleetSize, "fleet_size", Accelerators, Lower, "accelerators owned";
+    FleetPrice, "fleet_price", Dollars, Lower, "price of the fleet";
+    FleetShare, "fleet_share", Fraction, Lower, "share of the fleet";
 }
 
 /// No quantity has this id.
@@ -279,14 +303,58 @@ impl std::str::FromStr for Quantity {
     }
 }
 
+/// Price of a fleet; `None` where there is none, or a price is not known.
+fn fleet_price(fleet: &[FleetPart]) -> Option<Money> {
+    let prices: Option<Vec<Money>> = (fleet.iter())
+        .map(|part| Some(part.price?.likely * f64::from(part.count)))
+        .collect();
+    prices
+        .filter(|p| !p.is_empty())
+        .map(|p| p.into_iter().sum())
+}
+
+/// Dense 16-bit peak of a whole fleet; `None` where there is none, or a peak is not known.
+pub fn fleet_peak(fleet: &[FleetPart]) -> Option<FlopRate> {
+    let peaks: Option<Vec<FlopRate>> = (fleet.iter())
+        .map(|part| Some(part.peak? * f64::from(part.count)))
+        .collect();
+    peaks.filter(|p| !p.is_empty()).map(|p| p.into_iter().sum())
+}
+
 /// Seconds without the rounding of a multiplication by 10^-12.
 pub(crate) fn seconds(time: Time) -> f64 {
     time.picos() as f64 / 1e12
 }
 
+/// What an accelerator costs in an hour: its rent, or what the run costs on owned ones.
+pub(crate) fn hourly(setting: &Setting, outcome: &Outcome) -> PricePerHour {
+    match outcome.cost.basis {
+        Basis::Rent => setting.rent,
+        Basis::Own => PricePerHour::new(outcome.cost.run().get() / outcome.run.gpu_hours),
+    }
+}
+
 impl Quantity {
+    /// It is of accelerators owned, not of the run.
+    pub fn of_fleet(self) -> bool {
+        matches!(
+            self,
+            Quantity::FleetSize | Quantity::FleetPrice | Quantity::FleetShare
+        )
+    }
+
     /// The simulated value in [`Quantity::unit`]; `None` where the outcome says nothing about it.
     pub fn simulated(self, setting: &Setting, outcome: &Outcome) -> Option<f64> {
+        self.simulated_of(None, setting, outcome)
+    }
+
+    /// The same of a phase, or of several whose names begin alike.
+    pub fn simulated_of(
+        self,
+        phase: Option<&str>,
+        setting: &Setting,
+        outcome: &Outcome,
+    ) -> Option<f64> {
         let step = &outcome.step;
         let run = &outcome.run;
         let sum = |select: &dyn Fn(usize, &PhaseOutcome) -> bool| {
@@ -309,12 +377,20 @@ impl Quantity {
                 let main = setting.main_phase()?;
                 sum(&|index, _| index == main)?
             }
+            Quantity::PhaseGpuHours => {
+                let stated = phase?;
+                sum(&|_, phase| names_phase(stated, &phase.name))?
+            }
             Quantity::ContextExtensionGpuHours => {
                 sum(&|index, _| index < setting.phases.len() && setting.extends_context(index))?
             }
-            Quantity::Cost => run.rent.get(),
-            Quantity::PretrainingCost => sum(&|_, phase| phase.pretraining)? * setting.rent.get(),
+            Quantity::Cost => outcome.cost.run().get(),
+            Quantity::PretrainingCost => {
+                sum(&|_, phase| phase.pretraining)? * hourly(setting, outcome).get()
+            }
+            Quantity::TotalCost => outcome.cost.total().get(),
             Quantity::Days => run.days,
+            Quantity::Goodput => run.goodput().get(),
             Quantity::GpuHoursPerTrillionTokens => hours_per_trillion(),
             Quantity::DaysPerTrillionTokens => {
                 hours_per_trillion() / f64::from(setting.ranks) / 24.0
@@ -328,6 +404,13 @@ impl Quantity {
             Quantity::MfuFull => step.mfu_full.get(),
             Quantity::Energy => run.energy.get() / 3.6e9,
             Quantity::PeakMemory => step.memory.peak.as_f64() / 1e9,
+            // Nobody's purchases follow from a run.
+            Quantity::FleetSize => return None,
+            Quantity::FleetPrice => fleet_price(&setting.fleet)?.get(),
+            Quantity::FleetShare => {
+                let capacity = fleet_peak(&setting.fleet)?.get() * 24.0 * run.days;
+                run.gpu_hours * setting.half_peak.get() / capacity
+            }
             // A window may well be empty: zero is an answer if there is a step at all.
             Quantity::Part(part) => {
                 return (time > 0.0).then(|| seconds(part.time(outcome)));

@@ -15,7 +15,7 @@ pub fn compare(
     cancel: &AtomicBool,
 ) -> Result<ExitStatus, Failure> {
     figures::probe(args)?;
-    let answer = simulation::answer("compare", args, terminal, cancel)?;
+    let answer = simulation::answer("compare", args, None, terminal, cancel)?;
     let Some(comparison) = Comparison::new(&answer).filter(|_| answer.cases.len() > 1) else {
         return Err(Failure::Input(format!(
             "{}: nothing to compare: `{}` is one case\n  = help: name a second scenario, or one with \

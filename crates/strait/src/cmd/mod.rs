@@ -7,6 +7,7 @@ mod bench;
 mod calibrate;
 mod catalog;
 mod check;
+mod claims;
 mod compare;
 mod completions;
 mod explain;
@@ -32,6 +33,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Schema(args) => schema::schema(&args, terminal),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
+        Command::Claims(args) => claims::claims(&args, terminal, cancel),
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),

@@ -1,7 +1,7 @@
 //! `strait run`: a scenario's answer.
 
 use super::figures;
-use crate::cli::RunArgs;
+use crate::cli::DrawArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::simulation;
 use crate::terminal::Terminal;
@@ -10,12 +10,13 @@ use strait_study::answer::{RunDocument, text};
 
 /// Simulates every case, prints the answer, and tests the file's expectations.
 pub fn run(
-    args: &RunArgs,
+    args: &DrawArgs,
     terminal: &Terminal,
     cancel: &AtomicBool,
 ) -> Result<ExitStatus, Failure> {
+    let DrawArgs { run: args, draws } = args;
     figures::probe(args)?;
-    let answer = simulation::answer("run", args, terminal, cancel)?;
+    let answer = simulation::answer("run", args, *draws, terminal, cancel)?;
     let document = RunDocument::from(&answer);
     if terminal.json() {
         terminal.object(&document)?;

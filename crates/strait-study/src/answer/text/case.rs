@@ -11,10 +11,13 @@ use crate::answer::format::{
 };
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::{bar, render};
+use crate::chance;
 use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Quantity, Verdict};
 use std::fmt::Write;
-use strait_units::Time;
+use strait_training::price::Basis;
+use strait_training::rollout::{RolloutOutcome, Stage};
+use strait_units::{Energy, Time};
 
 pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     out.push_str(&headline(case));
@@ -34,8 +37,12 @@ pub(super) fn one_case(out: &mut String, case: &CaseAnswer, style: TextStyle) {
     kernels(out, case, style);
     memory(out, case, style);
     whole_run(out, case, style);
+    cost(out, case, style);
     claims(out, &case.claims, None, style);
     checks(out, &case.checks, None, style);
+    if let Some(study) = &case.uncertainty {
+        chance::text(out, study, style);
+    }
     warnings(out, &case.warnings, style);
     engine(out, case, style);
 }
@@ -234,11 +241,15 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
         out,
         "Run",
         &format!(
-            "{} days, {} GPU-hours, {} MWh, {} of rent (electricity in it: {})",
+            "{} days, {} GPU-hours, {} MWh, {} {} (electricity in it: {})",
             significant(run.days),
             scaled(run.gpu_hours),
             significant(run.energy.get() / 3.6e9),
-            dollars(run.rent.get()),
+            dollars(case.outcome.cost.run().get()),
+            match case.outcome.cost.basis {
+                Basis::Rent => "of rent",
+                Basis::Own => "on owned accelerators",
+            },
             dollars(run.electricity.get()),
         ),
     );
@@ -265,12 +276,230 @@ fn whole_run(out: &mut String, case: &CaseAnswer, style: TextStyle) {
             2,
         ));
     }
+    interruptions(out, case, style);
+    for phase in &run.phases {
+        if let Some(rollout) = &phase.rollout {
+            stages(out, &phase.name, rollout, case.setting.ranks, style);
+        }
+    }
     if style.detail == Detail::Full {
         let _ = writeln!(
             out,
             "  rent {} per GPU-hour",
             dollars(case.setting.rent.get())
         );
+        let mwh = |energy: Energy| significant(energy.get() / 3.6e9);
+        let parts = &run.energy_parts;
+        let _ = writeln!(
+            out,
+            "  MWh: computing {}, communication {}, idle {}, switches {}, facility {}",
+            mwh(parts.compute),
+            mwh(parts.communication),
+            mwh(parts.idle),
+            mwh(parts.network),
+            mwh(parts.facility),
+        );
+    }
+}
+
+/// The waterfall, from the run to all that it took.
+fn cost(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let all = &case.outcome.cost;
+    let ranged = all.low < all.high;
+    if all.parts.len() < 2 && !ranged {
+        return;
+    }
+    let total = all.total().get();
+    let mut remark = dollars(total);
+    if ranged {
+        let ends = [all.low, all.high].map(|end| dollars(end.get()));
+        remark += &format!(", {} to {} with all ranges at one end", ends[0], ends[1]);
+    }
+    style.heading(out, "Cost", &remark);
+    let mut rows = vec![["", "low", "likely", "high", ""].map(String::from).to_vec()];
+    let row = |name: &str, low: f64, value: f64, high: f64| {
+        let ends = match low < high {
+            true => [dollars(low), dollars(high)],
+            false => [String::new(), String::new()],
+        };
+        let [low, high] = ends;
+        let share = if total > 0.0 { value / total } else { 0.0 };
+        vec![name.to_owned(), low, dollars(value), high, bar(share, BAR)]
+    };
+    let mut beyond = false;
+    let mut sum = [0.0; 3];
+    for part in &all.parts {
+        if !part.kind.of_run() && !beyond {
+            beyond = true;
+            rows.push(row("the run", sum[0], sum[1], sum[2]));
+        }
+        let three = [part.low, part.money, part.high].map(|money| money.get());
+        sum.iter_mut().zip(three).for_each(|(s, p)| *s += p);
+        let name = match (part.kind.of_run(), beyond) {
+            (true, _) => format!("  {}", part.name),
+            _ => format!("+ {}", part.name),
+        };
+        rows.push(row(&name, three[0], three[1], three[2]));
+    }
+    if beyond {
+        rows.push(row(
+            "all that it took",
+            all.low.get(),
+            total,
+            all.high.get(),
+        ));
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right, Right], 2));
+    for part in all.parts.iter().filter(|part| !part.why.is_empty()) {
+        if part.kind.of_run() && style.detail < Detail::Full {
+            continue;
+        }
+        let mut text = format!("{}: {}", part.name, part.why);
+        if !part.source.is_empty() && style.detail == Detail::Full {
+            text += &format!(" ({})", part.source);
+        }
+        let _ = writeln!(out, "  {}", wrap(&text, COLUMNS - 2, 4));
+    }
+}
+
+/// Where the days of an interrupted run went.
+fn interruptions(out: &mut String, case: &CaseAnswer, style: TextStyle) {
+    let run = &case.outcome.run;
+    let Some(all) = &run.interruptions else {
+        return;
+    };
+    let span = |days: f64| match days {
+        d if d >= 2.0 => format!("{} days", significant(d)),
+        d if d >= 2.0 / 24.0 => format!("{} h", significant(d * 24.0)),
+        d if d >= 2.0 / 1440.0 => format!("{} min", significant(d * 1440.0)),
+        d => format!("{} s", significant(d * 86_400.0)),
+    };
+    style.heading(
+        out,
+        "Where the time went",
+        &format!(
+            "goodput {}: {} unexpected and {} planned interruptions",
+            percent(run.goodput().get()),
+            count(all.unexpected()),
+            count(all.planned),
+        ),
+    );
+    let a = &run.account;
+    let rows: Vec<_> = [
+        ("training", a.training),
+        ("steps done again", a.lost),
+        ("rolled back", a.rollback),
+        ("stragglers", a.straggling),
+        ("checkpoints", a.checkpoint),
+        ("evaluation", a.evaluation),
+        ("detection", a.detection),
+        ("restart", a.restart),
+        ("waiting for nodes", a.waiting),
+    ]
+    .into_iter()
+    .filter(|(_, days)| days.get() > 0.0 || style.detail == Detail::Full)
+    .map(|(name, days)| {
+        let share = days.get() / run.days;
+        vec![
+            name.to_owned(),
+            span(days.get()),
+            percent(share),
+            bar(share, BAR),
+        ]
+    })
+    .collect();
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    let checkpoint = match (all.checkpoint_interval, all.optimal_interval) {
+        // The one is in whole microseconds.
+        (Some(used), Some(best)) if (used / best - 1.0).abs() < 1e-6 => format!(
+            "A checkpoint after {} of training, the best interval",
+            span(used.get())
+        ),
+        (Some(used), Some(best)) => format!(
+            "A checkpoint after {} of training; the best interval is {}",
+            span(used.get()),
+            span(best.get())
+        ),
+        (Some(used), None) => format!(
+            "A checkpoint after {} of training; none would be worth its time",
+            span(used.get())
+        ),
+        (None, _) => "No checkpoint: none is worth its time".to_owned(),
+    };
+    let checkpoint = match all.checkpoint_interval {
+        Some(_) => format!(
+            "{checkpoint}; training stops {} for one",
+            span(seconds(all.checkpoint_stop) / 86_400.0)
+        ),
+        None => checkpoint,
+    };
+    let text = format!(
+        "{checkpoint}. {} nodes stand by, at most {} were in repair. This is one run, drawn by the \
+         seed; the mean of all is {} days, stragglers and waiting left out.",
+        count(u64::from(all.spares)),
+        count(u64::from(all.most_in_repair)),
+        significant(all.mean_days.get()),
+    );
+    let _ = writeln!(out, "  {}", wrap(&text, COLUMNS - 2, 2));
+    if style.detail == Detail::Full {
+        let mut causes: Vec<_> = all.by_cause.iter().filter(|(_, n)| *n > 0).collect();
+        causes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let list: Vec<_> = (causes.iter())
+            .map(|(cause, n)| format!("{cause} {n}"))
+            .collect();
+        let _ = writeln!(out, "  {}", wrap(&list.join("; "), COLUMNS - 2, 2));
+    }
+}
+
+/// Stages of a phase of reinforcement learning.
+fn stages(out: &mut String, name: &str, rollout: &RolloutOutcome, ranks: u32, style: TextStyle) {
+    let days: f64 = rollout.stages.iter().map(|s| s.time.get()).sum();
+    let generation: f64 = (rollout.stages.iter())
+        .filter(|s| matches!(s.stage, Stage::Rollout | Stage::RolloutTail))
+        .map(|s| s.time.get() * 86_400.0)
+        .sum();
+    let rate = rollout.generated.as_f64() / generation / f64::from(ranks.max(1));
+    style.heading(
+        out,
+        &format!("Stages of {name}"),
+        &format!(
+            "{} rollouts, {} tokens generated at {} tokens/s per GPU",
+            fixed(rollout.rollouts, 0),
+            scaled(rollout.generated.as_f64()),
+            significant(rate),
+        ),
+    );
+    let mut rows = Vec::new();
+    for stage in &rollout.stages {
+        let time = stage.time.get();
+        if time == 0.0 && style.detail < Detail::Full {
+            continue;
+        }
+        let share = if days > 0.0 { time / days } else { 0.0 };
+        rows.push(vec![
+            stage.stage.name().to_owned(),
+            format!("{} h", significant(time * 24.0)),
+            percent(share),
+            bar(share, BAR),
+        ]);
+    }
+    out.push_str(&render(&rows, &[Left, Right, Right], 2));
+    if style.detail == Detail::Full {
+        let _ = writeln!(
+            out,
+            "  {} GB of weights on a GPU, {} GB for the KV cache; up to {} sequences at a time in a group",
+            fixed(rollout.weights.gigabytes(), 1),
+            fixed(rollout.cache.gigabytes(), 1),
+            significant(rollout.sequences),
+        );
+    }
+}
+
+/// What a claim is of, for people.
+pub(super) fn subject(quantity: Quantity, phase: Option<&String>) -> String {
+    match phase {
+        Some(phase) => format!("GPU-hours of {phase}"),
+        None => quantity.name().to_owned(),
     }
 }
 
@@ -293,7 +522,7 @@ pub(super) fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, s
     for j in claims {
         let unit = j.claim.quantity.unit();
         rows.push(vec![
-            j.claim.quantity.name().to_owned(),
+            subject(j.claim.quantity, j.claim.phase.as_ref()),
             unit.print(j.claim.stated),
             j.simulated.map_or("-".to_owned(), |s| unit.print(s)),
             j.ratio.map_or("-".to_owned(), |r| fixed(r, 3)),
@@ -304,7 +533,11 @@ pub(super) fn claims(out: &mut String, claims: &[Judgement], of: Option<&str>, s
     for j in claims {
         let ordinary = matches!(j.verdict, Verdict::Expected | Verdict::Plausible);
         if !ordinary || style.detail == Detail::Full {
-            let reason = format!("{}: {}.", j.claim.quantity.name(), j.reasons.join("; "));
+            let reason = format!(
+                "{}: {}.",
+                subject(j.claim.quantity, j.claim.phase.as_ref()),
+                j.reasons.join("; ")
+            );
             let _ = writeln!(out, "  {}", wrap(&reason, COLUMNS - 2, 4));
         }
         let source: Vec<_> = [&j.claim.who, &j.claim.date, &j.claim.source]
@@ -337,7 +570,7 @@ pub(super) fn checks(out: &mut String, checks: &[Check], of: Option<&str>, style
     for check in checks {
         let unit = check.expect.quantity.unit();
         rows.push(vec![
-            check.expect.quantity.name().to_owned(),
+            subject(check.expect.quantity, check.expect.phase.as_ref()),
             unit.print(check.expect.stated),
             check.simulated.map_or("-".to_owned(), |s| unit.print(s)),
             check.error.map_or("-".to_owned(), signed_percent),

@@ -102,7 +102,7 @@ fn overview(out: &mut String, answer: &Answer, style: TextStyle) {
             fixed(step.rate_causal.get() / 1e12, 1),
             scaled(case.outcome.run.gpu_hours),
             relative(case.outcome.run.gpu_hours, base.outcome.run.gpu_hours),
-            dollars(case.outcome.run.rent.get()),
+            dollars(case.outcome.cost.run().get()),
             unit.print(seconds(step.breakdown.bubble)),
             unit.print(seconds(all)),
             if step.memory.fits() {

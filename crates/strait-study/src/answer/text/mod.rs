@@ -63,7 +63,7 @@ impl TextStyle {
         let _ = writeln!(out, "\n{}{gap}{remark}", self.bold(name));
     }
 
-    fn verdict(self, verdict: Verdict) -> String {
+    pub(crate) fn verdict(self, verdict: Verdict) -> String {
         let code = match verdict {
             Verdict::Impossible => "1;31",
             Verdict::Implausible => "33",
@@ -149,8 +149,12 @@ pub fn headline(case: &CaseAnswer) -> String {
         StepUnit::of(seconds(outcome.step.time)).print(seconds(outcome.step.time)),
         significant(outcome.run.days),
         scaled(outcome.run.gpu_hours),
-        dollars(outcome.run.rent.get()),
+        dollars(outcome.cost.run().get()),
     );
+    if outcome.cost.has_lines() {
+        let all = dollars(outcome.cost.total().get());
+        text += &format!(" All that it took, by the scenario's lines: {all}.");
+    }
     if !outcome.step.memory.fits() {
         text += " It does not fit in memory.";
     }
@@ -174,7 +178,7 @@ fn claim_in_words(judgement: &Judgement, others: &[Judgement]) -> String {
     let mut text = format!(
         "{whose} of {} ({}) is {}",
         print(claim.stated),
-        claim.quantity.name(),
+        case::subject(claim.quantity, claim.phase.as_ref()),
         judgement.verdict.word(),
     );
     if let Some(simulated) = judgement.simulated {

@@ -143,6 +143,10 @@ pub(super) fn on_chip(
         scale_units(&mut new, units);
     }
     new.faults.clear();
+    // Every chip at a rent: what a scenario owns, or adds for staff, is not of the chip.
+    new.economics.ownership = None;
+    new.economics.lines.clear();
+    new.economics.ends = None;
     let (rent, basis) = match (own, new.cluster.accelerator.rent) {
         (true, _) => (Some(case.economics.rent), RentBasis::Scenario),
         (_, Some(rent)) => (Some(rent), RentBasis::Catalogue),
@@ -260,7 +264,7 @@ fn amortised(case: &Case, catalog: &Catalog) -> Result<Option<PricePerHour>, Cat
     let hardware = price.get() * facts.price_decline_per_year / YEAR / (1.0 - facts.network_share);
     let economics = &case.economics;
     let watts = (case.cluster.accelerator.tdp.get() + case.cluster.node.overhead_power.get())
-        * economics.load_factor.get()
+        * economics.load_factor.map_or(1.0, |load| load.get())
         * economics.pue.get();
     let hour = strait_units::Energy::new(watts * 3600.0);
     let electricity = economics.electricity * hour;

@@ -5,11 +5,13 @@
 
 mod economics;
 mod machine;
+mod reinforcement;
 mod reliability;
 mod run;
 
-pub use economics::ECONOMICS;
+pub use economics::{ECONOMICS, LINE, OWNERSHIP, POWER, STAFF};
 pub use machine::{CLUSTER, MODEL, PARALLELISM, PRECISION};
+pub use reinforcement::REINFORCEMENT;
 pub use reliability::RELIABILITY;
 pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, SWEEP, TRAINING};
 
@@ -55,6 +57,17 @@ pub enum Kind {
         /// Largest that makes sense.
         max: f64,
     },
+    /// A word of the list, or a quantity.
+    WordOrQuantity {
+        /// Words.
+        words: &'static [Choice],
+        /// What the quantity measures.
+        dimension: Dimension,
+        /// Smallest.
+        min: f64,
+        /// Largest that makes sense.
+        max: f64,
+    },
     /// An id of the catalogue, in this kind of entries.
     Catalogue(&'static str),
     /// A list of whole numbers.
@@ -62,6 +75,8 @@ pub enum Kind {
         /// Largest that makes sense.
         max: u64,
     },
+    /// A list of sentences.
+    Texts,
     /// A word of the first list, or a list of words of the second.
     WordOrList(&'static [Choice], &'static [Choice]),
     /// A table with these keys.
@@ -72,6 +87,25 @@ pub enum Kind {
     Settings,
     /// A claim's value: its unit follows from the claim's `quantity`.
     Stated,
+}
+
+impl Kind {
+    /// The number that it holds where it holds no word.
+    pub fn bare(self) -> Kind {
+        match self {
+            Kind::WordOrQuantity {
+                dimension,
+                min,
+                max,
+                ..
+            } => Kind::Quantity {
+                dimension,
+                min,
+                max,
+            },
+            other => other,
+        }
+    }
 }
 
 /// A word that a key accepts.
@@ -199,10 +233,80 @@ pub const CLAIM: Section = Section {
             },
             "Tolerance as a share, such as \"5 %\".",
         ),
+        key(
+            "id",
+            Kind::Text,
+            "What the ledger of claims calls it; unique there. Without one it is the quantity.",
+        ),
+        with(
+            "relation",
+            Kind::Choice(super::claim::RELATIONS),
+            "about",
+            "a figure is stated as what it was",
+            "How the figure is meant.",
+        ),
+        key(
+            "requires",
+            Kind::Texts,
+            "What must be true for it, in sentences.",
+        ),
+        key(
+            "missing",
+            Kind::Texts,
+            "What would have to be known to tell, where a simulation cannot.",
+        ),
+        key(
+            "phase",
+            Kind::Text,
+            "For phase_gpu_hours: the phase, or what the names of several begin with (`r1-zero` for `r1-zero-32k` and `r1-zero-64k`).",
+        ),
         key("who", Kind::Text, "Who stated it."),
         key("date", Kind::Date, "When."),
         key("source", Kind::Text, "Where it can be read."),
         key("note", Kind::Text, "What to know about it."),
+    ],
+};
+
+/// `[[fleet]]`.
+pub const FLEET: Section = Section {
+    title: "[[fleet]]",
+    doc: "Accelerators that somebody is said to own: what they cost, and what a run takes of them. The run itself is on `[cluster]`.",
+    keys: &[
+        required(
+            "accelerator",
+            Kind::Catalogue("accelerators"),
+            "Accelerator, such as h100-sxm.",
+        ),
+        required("count", count(1, MAX_RANKS), "How many."),
+        with(
+            "price",
+            quantity(Dimension::Money, 1.0, 1e7),
+            "",
+            "the catalogue's price of the accelerator's share of a server, from low to high",
+            "Price of one with its share of a server, such as \"31 K USD\".",
+        ),
+        key("why", Kind::Text, "Why so many, or at this price."),
+    ],
+};
+
+/// `[[factor]]`.
+pub const FACTOR: Section = Section {
+    title: "[[factor]]",
+    doc: "Something that several ranges move with: a range joins it with `factor = \"NAME\"`.",
+    keys: &[
+        required("name", Kind::Text, "Name; unique in the file."),
+        required(
+            "why",
+            Kind::Text,
+            "What it is, and why these ranges move together.",
+        ),
+        with(
+            "correlation",
+            Kind::Number { min: 0.0, max: 1.0 },
+            "1",
+            "they move as one",
+            "Rank correlation (Spearman's) of any two of its ranges.",
+        ),
     ],
 };
 
@@ -267,6 +371,8 @@ pub const ROOT: Section = Section {
         key("engine", Kind::Table(&ENGINE), ENGINE.doc),
         key("economics", Kind::Table(&ECONOMICS), ECONOMICS.doc),
         key("reliability", Kind::Table(&RELIABILITY), RELIABILITY.doc),
+        key("fleet", Kind::Tables(&FLEET), FLEET.doc),
+        key("factor", Kind::Tables(&FACTOR), FACTOR.doc),
         key("sweep", Kind::Table(&SWEEP), SWEEP.doc),
         key("case", Kind::Tables(&CASE), CASE.doc),
         key("claim", Kind::Tables(&CLAIM), CLAIM.doc),

@@ -4,7 +4,7 @@
 
 use super::super::amount::Dimension;
 use super::super::words::*;
-use super::{Kind, PARALLELISM, Section, count, key, quantity, required, with};
+use super::{Kind, PARALLELISM, REINFORCEMENT, Section, count, key, quantity, required, with};
 
 /// `[[training.phase]]`.
 pub const PHASE: Section = Section {
@@ -12,6 +12,13 @@ pub const PHASE: Section = Section {
     doc: "A part of the run with a batch, a sequence length or a layout of its own.",
     keys: &[
         required("name", Kind::Text, "Name."),
+        with(
+            "kind",
+            Kind::Choice(PHASE_KINDS),
+            "training",
+            "most phases train on given tokens",
+            "What the steps of the phase are.",
+        ),
         key(
             "tokens",
             quantity(Dimension::Tokens, 1.0, 1e18),
@@ -58,6 +65,11 @@ pub const PHASE: Section = Section {
             "parallelism",
             Kind::Table(&PARALLELISM),
             "Layout keys that differ in this phase.",
+        ),
+        key(
+            "reinforcement",
+            Kind::Table(&REINFORCEMENT),
+            REINFORCEMENT.doc,
         ),
     ],
 };
