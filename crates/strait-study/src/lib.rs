@@ -12,6 +12,7 @@
 //! | [`models`] | models of the catalogue, and Hugging Face's `config.json` |
 //! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
+//! | [`search`] | the best layout of a model on a cluster |
 //! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod models;
 pub mod rules;
 pub mod scenario;
+pub mod search;
 pub mod trace;
 pub mod uncertainty;
 pub mod validate;

@@ -396,6 +396,38 @@ pub enum RulesCommand {
   strait rules timeline
   strait rules timeline h20-96")]
     Timeline(TimelineArgs),
+    /// Say what each rule set costs: the same training on the best accelerator that it leaves, and on
+    /// the best that could be designed within it, against the best there is (about a minute)
+    #[command(after_help = "Examples:
+  strait rules cost scenarios/deepseek-v3/h800.toml
+  strait rules cost scenarios/llama3-405b/16k-gpus.toml --json")]
+    Cost(CostArgs),
+}
+
+/// What is trained, and under which rules.
+#[derive(Args, Clone, Debug)]
+pub struct CostArgs {
+    /// Scenario file: one case
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// This case of the scenario
+    #[arg(long = "case", value_name = "NAME", help_heading = "Scenario")]
+    pub case: Option<String>,
+    /// Replace a value, as in `cluster.nodes=128` (repeatable; a TOML value, quotes may be left out)
+    #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Scenario", value_parser = assignment)]
+    pub set: Vec<String>,
+    /// A rule set of your own as well (TOML as in catalog/rules, values may be bare; repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Rules")]
+    pub rules: Vec<PathBuf>,
+    /// Destination: china, macau, russia, d5, d1, d4, uae, a5, a6 [default: china]
+    #[arg(long, value_name = "GROUP", help_heading = "Rules")]
+    pub to: Option<String>,
+    /// Threads to simulate on; never changes an answer [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Simulation", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Write the figure (SVG) and its data (CSV) to this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub figures: Option<PathBuf>,
 }
 
 /// Which chips under which rules.

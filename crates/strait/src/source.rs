@@ -451,7 +451,8 @@ fn astray(message: impl std::fmt::Display) -> Failure {
     Failure::Input(format!("{}: {message}", Terminal::error("error[rules]")))
 }
 
-fn destination(text: Option<&String>) -> Result<Destination, Failure> {
+/// A destination; China where none is given.
+pub fn destination(text: Option<&String>) -> Result<Destination, Failure> {
     text.map_or(Ok(Destination::China), |text| text.parse().map_err(astray))
 }
 
@@ -461,6 +462,21 @@ fn chips(catalog: &Catalog, ids: &[String]) -> Result<Vec<Chip>, Failure> {
         .collect()
 }
 
+/// The rules of the catalogue with those of files, and the ids of the latter.
+pub fn book(
+    catalog: &Catalog,
+    files: &[std::path::PathBuf],
+) -> Result<(RuleBook, Vec<String>), Failure> {
+    let mut book = RuleBook::of(catalog).map_err(astray)?;
+    let mut own = Vec::new();
+    for path in files {
+        let text = text(path, "give a rule set in TOML")?;
+        let name = path.display().to_string();
+        own.push(book.add(&name, &text).map_err(astray)?);
+    }
+    Ok((book, own))
+}
+
 /// Chips under rules, as text or JSON, with remarks on how the question was read.
 pub fn classify(
     args: &ClassifyArgs,
@@ -468,12 +484,7 @@ pub fn classify(
     detail: Detail,
 ) -> Result<(String, Vec<String>), Failure> {
     let catalog = Catalog::embedded();
-    let mut book = RuleBook::of(&catalog).map_err(astray)?;
-    for path in &args.rules {
-        let text = text(path, "give a rule set in TOML")?;
-        book.add(&path.display().to_string(), &text)
-            .map_err(astray)?;
-    }
+    let (book, _) = book(&catalog, &args.rules)?;
     let mut remarks = Vec::new();
     let when = match &args.on {
         Some(on) => {

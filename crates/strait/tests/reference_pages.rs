@@ -68,6 +68,7 @@ fn command_line() {
         &["rules"],
         &["rules", "classify"],
         &["rules", "timeline"],
+        &["rules", "cost"],
         &["completions"],
     ] {
         let mut args = command.to_vec();

@@ -1,6 +1,6 @@
 //! Figures: SVG that states its finding, with its data as CSV beside it.
 //!
-//! In: an [`Answer`], or a [`Report`] of published runs. Out: file names and contents. Never
+//! In: an [`Answer`], a [`Report`] of published runs, or what rules [`Cost`]. Out: file names and contents. Never
 //! writes files, and never draws anything that the CSV beside it does not hold.
 
 mod decades;
@@ -9,10 +9,12 @@ mod families;
 mod gantt;
 mod labels;
 mod parity;
+mod rules_cost;
 mod theme;
 mod waterfall;
 
 use crate::answer::Answer;
+use crate::rules::cost::Cost;
 use crate::validate::Report;
 
 /// A figure could not be drawn.
@@ -53,6 +55,19 @@ pub fn validation(report: &Report, reproduce: &str) -> Result<Vec<(String, Strin
         (parity::NAME, parity::draw(report, &source)?),
         (families::NAME, families::draw(report, &source)?),
     ]))
+}
+
+/// The figure of what rules cost, as [`draw`] gives figures; none where nothing could be trained.
+///
+/// # Errors
+/// A figure that could not be drawn.
+pub fn rules_cost(cost: &Cost, reproduce: &str) -> Result<Vec<(String, String)>, DrawError> {
+    let source = format!(
+        "Source: simulation by Strait {}; figures and rules of its catalogue. Reproduce: {reproduce}",
+        env!("CARGO_PKG_VERSION")
+    );
+    let figure = rules_cost::draw(cost, &source)?;
+    Ok(files([(rules_cost::NAME, figure), ("", None)]))
 }
 
 /// The files of those figures that have data.

@@ -10,6 +10,7 @@
 //! | [`chip`] | the figures of a chip, and designs made from one |
 //! | [`condition`] | one comparison, in three-valued logic |
 //! | [`set`] | rule sets as data |
+//! | [`cost`](mod@cost) | what a rule costs: the same training on what it leaves |
 //! | [`classify`](mod@classify) | what the sets of a day say of a chip |
 //! | [`timeline`] | rules in order of time, a chip's status through them |
 //! | [`text`] | both for people |
@@ -18,6 +19,7 @@ pub mod answer;
 pub mod chip;
 pub mod classify;
 pub mod condition;
+pub mod cost;
 pub mod date;
 pub mod set;
 pub mod text;

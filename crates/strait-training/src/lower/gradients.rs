@@ -40,7 +40,7 @@ impl Lowering<'_> {
             ),
         ];
         for (kind_of_group, index, count) in parts {
-            let span = self.layout.span(kind_of_group, 0);
+            let span = self.span(kind_of_group);
             if span.ranks > 1 && count > 0.0 {
                 let bytes = Bytes::from_f64(count * bytes_each);
                 list.push(self.data_collective(index, kind_of_group, kind, bytes));
@@ -62,7 +62,7 @@ impl Lowering<'_> {
         let layout = self.layout;
         let copies = layout.group_size(Group::Replica);
         if of != Group::Data || copies == 1 || self.parallelism.zero == Zero::Zero0 {
-            let shape = shape_of(layout.span(of, 0));
+            let shape = shape_of(self.span(of));
             return DataCollective {
                 group,
                 time: self.durations.data(kind, bytes, shape),
@@ -70,11 +70,11 @@ impl Lowering<'_> {
                 wire: Some((of, kind, bytes)),
             };
         }
-        let shards = shape_of(layout.span(Group::Shard, 0));
+        let shards = shape_of(self.span(Group::Shard));
         let mut time = self.durations.thin.collective(kind, bytes, shards);
         if kind == CollectiveKind::ReduceScatter {
             let piece = Bytes::from_f64(bytes.as_f64() / f64::from(shards.ranks));
-            let again = shape_of(layout.span(Group::Replica, 0));
+            let again = shape_of(self.span(Group::Replica));
             time += (self.durations.thin).collective(CollectiveKind::AllReduce, piece, again);
         }
         DataCollective {
@@ -154,7 +154,7 @@ impl Lowering<'_> {
         );
         let units = self.durations.units(false);
         builder.plain(&self.durations.list(&norm, units));
-        let world = shape_of(self.layout.span(Group::World, 0));
+        let world = shape_of(self.span(Group::World));
         if world.ranks > 1 {
             // One FP32 number: only the latency counts.
             let time = self

@@ -12,6 +12,7 @@ mod blocks;
 mod chips;
 mod duration;
 mod gradients;
+mod least;
 mod listing;
 mod pricing;
 mod ranks;
@@ -23,6 +24,7 @@ mod wires;
 
 pub(crate) use blocks::Subject;
 pub use duration::Durations;
+pub use least::Least;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub use pricing::durations;
 pub(crate) use pricing::unsupported;

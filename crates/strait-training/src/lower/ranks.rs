@@ -11,7 +11,7 @@ use super::timed::TimedPass;
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
 use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
-use crate::layout::{Group, Layout, StageContents};
+use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, LoadSpread};
 use crate::memory;
 use crate::ops::{
@@ -21,6 +21,7 @@ use crate::outcome::Grains;
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Slot};
 use strait_units::Bytes;
@@ -126,6 +127,8 @@ pub(super) struct Lowering<'a> {
     pub(super) durations: Durations<'a>,
     /// Timed passes by kind of layer, alone and paired.
     pub(super) cache: BTreeMap<LayerKind, (TimedPass, TimedPass, Adapters)>,
+    /// How groups lie over domains, by kind, once asked: every pass of every chunk asks again.
+    pub(super) spans: RefCell<BTreeMap<Group, Span>>,
 }
 
 /// Lowers one step of a phase.
@@ -152,6 +155,7 @@ pub fn lower<'a>(
         schedule,
         durations: durations_on(case, &cluster, parallelism, sequence_length, layout)?,
         cache: BTreeMap::new(),
+        spans: RefCell::new(BTreeMap::new()),
     }
     .run(wants)
 }
@@ -212,9 +216,15 @@ impl Lowering<'_> {
         grain
     }
 
+    /// How the first group of a kind lies over scale-up domains.
+    pub(super) fn span(&self, of: Group) -> Span {
+        let mut spans = self.spans.borrow_mut();
+        *spans.entry(of).or_insert_with(|| self.layout.span(of, 0))
+    }
+
     /// Fully sharded data parallelism gathers parameters for every pass.
     pub(super) fn sharded(&self) -> bool {
-        self.parallelism.zero == Zero::Zero3 && self.layout.span(Group::Shard, 0).ranks > 1
+        self.parallelism.zero == Zero::Zero3 && self.layout.group_size(Group::Shard) > 1
     }
 
     /// Sharded optimizers leave updated parameters to be gathered under the next forward.

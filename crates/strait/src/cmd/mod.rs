@@ -37,7 +37,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
-        Command::Rules(command) => rules::rules(&command, terminal),
+        Command::Rules(command) => rules::rules(&command, terminal, cancel),
         Command::Completions(args) => completions::completions(&args, terminal),
     }
 }

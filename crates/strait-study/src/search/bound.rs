@@ -1,0 +1,266 @@
+//! The least that a step can take, without simulating it.
+//!
+//! In: a case, a phase, candidates. Out: for each a time that its simulated step is never below.
+//! Never looks at data-parallel communication, waiting, or noise: those only add.
+//!
+//! A rank can't do more than one thing at a time on its compute stream, nor on its exchange stream:
+//!
+//! - a chunk that runs alone takes its kernels and its exchanges, one after the other;
+//! - pairs take their kernels or their exchanges in sum, whichever is more;
+//! - before a rank's first chunk, a micro-batch has come through all stages before its own;
+//! - behind its last one, a gradient goes back through them.
+//!
+//! The bound of a step is the largest over its ranks. Kernels have the whole chip here, of which
+//! communication takes a part in pairs.
+
+use super::candidates::{Candidate, Lone};
+use super::work::Workers;
+use std::collections::BTreeMap;
+use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind};
+use strait_training::layout::{Layout, StageContents};
+use strait_training::lower::{Least, durations};
+use strait_training::schedule;
+use strait_training::simulate::SimulateError;
+use strait_units::Time;
+
+/// What the price of a part depends on, of a layout.
+type Key = (u32, bool, u32, u32, u32, u32, u32, Vec<u8>);
+
+fn key(p: &Parallelism) -> Key {
+    let recompute = match &p.recompute {
+        Recompute::None => vec![0],
+        Recompute::Selective => vec![1],
+        Recompute::Full => vec![2],
+        Recompute::Named(parts) => {
+            let mut list = vec![3];
+            list.extend(parts.iter().map(|part| *part as u8));
+            list
+        }
+    };
+    (
+        p.tensor,
+        p.sequence,
+        p.context,
+        p.expert,
+        p.expert_tensor,
+        p.micro_batch,
+        p.communication_units,
+        recompute,
+    )
+}
+
+/// Prices of all parts of a model under one key.
+struct Prices {
+    /// Layers and the layers of prediction modules: as recomputed, and not.
+    layers: Vec<[Least; 2]>,
+    embedding: Least,
+    head: Least,
+    entry: Least,
+}
+
+/// Bounds of candidates of one phase on one cluster.
+pub struct Bounds<'a> {
+    case: &'a Case,
+    phase: &'a Phase,
+    prices: BTreeMap<Key, Prices>,
+}
+
+impl<'a> Bounds<'a> {
+    /// Prices what the candidates are made of.
+    ///
+    /// # Errors
+    /// That the chip has no kernels for the recipe, or that the caller asked to stop.
+    pub fn new(
+        case: &'a Case,
+        phase: &'a Phase,
+        candidates: &[&Candidate],
+        workers: Workers<'_>,
+    ) -> Result<Bounds<'a>, SimulateError> {
+        let mut first: BTreeMap<Key, &Candidate> = BTreeMap::new();
+        for candidate in candidates {
+            first
+                .entry(key(&candidate.parallelism))
+                .or_insert(candidate);
+        }
+        let jobs: Vec<(&Key, &&Candidate)> = first.iter().collect();
+        let found = workers.each(jobs.len(), |at| price(case, phase, jobs[at].1))?;
+        let mut prices = BTreeMap::new();
+        for ((key, _), price) in jobs.iter().zip(found) {
+            prices.insert((*key).clone(), price?);
+        }
+        Ok(Bounds {
+            case,
+            phase,
+            prices,
+        })
+    }
+
+    /// The bound of one of the candidates that were priced; zero for any other.
+    pub fn of(&self, candidate: &Candidate) -> Time {
+        match self.prices.get(&key(&candidate.parallelism)) {
+            Some(prices) => self.bound(candidate, prices),
+            None => Time::ZERO,
+        }
+    }
+
+    /// Tokens of a step.
+    pub fn tokens(&self) -> u64 {
+        u64::from(self.phase.global_batch) * u64::from(self.phase.sequence_length)
+    }
+
+    fn bound(&self, candidate: &Candidate, prices: &Prices) -> Time {
+        let p = &candidate.parallelism;
+        let stages: Vec<Least> = (candidate.stages.iter())
+            .map(|stage| of_stage(self.case, p, stage, prices))
+            .collect();
+        let split = matches!(
+            p.schedule,
+            ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
+        );
+        // A micro-batch on its way forth, and its gradient on its way back.
+        let mut forth = vec![Time::ZERO];
+        let mut back = vec![Time::ZERO];
+        for least in &stages {
+            let weights = if split { Time::ZERO } else { least.weights };
+            forth.push(forth[forth.len() - 1] + least.forward + least.forward_exchange);
+            back.push(back[back.len() - 1] + least.backward + weights + least.backward_exchange);
+        }
+        let serial = !self.case.software.expert_overlap;
+        let nothing = Lone::default();
+        (0..p.pipeline)
+            .map(|rank| {
+                let lone = candidate.lone.get(rank as usize).unwrap_or(&nothing);
+                let held = held(p, rank, candidate.micro_batches);
+                let work = work(&held, &stages, lone, serial);
+                let ways = held.iter().map(|(stage, _)| *stage as usize);
+                // The chunk that is reached first; in DualPipe from either end.
+                let fill = ways.clone().map(|s| forth[s]).min().unwrap_or(Time::ZERO);
+                let drain = ways.map(|s| back[s]).min().unwrap_or(Time::ZERO);
+                let trailing: Time = (held.iter().zip(&lone.trailing))
+                    .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
+                    .sum();
+                fill + work.max(work.saturating_sub(trailing) + drain)
+            })
+            .max()
+            .unwrap_or(Time::ZERO)
+    }
+}
+
+/// Stages of a pipeline rank, by local chunk, and how many micro-batches go through each.
+fn held(p: &Parallelism, rank: u32, micro_batches: u32) -> Vec<(u32, u32)> {
+    match p.schedule {
+        ScheduleKind::DualPipe => vec![
+            (rank, micro_batches / 2),
+            (p.pipeline - 1 - rank, micro_batches - micro_batches / 2),
+        ],
+        ScheduleKind::DualPipeV => vec![
+            (rank, micro_batches),
+            (2 * p.pipeline - 1 - rank, micro_batches),
+        ],
+        _ => (0..p.virtual_stages)
+            .map(|local| (local * p.pipeline + rank, micro_batches))
+            .collect(),
+    }
+}
+
+/// The least that the chunks of a rank take in sum.
+fn work(held: &[(u32, u32)], stages: &[Least], lone: &Lone, serial: bool) -> Time {
+    let (mut alone, mut kernels, mut exchanges) = (Time::ZERO, Time::ZERO, Time::ZERO);
+    for (local, (stage, count)) in held.iter().enumerate() {
+        let least = stages[*stage as usize];
+        let count = u64::from(*count);
+        // Where nothing is written everything runs alone.
+        let of = |list: &Vec<u32>| match list.get(local) {
+            Some(listed) if !serial => u64::from(*listed).min(count),
+            _ => count,
+        };
+        let (forward, backward) = (of(&lone.forward), of(&lone.backward));
+        alone += (least.forward + least.forward_exchange) * forward
+            + (least.backward + least.backward_exchange) * backward
+            + least.weights * count;
+        kernels += least.forward * (count - forward) + least.backward * (count - backward);
+        exchanges += least.forward_exchange * (count - forward)
+            + least.backward_exchange * (count - backward);
+    }
+    // Weight gradients of pairs can hide their exchanges.
+    let hidden: Time = (held.iter().enumerate())
+        .map(|(local, (stage, count))| {
+            let count = u64::from(*count);
+            let backward = match lone.backward.get(local) {
+                Some(listed) if !serial => u64::from(*listed).min(count),
+                _ => count,
+            };
+            stages[*stage as usize].weights * (count - backward)
+        })
+        .sum();
+    alone.saturating_sub(hidden) + (kernels + hidden).max(exchanges)
+}
+
+fn of_stage(case: &Case, p: &Parallelism, stage: &StageContents, prices: &Prices) -> Least {
+    let mut sum = Least::default();
+    let recomputed = p.recompute_layers.unwrap_or(u32::MAX);
+    for (nth, layer) in (0..).zip(stage.layers.clone()) {
+        sum = sum + prices.layers[layer as usize][usize::from(nth >= recomputed)];
+    }
+    if stage.embedding {
+        sum = sum + prices.embedding;
+    }
+    if stage.head {
+        sum = sum + prices.head;
+    }
+    if stage.mtp {
+        for module in 0..case.model.mtp {
+            let layer = prices.layers[(case.model.layers + module) as usize][0];
+            sum = sum + prices.entry + layer + prices.head;
+        }
+    }
+    sum
+}
+
+fn price(case: &Case, phase: &Phase, candidate: &Candidate) -> Result<Prices, SimulateError> {
+    let p = &candidate.parallelism;
+    // Where groups lie does not depend on the number of micro-batches.
+    let few = (1..=candidate.micro_batches)
+        .find(|m| {
+            candidate.micro_batches.is_multiple_of(*m)
+                && schedule::check(p.schedule, p.pipeline, p.virtual_stages, *m).is_ok()
+        })
+        .unwrap_or(candidate.micro_batches);
+    let batch = phase.global_batch / candidate.micro_batches.max(1) * few;
+    let length = phase.sequence_length;
+    let layout = Layout::new(p, &case.model, &case.cluster, length, batch).map_err(|mut e| {
+        if e.is_empty() {
+            SimulateError::Cancelled
+        } else {
+            e.swap_remove(0)
+        }
+    })?;
+    let durations = durations(case, p, length, &layout)?;
+    let model = &case.model;
+    let mut known = BTreeMap::new();
+    let all = p.recompute_layers.is_none() || p.recompute == Recompute::None;
+    let layers = (0..model.layers + model.mtp).map(|layer| {
+        let kind = (
+            model.is_moe_layer(layer),
+            model.window_of(layer),
+            case.precision.of_layer(layer, model.layers),
+        );
+        *known.entry(kind).or_insert_with(|| {
+            let recomputed = Least::layer(&durations, layer, true);
+            let plain = match all {
+                true => recomputed,
+                false => Least::layer(&durations, layer, false),
+            };
+            [recomputed, plain]
+        })
+    });
+    Ok(Prices {
+        layers: layers.collect(),
+        embedding: Least::embedding(&durations),
+        head: Least::head(&durations),
+        entry: match model.mtp {
+            0 => Least::default(),
+            _ => Least::module_entry(&durations),
+        },
+    })
+}

@@ -1,0 +1,90 @@
+//! The best layout of a model on a cluster.
+//!
+//! In: a resolved [`Case`], the phase of its training to lay out, what may vary ([`Space`]). Out: the
+//! fastest layouts with their times and memory, and why all others were left out ([`Found`]). Never
+//! reads files, never prints, and never changes anything but the layout.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`space`] | what may vary, as a numbered list that nobody has to hold in memory |
+//! | [`candidates`] | which of these there are: layout checks, then the memory model; no simulation |
+//! | [`bound`] | the least that a step of a candidate can take, in microseconds of work |
+//! | [`ranking`] | simulation, most promising first, until the least of the rest is more than the best |
+//! | [`calm`] | the case without chance, so that a step folds |
+//!
+//! A layout is simulated only if it is allowed, fits, and its bound is below the best time so far:
+//! what is left out can't be better, as long as bounds are below simulated times (a test holds them
+//! there; [`Limits::exhaustive`] simulates everything). Answers do not depend on threads: layouts are
+//! simulated in rounds of a fixed size.
+
+pub mod bound;
+pub mod calm;
+pub mod candidates;
+pub mod ranking;
+pub mod space;
+mod work;
+
+pub use bound::Bounds;
+pub use calm::calm;
+pub use candidates::{Candidate, Candidates, Refused};
+pub use ranking::{Found, Limits, Objective, Ranked, search, search_among};
+pub use space::Space;
+pub use work::Workers;
+
+use strait_training::case::{Case, Parallelism, Phase, ScheduleKind};
+use strait_training::schedule;
+
+/// A layout in one line, in the field's abbreviations; ones are left out.
+pub fn describe(p: &Parallelism) -> String {
+    let mut parts = Vec::new();
+    for (name, size) in [
+        ("TP", p.tensor),
+        ("CP", p.context),
+        ("PP", p.pipeline),
+        ("VP", p.virtual_stages),
+        ("EP", p.expert),
+        ("ETP", p.expert_tensor),
+    ] {
+        if size > 1 {
+            parts.push(format!("{name}{size}"));
+        }
+    }
+    if p.pipeline > 1 || p.schedule == ScheduleKind::OverlappedOneFOneB {
+        let name = match p.schedule {
+            ScheduleKind::OneFOneB if p.virtual_stages > 1 => "interleaved",
+            other => schedule::name(other),
+        };
+        parts.push(name.to_owned());
+    }
+    parts.push(format!("ZeRO-{}", p.zero as u8));
+    parts.push(format!("micro-batch {}", p.micro_batch));
+    parts.push(recompute(p));
+    parts.join(" ")
+}
+
+fn recompute(p: &Parallelism) -> String {
+    use strait_training::case::{Recompute, RecomputePart};
+    match &p.recompute {
+        Recompute::None => "no recompute".to_owned(),
+        Recompute::Selective => "recompute selective".to_owned(),
+        Recompute::Full => "recompute full".to_owned(),
+        Recompute::Named(parts) => {
+            let names: Vec<&str> = (parts.iter())
+                .map(|part| match part {
+                    RecomputePart::CoreAttention => "core-attention",
+                    RecomputePart::Norm => "norm",
+                    RecomputePart::MlaUp => "mla-up",
+                    RecomputePart::Activation => "activation",
+                    RecomputePart::Mlp => "mlp",
+                    RecomputePart::Moe => "moe",
+                })
+                .collect();
+            format!("recompute {}", names.join("+"))
+        }
+    }
+}
+
+/// The layout that a phase of a case is written with.
+pub fn written<'a>(case: &'a Case, phase: &'a Phase) -> &'a Parallelism {
+    phase.parallelism.as_ref().unwrap_or(&case.parallelism)
+}
