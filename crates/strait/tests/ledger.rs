@@ -1,16 +1,20 @@
-//! The ledger of claims: complete, consistent, and with verdicts that follow the inputs.
+//! The ledger of claims: complete, consistent, with verdicts that follow the inputs; and its page
+//! in the book is what `strait claims` says now.
 //!
-//! In: `scenarios/claims`. Never asserts a verdict that only a published figure decides: those
-//! are in the ledger's page.
+//! In: `scenarios/claims`. Out: `docs/src/ledger.md` with `STRAIT_UPDATE_DOCS=1`, else a
+//! comparison. Never asserts a verdict that only a published figure decides: those are on the page.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
-use strait_study::ledger::{self, Effort, LedgerEntry, LedgerError};
+use strait_study::ledger::{self, Effort, LedgerDocument, LedgerEntry, LedgerError};
 use strait_study::scenario::{Overrides, Shelf};
 use strait_study::verdict::Verdict;
 use strait_training::simulate::Control;
+
+/// As many as the command draws by itself.
+const DRAWS: u32 = 2000;
 
 fn control(cancel: &AtomicBool) -> Control<'_> {
     Control {
@@ -29,7 +33,7 @@ fn judged(files: &[PathBuf], only: &[&str]) -> Result<Vec<LedgerEntry>, LedgerEr
     let books = ledger::load(&shelved, &catalog, &Overrides::default(), &only)?;
     let cancel = AtomicBool::new(false);
     let effort = Effort {
-        draws: 400,
+        draws: DRAWS,
         control: control(&cancel),
     };
     ledger::judge(&books, &catalog, effort)
@@ -83,6 +87,23 @@ fn every_claim_says_who_when_and_where() {
             assert!(low <= value && value <= high, "{}", entry.id);
         }
     }
+}
+
+#[test]
+fn the_page_is_what_the_ledger_says() {
+    let shelved = ledger::find(&[]).expect("a ledger");
+    let document = LedgerDocument::new("", &shelved, DRAWS, shipped().to_vec());
+    let text = ledger::page(&document);
+    let name = "docs/src/ledger.md";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    if std::env::var_os("STRAIT_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        known == text,
+        "{name} is out of date: STRAIT_UPDATE_DOCS=1 cargo test -p strait --test ledger"
+    );
 }
 
 #[test]
