@@ -231,10 +231,7 @@ fn what_stands_in_for_a_simulation_is_close_to_it() {
     assert!(error > 0.0 && error < 0.01, "{approximation:?}");
     for name in ["cluster.nvlink_bandwidth", "cluster.nic_bandwidth"] {
         let assumption = study.assumptions.iter().find(|a| a.name == name).unwrap();
-        assert!(
-            assumption.changes_step && !assumption.changes_run,
-            "{assumption:?}"
-        );
+        assert!(assumption.changes_step, "{assumption:?}");
     }
     // Faster links never make a run longer.
     for mover in of(&study, "gpu_hours")

@@ -211,6 +211,9 @@ const ROUNDED: &[(&str, f64, f64, &str)] = &[
         0.05,
         "arXiv 2406.11704: 9.4 embedding + 331.6 other",
     ),
+    ("dots-llm1", 142.0, 1.0, "arXiv 2506.05767, abstract"),
+    // 719.1 by architecture.
+    ("pangu-ultra-moe", 718.0, 1.5, "arXiv 2505.04519, abstract"),
     ("gpt3-5b", 5.0, 0.5, "NVIDIA NeMo, name of the size"),
     ("gpt3-20b", 20.0, 0.5, "NVIDIA NeMo, name of the size"),
     ("nemotron-8b", 8.0, 0.6, "NVIDIA NeMo, name of the size"),
@@ -303,6 +306,9 @@ fn active_parameters_are_the_published_ones() {
         // does not.
         ("gpt-oss-120b", false, 5.13, 0.005),
         ("gpt-oss-20b", false, 3.61, 0.005),
+        // arXiv 2506.05767: 14B. arXiv 2505.04519: 39B.
+        ("dots-llm1", true, 14.0, 0.5),
+        ("pangu-ultra-moe", false, 39.0, 0.5),
         // arXiv 2507.20534: 32B.
         ("kimi-k2", false, 32.0, 0.6),
     ];

@@ -2316,7 +2316,7 @@ fn misuse_of_reliability() {
         ),
         (
             "checkpoint_interval = \"best\"",
-            &["or the word \"optimal\""],
+            &["or a word: \"optimal\""],
         ),
         ("storage_bandwidth = \"0 GB/s\"", &["can't be zero"]),
         (

@@ -317,7 +317,9 @@ fn every_default_of_the_key_table_can_be_read() {
                     }
                     _ => false,
                 },
-                Kind::QuantityOr { word, .. } => default.value == word,
+                Kind::WordOrQuantity { words, .. } => {
+                    words.iter().any(|word| word.name == default.value)
+                }
                 _ => false,
             };
             if !ok || default.why.is_empty() || key.doc.is_empty() {

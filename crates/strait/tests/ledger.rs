@@ -95,7 +95,9 @@ fn the_page_is_what_the_ledger_says() {
     let document = LedgerDocument::new("", &shelved, DRAWS, shipped().to_vec());
     let text = ledger::page(&document);
     let name = "docs/src/ledger.md";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(name);
     if std::env::var_os("STRAIT_UPDATE_DOCS").is_some() {
         std::fs::write(&path, &text).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
