@@ -800,9 +800,7 @@ quantity = "step_time"
     17 | quantity = "step_tim"
        |            ^^^^^^^^^^ not one of its values
        = help: did you mean `step_time`?
-       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, goodput, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
-       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, total_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
-       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, days, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
+       = help: values: step_time, gpu_hours, pretraining_gpu_hours, main_phase_gpu_hours, phase_gpu_hours, context_extension_gpu_hours, cost, pretraining_cost, total_cost, days, goodput, gpu_hours_per_trillion_tokens, days_per_trillion_tokens, tokens_per_second_per_gpu, tflops_causal, tflops_full, mfu_causal, mfu_full, energy, fleet_size, fleet_price, fleet_share, peak_memory, forward, backward_input, backward_weight, overlapped, bubble, optimizer
 
     error[scenario::wrong-type]: `claim.value` must be a share, not a whole number
       --> a.toml:22:9
