@@ -100,6 +100,21 @@ struct FabricFile {
     pod_oversubscription: Option<f64>,
 }
 
+/// What an accelerator sells for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Market {
+    /// Its name, for people.
+    pub name: String,
+    /// Dense peak in 16-bit floating point, where known.
+    pub peak: Option<FlopRate>,
+    /// Likeliest price of one with its share of a server, where known.
+    pub price: Option<Money>,
+    /// Low end; the price where no range is known.
+    pub price_low: Option<Money>,
+    /// High end; the price where no range is known.
+    pub price_high: Option<Money>,
+}
+
 /// Prices and power of a place, where a scenario does not give its own.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct EconomicsDefaults {
@@ -190,21 +205,21 @@ impl Catalog {
         })
     }
 
-    /// Name of an accelerator, its dense 16-bit peak, and what one costs with its share of a server:
-    /// low, likely, high.
+    /// What an accelerator sells for, whether or not it is known well enough to be simulated.
     ///
     /// # Errors
     ///
     /// Any [`CatalogError`] of [`Catalog::load`].
-    pub fn market(
-        &self,
-        id: &str,
-    ) -> Result<(String, Option<FlopRate>, [Option<Money>; 3]), CatalogError> {
+    pub fn market(&self, id: &str) -> Result<Market, CatalogError> {
         let file: AcceleratorFile = self.load(ACCELERATORS, id)?;
         let market = file.market;
-        let peak = file.peaks.bf16.or(file.peaks.fp16);
-        let prices = [market.price_low, market.price, market.price_high];
-        Ok((file.name, peak, prices))
+        Ok(Market {
+            name: file.name,
+            peak: file.peaks.bf16.or(file.peaks.fp16),
+            price: market.price,
+            price_low: market.price_low.or(market.price),
+            price_high: market.price_high.or(market.price),
+        })
     }
 
     /// The node and the fabric that an accelerator comes with where a scenario names none.

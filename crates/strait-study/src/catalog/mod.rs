@@ -14,7 +14,7 @@ mod reliability;
 
 pub use facts::{Confidence, Fact};
 pub use hardware::{
-    ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, NODES, ROLLOUT, RolloutFacts,
+    ACCELERATORS, ECONOMICS, EconomicsDefaults, FABRICS, Market, NODES, ROLLOUT, RolloutFacts,
 };
 pub use prices::{DevicePrices, POWER, PRICES, PowerProfile, Rent, ServerPrice, month};
 pub use reliability::{Known, RELIABILITY, ReliabilityProfile};

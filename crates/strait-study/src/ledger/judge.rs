@@ -91,7 +91,7 @@ fn studied(
         source => LedgerError::Draw {
             path: book.path.clone(),
             case: book.case().case.name.clone(),
-            source,
+            source: Box::new(source),
         },
     };
     let asked: Vec<Asked> = (book.claims.iter())

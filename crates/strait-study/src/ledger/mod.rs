@@ -107,7 +107,7 @@ pub enum LedgerError {
         /// The case.
         case: String,
         /// Why.
-        source: crate::chance::ChanceError,
+        source: Box<crate::chance::ChanceError>,
     },
     /// The caller asked to stop.
     #[error("interrupted")]

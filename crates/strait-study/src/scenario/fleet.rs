@@ -68,7 +68,11 @@ pub(super) fn fleet(root: &Scope<'_>, catalog: &Catalog, reader: &mut Reader) ->
                     high: end(range.map(|r| r.high)),
                 })
             }
-            None => facts.price,
+            None => facts.price.map(|likely| FleetPrice {
+                low: facts.price_low.unwrap_or(likely),
+                likely,
+                high: facts.price_high.unwrap_or(likely),
+            }),
         };
         parts.push(FleetPart {
             accelerator: id,

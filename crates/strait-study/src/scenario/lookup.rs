@@ -5,12 +5,11 @@
 
 use super::diagnostic::Diagnostic;
 use super::files;
-use super::fleet::FleetPrice;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
 use crate::catalog::{
-    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, PowerProfile,
+    Catalog, CatalogError, DevicePrices, EconomicsDefaults, Entry, Market, PowerProfile,
     ReliabilityProfile, RolloutFacts,
 };
 use crate::models::{self, LoadError};
@@ -20,7 +19,7 @@ use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
 use strait_training::links::LinkProfile;
 use strait_training::model::Model;
-use strait_units::{FlopRate, Time};
+use strait_units::Time;
 
 /// An accelerator and the date of its launch.
 pub(super) struct Found {
@@ -316,17 +315,7 @@ pub(super) fn source(catalog: &Catalog, kind: &str, id: &str, key: &str) -> Stri
     Facts::of(catalog, kind, id).source(key)
 }
 
-/// Name and price of an accelerator, which need not be known well enough to be simulated.
-pub(super) struct Market {
-    /// Name, for people.
-    pub name: String,
-    /// Dense peak in 16-bit floating point.
-    pub peak: Option<FlopRate>,
-    /// Price of one with its share of a server.
-    pub price: Option<FleetPrice>,
-}
-
-/// What an accelerator costs to buy.
+/// What an accelerator sells for.
 pub(super) fn market(
     catalog: &Catalog,
     id: &str,
@@ -334,15 +323,7 @@ pub(super) fn market(
     reader: &mut Reader,
 ) -> Option<Market> {
     match catalog.market(id) {
-        Ok((name, peak, [low, likely, high])) => Some(Market {
-            name,
-            peak,
-            price: likely.map(|likely| FleetPrice {
-                low: low.unwrap_or(likely),
-                likely,
-                high: high.unwrap_or(likely),
-            }),
-        }),
+        Ok(market) => Some(market),
         Err(error) => {
             refuse(catalog, "accelerators", id, node, &error, reader);
             None

@@ -82,8 +82,8 @@ pub fn bound_of(
         Quantity::TflopsFull => Some(peak / 1e12 * (flops + attention) / flops),
         Quantity::MfuCausal => Some(peak / bf16_peak(outcome)?),
         Quantity::MfuFull => Some(peak / bf16_peak(outcome)? * (flops + attention) / flops),
-        Quantity::Goodput
-        | Quantity::Energy
+        Quantity::Goodput => Some(1.0),
+        Quantity::Energy
         | Quantity::PeakMemory
         | Quantity::FleetSize
         | Quantity::FleetPrice

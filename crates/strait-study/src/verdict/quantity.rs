@@ -360,7 +360,8 @@ impl Quantity {
         let sum = |select: &dyn Fn(usize, &PhaseOutcome) -> bool| {
             let chosen: Vec<f64> = (run.phases.iter().enumerate())
                 .filter(|(index, phase)| select(*index, phase))
-                .map(|(_, phase)| phase.gpu_hours)
+                // What interrupts the run is paid for as well: each phase has its share.
+                .map(|(_, phase)| phase.gpu_hours / run.goodput().get())
                 .collect();
             (!chosen.is_empty()).then(|| chosen.iter().sum())
         };
