@@ -16,6 +16,7 @@ pub mod text;
 pub use compare::Comparison;
 pub use document::RunDocument;
 pub(crate) use document::digest;
+pub(crate) use setting::sizes;
 pub use setting::{Setting, Value};
 pub use text::{Detail, TextStyle};
 

@@ -109,6 +109,22 @@ impl From<&Case> for Setting {
     }
 }
 
+/// The sizes of a layout's axes in the field's abbreviations; ones are left out.
+pub(crate) fn sizes(p: &Parallelism) -> Vec<String> {
+    [
+        ("TP", p.tensor),
+        ("CP", p.context),
+        ("PP", p.pipeline),
+        ("VP", p.virtual_stages),
+        ("EP", p.expert),
+        ("ETP", p.expert_tensor),
+    ]
+    .into_iter()
+    .filter(|(_, size)| *size > 1)
+    .map(|(name, size)| format!("{name}{size}"))
+    .collect()
+}
+
 /// Index of the phase with most tokens, the first of them if several.
 fn main_phase(phases: &[Phase]) -> Option<usize> {
     let mut best: Option<usize> = None;
@@ -140,19 +156,7 @@ impl Setting {
     /// The layout in one line, in the field's abbreviations; ones are left out.
     pub fn layout(&self) -> String {
         let p = &self.parallelism;
-        let mut parts = Vec::new();
-        for (name, size) in [
-            ("TP", p.tensor),
-            ("CP", p.context),
-            ("PP", p.pipeline),
-            ("VP", p.virtual_stages),
-            ("EP", p.expert),
-            ("ETP", p.expert_tensor),
-        ] {
-            if size > 1 {
-                parts.push(format!("{name}{size}"));
-            }
-        }
+        let mut parts = sizes(p);
         if p.sequence && p.tensor > 1 {
             parts.push("SP".to_owned());
         }

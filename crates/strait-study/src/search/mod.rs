@@ -31,24 +31,13 @@ pub use ranking::{Found, Limits, Objective, Ranked, search, search_among};
 pub use space::Space;
 pub use work::Workers;
 
+use crate::answer::sizes;
 use strait_training::case::{Case, Parallelism, Phase, ScheduleKind};
 use strait_training::schedule;
 
 /// A layout in one line, in the field's abbreviations; ones are left out.
 pub fn describe(p: &Parallelism) -> String {
-    let mut parts = Vec::new();
-    for (name, size) in [
-        ("TP", p.tensor),
-        ("CP", p.context),
-        ("PP", p.pipeline),
-        ("VP", p.virtual_stages),
-        ("EP", p.expert),
-        ("ETP", p.expert_tensor),
-    ] {
-        if size > 1 {
-            parts.push(format!("{name}{size}"));
-        }
-    }
+    let mut parts = sizes(p);
     if p.pipeline > 1 || p.schedule == ScheduleKind::OverlappedOneFOneB {
         let name = match p.schedule {
             ScheduleKind::OneFOneB if p.virtual_stages > 1 => "interleaved",

@@ -1,8 +1,9 @@
-//! What `run` and `compare` do after their answer: figures and the exit status.
+//! What commands do after their answer: figures and the exit status.
 
 use crate::cli::RunArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::terminal::{Terminal, complain};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_study::answer::Answer;
 use strait_study::{artifact, figures};
@@ -27,11 +28,21 @@ pub fn write(
         return Ok(());
     };
     let files = figures::draw(answer, digest).map_err(|e| Failure::Unexpected(e.to_string()))?;
+    save(folder, &files, terminal, cancel)
+}
+
+/// Writes files, all or none, and says which.
+pub fn save(
+    folder: &Path,
+    files: &[(String, String)],
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<(), Failure> {
     let keep_going = || !cancel.load(Ordering::Relaxed);
-    if !artifact::write_all(folder, &files, &keep_going)? {
+    if !artifact::write_all(folder, files, &keep_going)? {
         return Err(Failure::Interrupted);
     }
-    for (name, _) in &files {
+    for (name, _) in files {
         terminal.remark(&format!("wrote {}", folder.join(name).display()));
     }
     Ok(())

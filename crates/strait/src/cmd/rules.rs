@@ -1,5 +1,6 @@
 //! `strait rules`: what export rules said of a chip, and when.
 
+use super::figures::save;
 use crate::cli::{ClassifyArgs, CostArgs, RulesCommand, ScenarioArgs, TimelineArgs};
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
@@ -7,7 +8,7 @@ use crate::simulation::{self, quoted};
 use crate::source;
 use crate::terminal::Terminal;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::rules::cost::{self, Cost, CostError, Request};
 use strait_study::search::Workers;
@@ -108,14 +109,7 @@ fn draw(
 ) -> Result<(), Failure> {
     let files = figures::rules_cost(answer, &command(args))
         .map_err(|error| Failure::Unexpected(error.to_string()))?;
-    let keep_going = || !cancel.load(Ordering::Relaxed);
-    if !artifact::write_all(folder, &files, &keep_going)? {
-        return Err(Failure::Interrupted);
-    }
-    for (name, _) in &files {
-        terminal.remark(&format!("wrote {}", folder.join(name).display()));
-    }
-    Ok(())
+    save(folder, &files, terminal, cancel)
 }
 
 /// The command that gives the answer again.

@@ -3,13 +3,14 @@
 //! In: the published rows, or a user's table. Out: errors by family and by row. Never judges by
 //! itself: only `--gate` turns an error into an exit status.
 
+use super::figures::save;
 use crate::cli::ValidateArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
 use crate::simulation::quoted;
 use crate::terminal::{Terminal, complain};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::validate::gate::Golden;
 use strait_study::validate::{self, Effort, Report, Row, page, rows, siblings, text};
@@ -120,14 +121,7 @@ fn draw(
         terminal.remark("no row has a predicted step: nothing to draw");
         return Ok(());
     }
-    let keep_going = || !cancel.load(Ordering::Relaxed);
-    if !artifact::write_all(folder, &files, &keep_going)? {
-        return Err(Failure::Interrupted);
-    }
-    for (name, _) in &files {
-        terminal.remark(&format!("wrote {}", folder.join(name).display()));
-    }
-    Ok(())
+    save(folder, &files, terminal, cancel)
 }
 
 /// The command that gives the report again, without options that only affect its form.
