@@ -3,10 +3,10 @@
 //! In: the tree of one file and the key table. Out: every fault of form, each at its place.
 //! Never follows `extends`, never compares one value with another.
 
-use super::amount;
 use super::diagnostic::{Diagnostic, Place};
 use super::keys::{Choice, Key, Kind, Section};
 use super::tree::{Data, Entry, Node, Table};
+use super::{amount, ranges};
 
 /// Checks a table against its section, and all inside it.
 pub(super) fn table(table: &Table, section: &Section, path: &str, out: &mut Vec<Diagnostic>) {
@@ -35,7 +35,7 @@ pub(super) fn entry(entry: &Entry, key: &Key, path: &str, out: &mut Vec<Diagnost
 
 fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnostic>) {
     if ranged_word(kind, path) && node.table().is_some() {
-        let checked = amount::word_choices(node, path, &mut |word| {
+        let checked = ranges::word_choices(node, path, &mut |word| {
             let mut found = Vec::new();
             // A table among the choices would be a range in a range.
             match word.table() {

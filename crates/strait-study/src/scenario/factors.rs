@@ -3,10 +3,10 @@
 //! In: the tree of one case. Out: its [`Factor`]s, and a tree in which each range of words is one
 //! word. Never draws a value.
 
-use super::amount;
 use super::check;
 use super::diagnostic::{Diagnostic, Place};
 use super::keys::{self, Kind, Section};
+use super::ranges;
 use super::read::{Range, Reader, Scope};
 use super::tree::{Data, Table};
 
@@ -135,7 +135,7 @@ fn words(table: &mut Table, section: &Section, path: &str, reader: &mut Reader) 
         let path = check::join(path, &entry.name);
         if check::ranged_word(key.kind, &path) && entry.node.table().is_some() {
             // What is wrong with it, the check of form has said.
-            let Ok(spread) = amount::word_choices(&entry.node, &path, &mut |_| Vec::new()) else {
+            let Ok(spread) = ranges::word_choices(&entry.node, &path, &mut |_| Vec::new()) else {
                 continue;
             };
             let place = entry.node.place.clone();

@@ -25,6 +25,7 @@ mod model;
 mod ownership;
 mod paths;
 mod phases;
+mod ranges;
 mod read;
 mod reinforcement;
 mod reliability;
