@@ -1,4 +1,4 @@
-//! Export rules against the public record: the whole classification table, what happened, edges, three-valued
+//! Export rules against a table worked out separately and the public record: what happened, edges, three-valued
 //! logic, and laws that hold for every chip.
 
 use proptest::prelude::*;
