@@ -125,7 +125,7 @@ fn rates_of_another_cluster_give_their_own_number() {
 fn goodput(rates: &Reliability, gpus: u32, parameters: f64) -> f64 {
     let nodes = gpus / 8;
     let mut r = rates.clone();
-    r.spares = usual_spares(nodes, r.taken_out(), r.repair);
+    r.spares = usual_spares(nodes, r.taken_out(), r.repair, r.stragglers.share);
     r.checkpoints.bytes = Bytes::from_f64(13.0 * parameters);
     r.checkpoints.storage = Bandwidth::new(2e12_f64.min(1e9 * f64::from(nodes)));
     let phases = [Stretch {

@@ -2221,6 +2221,14 @@ fn bad_choices_shapes_and_factors() {
             "`factor.correlation` is larger than anything that makes sense",
         ),
         (
+            "[economics]\npue = { choices = [1.1, 1.2], weights = [1e308, 1e308], why = \"x\" }",
+            "larger together than any number",
+        ),
+        (
+            "[economics]\nyear = \"2024-02-31\"",
+            "must be a date that there is",
+        ),
+        (
             "[precision]\nrecipe = { choices = [\"bf16\", \"fp9\"], why = \"x\" }",
             "`precision.recipe` can't be \"fp9\"",
         ),

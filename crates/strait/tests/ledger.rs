@@ -210,6 +210,47 @@ fn a_fleet_is_weighed_beside_the_run() {
 }
 
 #[test]
+fn claims_without_ids_get_some() {
+    let found = own("[[claim]]\nquantity = \"days\"\nvalue = \"50 days\"\n\
+         [[claim]]\nquantity = \"days\"\nvalue = \"60 days\"\n\
+         [[claim]]\nquantity = \"goodput\"\nvalue = \"130 %\"\n");
+    let ids: Vec<&str> = found.iter().map(|entry| entry.id.as_str()).collect();
+    assert_eq!(ids, ["days", "own/days", "goodput"]);
+    // Nothing trains more than all of the time.
+    assert_eq!(
+        found[2].verdict,
+        Verdict::Impossible,
+        "{:?}",
+        found[2].reasons
+    );
+}
+
+#[test]
+fn what_is_not_asked_about_is_not_at_fault() {
+    let catalog = Catalog::embedded();
+    let shelved = ledger::find(&[]).expect("a ledger");
+    // A800 and others of the ledger have no FP8.
+    let overrides = Overrides {
+        set: vec![("precision.recipe".to_owned(), "fp8-block".to_owned())],
+        ..Overrides::default()
+    };
+    let all = ledger::load(&shelved, &catalog, &overrides, &[]);
+    assert!(matches!(all, Err(LedgerError::Faults(_))));
+    let only = ["v3-gpu-hours".to_owned()];
+    let books = ledger::load(&shelved, &catalog, &overrides, &only);
+    assert_eq!(books.unwrap_or_else(|error| panic!("{error}")).len(), 1);
+    // One fault of the command line is told once.
+    let bananas = Overrides {
+        set: vec![("economics.rent".to_owned(), "bananas".to_owned())],
+        ..Overrides::default()
+    };
+    match ledger::load(&shelved, &catalog, &bananas, &[]) {
+        Err(LedgerError::Faults(faults)) => assert_eq!(faults.len(), 1),
+        other => panic!("{:?}", other.map(|books| books.len())),
+    }
+}
+
+#[test]
 fn wrong_ledgers_are_told_apart() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let empty = judged(&[folder.path().to_path_buf()], &[]);

@@ -69,6 +69,14 @@ pub(super) struct Touch {
     pub run: bool,
 }
 
+/// Steps at some values.
+struct Found {
+    /// Logarithms of their times over those of the case as it stands.
+    logs: Vec<f64>,
+    /// The main step's layout fits in memory.
+    fits: bool,
+}
+
 /// How much of the scenario must be read again for a draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
@@ -269,12 +277,19 @@ impl<'a> Prepared<'a> {
         for (place, plan) in plans.iter().enumerate() {
             let mut nodes = Vec::new();
             let mut broken = false;
+            let mut unfit = None;
             for ((of, value), logs) in jobs.iter().zip(&found) {
                 if *of != place {
                     continue;
                 }
                 match logs {
-                    Ok(logs) => nodes.push((*value, logs.clone())),
+                    Ok(found) => {
+                        let drawn = (plan.drawn.0..=plan.drawn.1).contains(value);
+                        if drawn && !found.fits && unfit.is_none() {
+                            unfit = Some(*value);
+                        }
+                        nodes.push((*value, found.logs.clone()));
+                    }
                     // Beyond what is drawn an answer may be missing: the search ends there.
                     Err(_) if *value < plan.drawn.0 => nodes.clear(),
                     Err(_) if *value > plan.drawn.1 => broken = true,
@@ -283,6 +298,14 @@ impl<'a> Prepared<'a> {
                 if broken {
                     break;
                 }
+            }
+            if let Some(value) = unfit {
+                let range = &self.resolved.ranges[touching[place]];
+                self.warnings.push(format!(
+                    "at `{}` = {} the layout does not fit in memory: such draws could not run",
+                    range.path,
+                    range.print(value)
+                ));
             }
             self.responses[touching[place]] = Some(Response::new(plan, nodes));
         }
@@ -317,7 +340,7 @@ impl<'a> Prepared<'a> {
         })?;
         let mut worst = 0.0f64;
         for (values, logs) in values.iter().zip(found) {
-            let logs = logs?;
+            let logs = logs?.logs;
             let mut guessed = vec![0.0; logs.len()];
             self.add_responses(values, &mut guessed);
             for (guess, true_log) in guessed.iter().zip(&logs) {
@@ -352,14 +375,14 @@ impl<'a> Prepared<'a> {
         from: f64,
         to: f64,
         job: &(dyn Fn(usize) -> (Vec<f64>, Option<usize>) + Sync),
-    ) -> Result<Vec<Result<Vec<f64>, ChanceError>>, ChanceError> {
+    ) -> Result<Vec<Result<Found, ChanceError>>, ChanceError> {
         let (noisy, uneven) = (self.touched("noise."), self.touched("routing."));
         let inner = Control {
             threads: 1,
             progress: &|_| {},
             ..control
         };
-        let simulate = |mut case: Case, exact: bool| -> Result<Vec<f64>, SimulateError> {
+        let simulate = |mut case: Case, exact: bool| -> Result<(Vec<f64>, bool), SimulateError> {
             if !noisy && !exact {
                 case.noise = Noise {
                     jitter: Ratio::ZERO,
@@ -373,9 +396,11 @@ impl<'a> Prepared<'a> {
                 case.routing.persistence = Ratio::ZERO;
             }
             case.seed = self.resolved.case.seed;
-            run::steps(&case, inner).map(|steps| steps.seconds())
+            let steps = run::steps(&case, inner)?;
+            let fits = steps.main(&case).is_none_or(|step| step.memory.fits());
+            Ok((steps.seconds(), fits))
         };
-        let plain = simulate(self.resolved.case.clone(), false)
+        let (plain, _) = simulate(self.resolved.case.clone(), false)
             .map_err(|error| self.failed(&self.modes, error))?;
         let as_it_stands = self.steps.seconds();
         // A few choices are worth the time of the full step each.
@@ -392,7 +417,7 @@ impl<'a> Prepared<'a> {
             });
             let share = (done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / count as f64;
             (control.progress)(from + (to - from) * share);
-            let seconds = seconds?;
+            let (seconds, fits) = seconds?;
             if seconds.len() != plain.len() {
                 let path = self.resolved.ranges[about.unwrap_or(0)].path.clone();
                 return Err(ChanceError::Simulate {
@@ -405,9 +430,10 @@ impl<'a> Prepared<'a> {
                 });
             }
             let plain = if exact { &as_it_stands } else { &plain };
-            Ok((seconds.iter().zip(plain))
+            let logs = (seconds.iter().zip(plain))
                 .map(|(time, base)| libm::log(time / base))
-                .collect())
+                .collect();
+            Ok(Found { logs, fits })
         })
         .ok_or(ChanceError::Cancelled)
     }

@@ -258,8 +258,14 @@ fn of_fleet(setting: &Setting, outcome: &Outcome) -> Option<String> {
         .collect();
     let share = Quantity::FleetShare.simulated(setting, outcome)?;
     // A fleet that is the run's own cluster says nothing beside it.
-    if share > ALL_OF_IT {
+    if (ALL_OF_IT..=1.0 / ALL_OF_IT).contains(&share) {
         return None;
+    }
+    if share > 1.0 {
+        return Some(format!(
+            "the fleet has less than the run's own cluster: {} of it at most at the peak",
+            format::percent(1.0 / share)
+        ));
     }
     let price = Quantity::FleetPrice
         .simulated(setting, outcome)
@@ -300,12 +306,23 @@ fn contradictions(
                 .filter_map(|(other, pace)| Some((claims[other].0.id.as_str(), (*pace)? / own)))
                 .filter(|(_, ratio)| ratio.max(1.0 / ratio) > CONTRADICTION)
                 .collect();
-            let (_, ratio) = others.first()?;
             let ids: Vec<&str> = others.iter().map(|(id, _)| *id).collect();
+            let times = |ratio: &f64| ratio.max(1.0 / ratio);
+            let least = others
+                .iter()
+                .map(|(_, ratio)| times(ratio))
+                .min_by(f64::total_cmp)?;
+            let most = others
+                .iter()
+                .map(|(_, ratio)| times(ratio))
+                .max_by(f64::total_cmp)?;
+            let range = match (format::significant(least), format::significant(most)) {
+                (least, most) if least == most => format!("a factor of {most}"),
+                (least, most) => format!("factors of {least} to {most}"),
+            };
             Some(format!(
-                "contradicts {}: one run cannot have both paces, which differ by a factor of {}",
-                ids.join(", "),
-                format::significant(ratio.max(1.0 / ratio))
+                "contradicts {}: one run cannot have both paces, which differ by {range}",
+                ids.join(", ")
             ))
         })
         .collect()

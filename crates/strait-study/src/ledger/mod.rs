@@ -18,8 +18,11 @@ pub use text::text;
 
 use crate::answer::Setting;
 use crate::catalog::Catalog;
-use crate::scenario::{self, Diagnostic, Loaded, Overrides, ResolvedCase, Shelf, suggest};
+use crate::scenario::{
+    self, Diagnostic, Loaded, Overrides, ResolvedCase, Shelf, Style, render_all, suggest,
+};
 use crate::verdict::{Claim, UnknownQuantity};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use strait_training::simulate::{Control, SimulateError};
 
@@ -230,14 +233,66 @@ pub fn load(
                     });
                 }
             }
-            Err(found) => faults.extend(found),
+            Err(found) => {
+                // What was not asked about may be at odds with what was changed.
+                let plain = Overrides::default();
+                let unasked = !only.is_empty()
+                    && scenario::load_from(shelved.shelf, path, catalog, &plain)
+                        .is_ok_and(|loaded| !asked(&loaded, only));
+                if !unasked {
+                    faults.extend(found);
+                }
+            }
         }
     }
     if !faults.is_empty() {
+        // What is wrong on the command line is wrong in every file.
+        let mut told = BTreeSet::new();
+        faults.retain(|fault| told.insert(render_all(std::slice::from_ref(fault), Style::Plain)));
         return Err(LedgerError::Faults(faults));
     }
+    name(&mut books);
     unique(&books)?;
     chosen(books, only)
+}
+
+/// Any of these words is in the title of a file, or in the id or the author of one of its claims.
+fn asked(loaded: &Loaded, only: &[String]) -> bool {
+    only.iter().any(|word| {
+        holds(&loaded.title, word)
+            || (loaded.cases.iter().flat_map(|case| &case.claims))
+                .any(|claim| holds(&claim.id, word) || holds(&claim.who, word))
+    })
+}
+
+fn holds(text: &str, word: &str) -> bool {
+    text.to_lowercase().contains(&word.to_lowercase())
+}
+
+/// Gives claims without an id one: what they are of, then of which case and file, then a number.
+fn name(books: &mut [Book]) {
+    let mut taken: BTreeSet<String> = (books.iter().flat_map(|book| &book.claims))
+        .filter(|(claim, _)| claim.named)
+        .map(|(claim, _)| claim.id.clone())
+        .collect();
+    for book in books {
+        let (case, path) = (book.case().case.name.clone(), book.path.clone());
+        for (claim, _) in book.claims.iter_mut().filter(|(claim, _)| !claim.named) {
+            let short = match &claim.phase {
+                Some(phase) => format!("{}-{phase}", claim.id),
+                None => claim.id.clone(),
+            };
+            let tries = [
+                short.clone(),
+                format!("{case}/{short}"),
+                format!("{path}/{case}/{short}"),
+            ];
+            let many = (2..).map(|number| format!("{path}/{case}/{short} #{number}"));
+            let free = tries.into_iter().chain(many).find(|id| !taken.contains(id));
+            claim.id = free.unwrap_or(short);
+            taken.insert(claim.id.clone());
+        }
+    }
 }
 
 /// Ids name claims, so no two have one.
@@ -262,7 +317,6 @@ fn chosen(mut books: Vec<Book>, only: &[String]) -> Result<Vec<Book>, LedgerErro
     let ids: Vec<String> = (books.iter())
         .flat_map(|book| book.claims.iter().map(|(claim, _)| claim.id.clone()))
         .collect();
-    let holds = |text: &str, word: &str| text.to_lowercase().contains(&word.to_lowercase());
     for word in only {
         let known = books.iter().any(|book| {
             holds(&book.title, word)

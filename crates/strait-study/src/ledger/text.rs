@@ -16,7 +16,7 @@ const COLUMNS: usize = 96;
 /// The ledger: a table of all claims, then each with its reasons.
 pub fn text(document: &LedgerDocument, style: TextStyle) -> String {
     let mut out = headline(document);
-    if style.detail == Detail::Headline {
+    if style.detail == Detail::Headline || document.claims.is_empty() {
         return out;
     }
     style.heading(&mut out, "Claims", "stated, and what was simulated");
@@ -73,7 +73,11 @@ fn headline(document: &LedgerDocument) -> String {
         (count > 0).then(|| format!("{count} {word}"))
     })
     .collect();
-    let text = format!("{} claims: {}.", document.claims.len(), counts.join(", "));
+    let text = match document.claims.len() {
+        0 => "No claims here: a [[claim]] states one.".to_owned(),
+        1 => format!("1 claim: {}.", counts.join(", ")),
+        count => format!("{count} claims: {}.", counts.join(", ")),
+    };
     wrap(&text, COLUMNS, 0) + "\n"
 }
 

@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::keys::{Choice, Key, Kind, Section};
 use super::tree::{Data, Entry, Node, Table};
 use super::{amount, ranges};
+use crate::rules::date::Period;
 
 /// Checks a table against its section, and all inside it.
 pub(super) fn table(table: &Table, section: &Section, path: &str, out: &mut Vec<Diagnostic>) {
@@ -74,11 +75,11 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
             let ok = match &node.data {
                 Data::Date(_) => true,
                 Data::Integer(year) => (1900..=2200).contains(year),
-                Data::Text(text) => is_date(text),
+                Data::Text(text) => Period::parse(text).is_ok(),
                 _ => false,
             };
             if !ok {
-                out.push(wrong_type(node, path, "a date", "2024-12-26"));
+                out.push(wrong_type(node, path, "a date that there is", "2024-12-26"));
             }
         }
         Kind::Bool => {
@@ -403,15 +404,4 @@ pub fn suggest<'a>(written: &str, names: &[&'a str]) -> Vec<&'a str> {
 pub(super) fn did_you_mean(near: &[&str]) -> String {
     let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
     format!("did you mean {}?", quoted.join(" or "))
-}
-
-fn is_date(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
-    match parts.as_slice() {
-        [y] => digits(y, 4),
-        [y, m] => digits(y, 4) && digits(m, 2),
-        [y, m, d] => digits(y, 4) && digits(m, 2) && digits(d, 2),
-        _ => false,
-    }
 }

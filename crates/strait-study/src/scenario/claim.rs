@@ -155,6 +155,8 @@ pub struct Claim {
     pub within: Option<f64>,
     /// What the ledger calls it; the quantity's name where not given.
     pub id: String,
+    /// The file gives the id.
+    pub named: bool,
     /// How it is meant.
     pub relation: Relation,
     /// What must be true for it.
@@ -309,6 +311,7 @@ pub(super) fn read(node: &Node) -> Option<Claim> {
         stated,
         phase: (!phase.is_empty()).then_some(phase),
         within,
+        named: id.is_some(),
         id: id.unwrap_or_else(|| quantity.name().to_owned()),
         relation: match text("relation").as_str() {
             "at-least" => Relation::AtLeast,

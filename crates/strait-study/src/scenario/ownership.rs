@@ -64,6 +64,18 @@ pub(super) fn ownership(
         }
     };
 
+    if let (Some(bought), Some(started)) = (bought, started)
+        && bought > started
+    {
+        let error = Diagnostic::error(
+            "scenario::bought-later",
+            "the run starts before its servers are bought",
+        );
+        let error = reader.label(error, &scope.path("bought"), &scope.place, "");
+        let error = reader.label(error, "economics.year", &scope.place, "");
+        reader.fail(error.help("economics.year is when the run started"));
+        return None;
+    }
     let server = server(scope, means, cluster, bought, reader);
     let network = network(scope, means, reader);
     let years = |reader: &mut Reader, key: &str, fact: &str, value: Option<f64>| {
@@ -109,16 +121,6 @@ pub(super) fn ownership(
             (Some(bought), Some(started)) => f64::from(started - bought) / 12.0 * YEAR,
             _ => 0.0,
         };
-        if age < 0.0 {
-            let error = Diagnostic::error(
-                "scenario::bought-later",
-                "the run starts before its servers are bought",
-            );
-            let error = reader.label(error, &scope.path("bought"), &scope.place, "");
-            let error = reader.label(error, "economics.year", &scope.place, "");
-            reader.fail(error.help("economics.year is when the run started"));
-            return None;
-        }
         rate.all().map(|rate| Depreciation::Declining {
             rate: Ratio::new(rate),
             age: Days::new(age),

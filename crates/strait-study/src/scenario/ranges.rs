@@ -180,6 +180,15 @@ fn weights(
         values.push(value);
     }
     let sum: f64 = values.iter().sum();
+    if !sum.is_finite() {
+        let message = format!("`{path}` are larger together than any number");
+        fault(
+            &entry.node.place,
+            message,
+            "write them as shares, such as [3, 2, 1]",
+        );
+        return None;
+    }
     if sum <= 0.0 {
         let message = format!("all of `{path}` are zero");
         fault(

@@ -86,7 +86,12 @@ pub(super) fn reliability(
     };
     let taken_out = causes.iter().filter(|cause| cause.repair);
     let taken_out: FailureRate = taken_out.map(|cause| cause.rate).sum();
-    let spares = spares(scope, cluster, taken_out, repair, reader);
+    let spares = spares(
+        scope,
+        cluster,
+        (taken_out, repair, stragglers.share),
+        reader,
+    );
     let mode = match reader.word(scope, "checkpoint_mode") {
         Some("async") => CheckpointMode::Asynchronous,
         _ => CheckpointMode::Synchronous,
@@ -153,12 +158,11 @@ impl Pick<'_, '_> {
 fn spares(
     scope: &Scope<'_>,
     cluster: &Cluster,
-    taken_out: FailureRate,
-    repair: Time,
+    (taken_out, repair, slow): (FailureRate, Time, Ratio),
     reader: &mut Reader,
 ) -> u32 {
     let Some(spares) = reader.count(scope, "spares") else {
-        let usual = usual_spares(cluster.nodes, taken_out, repair);
+        let usual = usual_spares(cluster.nodes, taken_out, repair, slow);
         if scope.node("spares").is_none() {
             reader.rule(scope, "spares", usual);
         }

@@ -297,6 +297,14 @@ fn weigh(
                      buildings or dearer purchases would have to explain the rest",
                     format::significant(dearer)
                 ),
+                Quantity::PeakMemory => format!(
+                    "{} times what this layout needs, outside {range}",
+                    format::significant(dearer)
+                ),
+                Quantity::FleetShare => format!(
+                    "{} times the share that this run needs, outside {range}",
+                    format::significant(dearer)
+                ),
                 _ => format!(
                     "{} times what this run needs, outside {range}; failures, restarts, idle time \
                      or work outside the simulated run would have to explain the rest",
@@ -313,6 +321,9 @@ fn weigh(
 
 /// Why a claim is impossible.
 fn beyond(quantity: Quantity, bound: f64, setting: &Setting, outcome: &Outcome) -> String {
+    if quantity == Quantity::Goodput {
+        return "more than all of the time".to_owned();
+    }
     let money = matches!(
         quantity,
         Quantity::Cost | Quantity::PretrainingCost | Quantity::TotalCost

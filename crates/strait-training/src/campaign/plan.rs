@@ -8,7 +8,7 @@
 
 use super::expected::{self, Mean};
 use super::progress::{NEVER, Pace};
-use super::settings::{CheckpointMode, Every, Notice, Reliability, mean_in_repair};
+use super::settings::{CheckpointMode, Every, Notice, Reliability, mean_in_repair, usual_spares};
 use crate::simulate::SimulateError;
 use strait_sim::random::Key;
 use strait_units::{Bandwidth, Time};
@@ -347,15 +347,18 @@ fn hopeful(
         return Err(refuse(
             "spares",
             format!(
-                "this run would never finish: on average {in_repair:.1} of its {nodes} nodes are in \
-                 repair and {} stand by, so that it has all its nodes {:.2} % of the time",
+                "this run would never finish: {in_repair:.1} nodes would be in repair on average, of \
+                 {nodes} and {} that stand by, so that it has all its nodes {:.2} % of the time",
                 r.spares,
                 share * 100.0
             ),
-            format!(
-                "give it about {} spares, or a shorter repair time",
-                super::settings::usual_spares(nodes, r.taken_out(), r.repair).max(1)
-            ),
+            match usual_spares(nodes, r.taken_out(), r.repair, r.stragglers.share).max(1) {
+                // More spares than nodes are refused.
+                enough if enough > r.spares && enough < nodes => {
+                    format!("give it about {enough} spares, or a shorter repair time")
+                }
+                _ => "give it a shorter repair time, or fewer failures".to_owned(),
+            },
         ));
     }
     Ok(())

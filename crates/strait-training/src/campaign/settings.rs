@@ -120,10 +120,10 @@ pub struct Reliability {
     pub stragglers: Stragglers,
 }
 
-/// Spare nodes that a fleet keeps: as many as are in repair on average, and three standard
+/// Spare nodes that a fleet keeps: as many as are in repair on average or slow, and three standard
 /// deviations of that (it is Poisson distributed) more; never more than there are nodes.
-pub fn usual_spares(nodes: u32, taken_out: FailureRate, repair: Time) -> u32 {
-    let mean = mean_in_repair(nodes, taken_out, repair);
+pub fn usual_spares(nodes: u32, taken_out: FailureRate, repair: Time, slow: Ratio) -> u32 {
+    let mean = mean_in_repair(nodes, taken_out, repair) + f64::from(nodes) * slow.get();
     let enough = (mean + 3.0 * mean.sqrt()).ceil();
     (enough as u32).min(nodes)
 }

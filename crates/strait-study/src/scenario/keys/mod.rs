@@ -236,7 +236,7 @@ pub const CLAIM: Section = Section {
         key(
             "id",
             Kind::Text,
-            "What the ledger of claims calls it; unique there. Without one it is the quantity.",
+            "What the ledger of claims calls it; unique there. Without one it is the quantity, with case and file where that is not enough.",
         ),
         with(
             "relation",

@@ -69,7 +69,7 @@ pub const RELIABILITY: Section = Section {
             "spares",
             count(0, MAX_RANKS),
             "",
-            "the mean number of nodes in repair and three standard deviations more",
+            "the mean number of nodes in repair or slow and three standard deviations more, at most as many as nodes",
             "Nodes that stand by, beside those of cluster.nodes. The run waits where none is left. They are not in its GPU-hours.",
         ),
         with(
