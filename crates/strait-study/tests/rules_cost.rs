@@ -69,9 +69,15 @@ fn rule<'a>(study: &'a Cost, year: &str) -> &'a RuleCost {
         .unwrap_or_else(|| panic!("no rule of {year}"))
 }
 
+fn case_of(text: &str) -> Case {
+    let loaded = scenario::load_text("small", text, &Catalog::embedded(), &Overrides::default());
+    loaded.expect("a scenario").cases[0].case.clone()
+}
+
 /// Llama 3 8B on two servers.
 fn small() -> Case {
-    let text = r#"
+    case_of(
+        r#"
 [model]
 preset = "llama3-8b"
 [cluster]
@@ -83,9 +89,41 @@ recipe = "bf16"
 tokens = "100 B tokens"
 sequence_length = 8192
 global_batch = 64
-"#;
-    let loaded = scenario::load_text("small", text, &Catalog::embedded(), &Overrides::default());
-    loaded.expect("a scenario").cases[0].case.clone()
+"#,
+    )
+}
+
+/// A dense model of some layers of 2048 on H100, in BF16.
+fn dense(layers: u32, cluster: &str) -> Case {
+    case_of(&format!(
+        r#"
+[model]
+name = "dense"
+layers = {layers}
+hidden = 2048
+heads = 16
+ffn = 8192
+vocabulary = 32000
+[cluster]
+accelerator = "h100-sxm"
+{cluster}
+[precision]
+recipe = "bf16"
+[training]
+tokens = "1 B tokens"
+sequence_length = 4096
+global_batch = 64
+"#
+    ))
+}
+
+/// What is said of each rule without details.
+fn findings(study: &Cost) -> Vec<String> {
+    let said = serde_json::to_value(document(study)).expect("JSON");
+    let rules = said["rules"].as_array().expect("rules");
+    (rules.iter())
+        .map(|rule| rule["finding"].as_str().expect("words").to_owned())
+        .collect()
 }
 
 /// The rule of 2022 joins performance and links by AND: the cheapest way out is a cut of the links alone,
@@ -238,6 +276,117 @@ outcome = "presumption_of_denial"
         "{:?}",
         last.reasons
     );
+}
+
+/// A case that uses a part of its servers uses as much of any other chip's.
+#[test]
+fn a_part_of_a_server_is_a_part_of_any_server() {
+    for (cluster, ranks) in [
+        ("nodes = 1\nper_node = 1", 1),
+        ("gpus = 8\nper_node = 4", 8),
+    ] {
+        let case = dense(16, cluster);
+        let used = case.cluster.node.accelerators;
+        let study = ask("small", &case, None, 2, &GO_ON).expect("an answer");
+        assert_eq!(study.accelerators, ranks);
+        let free = rule(&study, "2022").permitted.as_ref().expect("a chip");
+        assert_eq!(
+            (free.accelerator.as_str(), free.per_node),
+            ("h800-sxm", used)
+        );
+        let reasons = study.rules.iter().flat_map(|rule| &rule.reasons);
+        for reason in reasons {
+            assert!(!reason.contains("whole number"), "{reason}");
+        }
+    }
+}
+
+/// Where chips are free, but none can be used, that is said, and why.
+#[test]
+fn what_is_free_and_cannot_be_used_is_not_said_to_be_missing() {
+    let memory = ask("small", &dense(2000, "nodes = 1"), None, 2, &GO_ON).expect("an answer");
+    for (rule, finding) in memory.rules.iter().zip(findings(&memory)) {
+        let lack = rule.unconstrained_lack.as_ref().expect("a lack");
+        assert!(lack.small > 0 && lack.least.is_some(), "{lack:?}");
+        assert!(
+            finding.contains("too little memory") || finding.contains("has the memory"),
+            "{finding}"
+        );
+        let lack = rule.permitted_lack.as_ref().expect("a lack");
+        assert!(lack.small > 0, "{lack:?}");
+        let lack = rule.design_lack.as_ref().expect("a lack");
+        assert!(lack.small > 0, "{lack:?}");
+    }
+    let style = TextStyle {
+        detail: Detail::Headline,
+        styled: false,
+    };
+    assert!(text(&memory, style).contains("memory"));
+}
+
+/// A chip without the precision of rollouts runs them in one that it has; what is wrong with one chip is
+/// a reason against it alone.
+#[test]
+fn rollouts_run_in_what_a_chip_has() {
+    let case = case_of(
+        r#"
+[model]
+preset = "llama3-8b"
+[cluster]
+accelerator = "h800-sxm"
+nodes = 2
+[precision]
+recipe = "fp8-block"
+[training]
+sequence_length = 8192
+global_batch = 64
+[[training.phase]]
+name = "rl"
+kind = "reinforcement"
+steps = 4
+[training.phase.reinforcement]
+questions = 32
+samples = 8
+updates = 1
+prompt = 200
+response = 2000
+response_spread = 0.5
+response_maximum = 4096
+rollout_tensor = 2
+"#,
+    );
+    let study = ask("small", &case, None, 2, &GO_ON).expect("an answer");
+    let plan = rule(&study, "2025").notified.as_ref().expect("a chip");
+    assert_eq!(
+        (plan.accelerator.as_str(), plan.recipe),
+        ("l40", "fp8-tensor")
+    );
+    let reasons = &rule(&study, "2025").reasons;
+    let told = "L40 48GB has no kernels for rollouts in fp8-block: they run fp8-tensor";
+    assert!(reasons.iter().any(|reason| reason == told), "{reasons:?}");
+    // Where the weights of a rollout fill more than a chip has, that is a reason.
+    let mut large = case.clone();
+    if let Some(rl) = &mut large.training.phases[0].reinforcement {
+        rl.engine.tensor = 1;
+        rl.engine.memory_share = strait_units::Ratio::new(0.25);
+    }
+    let study = ask("small", &large, None, 2, &GO_ON).expect("an answer");
+    let reasons = &rule(&study, "2025").reasons;
+    let fits = |reason: &String| {
+        reason.contains("can't be simulated: the weights of a rollout do not fit")
+    };
+    assert!(reasons.iter().any(fits), "{reasons:?}");
+    // On no chip at all: not the end of the study, and not for want of chips.
+    if let Some(rl) = &mut large.training.phases[0].reinforcement {
+        rl.engine.memory_share = strait_units::Ratio::new(0.01);
+    }
+    let study = ask("small", &large, None, 2, &GO_ON).expect("an answer");
+    for finding in findings(&study) {
+        let told = finding.starts_with("No accelerator on sale")
+            && finding.contains("can be simulated (")
+            && finding.contains("the weights of a rollout do not fit");
+        assert!(told, "{finding}");
+    }
 }
 
 #[test]

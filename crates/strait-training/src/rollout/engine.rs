@@ -11,6 +11,7 @@
 
 use super::settings::RolloutEngine;
 use crate::case::{Case, Graphs, Precision};
+use crate::hardware::Accelerator;
 use crate::kernels::{FixedKernel, Gemm, Kernels, MatrixType, MemoryClass, Pass};
 use crate::links::{CollectiveKind, GroupShape, Links};
 use crate::model::{Attention, Experts, Model};
@@ -298,11 +299,7 @@ impl<'a> Plan<'a> {
         if !kernels.supports(operand) {
             return Err(invalid(
                 "rollout_precision",
-                format!(
-                    "{} has no matrix units for {}",
-                    case.cluster.accelerator.name,
-                    name(engine.precision)
-                ),
+                unsupported(&case.cluster.accelerator, engine.precision),
                 "set rollout_precision = \"bf16\"",
             ));
         }
@@ -648,10 +645,33 @@ pub(super) fn exchange(
     Ok(experts.map_or([0.0; 2], |experts| plan.exchanges(experts, tokens)))
 }
 
+/// Why a chip has no matrix products: it lacks the units, or nobody knows how fast they are.
+fn unsupported(accelerator: &Accelerator, precision: Precision) -> String {
+    let peaks = &accelerator.peaks;
+    let peak = match precision {
+        Precision::Fp16 | Precision::Bf16 => peaks.bf16.or(peaks.fp16),
+        Precision::Fp8Tensor | Precision::Fp8Block | Precision::Mxfp8 => peaks.fp8,
+        Precision::Nvfp4 => peaks.fp4,
+    };
+    match peak {
+        None => format!(
+            "{} has no matrix units for {}",
+            accelerator.name,
+            name(precision)
+        ),
+        Some(_) => format!(
+            "no matrix products in {} are known for {}",
+            name(precision),
+            accelerator.name
+        ),
+    }
+}
+
 fn name(precision: Precision) -> &'static str {
     match precision {
-        Precision::Fp16 | Precision::Bf16 => "16-bit products",
-        Precision::Fp8Tensor | Precision::Fp8Block => "FP8",
+        Precision::Fp16 | Precision::Bf16 => "16 bits",
+        Precision::Fp8Tensor => "FP8 with scales by tensor",
+        Precision::Fp8Block => "FP8 with scales by block",
         Precision::Mxfp8 => "MXFP8",
         Precision::Nvfp4 => "NVFP4",
     }

@@ -44,6 +44,8 @@ impl RentBasis {
 pub(super) struct OnChip {
     pub case: Case,
     pub basis: RentBasis,
+    /// What rollouts run in, where it is not what the scenario says: what it says, and what they run in.
+    pub rollouts: Option<(Precision, Precision)>,
     /// A step can't take less: its FLOPs at the peak of the recipe.
     pub floor: Time,
 }
@@ -110,8 +112,14 @@ pub(super) fn on_chip(
             }
             Err(other) => return Err(other),
         };
-        let node = catalog.node(&node)?;
+        let mut node = catalog.node(&node)?;
         let usual = catalog.fabric(&fabric)?;
+        // A scenario that uses a part of its servers uses as much of any other.
+        let used = case.cluster.node.accelerators;
+        let whole = catalog.node(&case.cluster.node.id).ok();
+        if whole.is_some_and(|whole| used < whole.accelerators) {
+            node.accelerators = node.accelerators.min(used);
+        }
         if !ranks.is_multiple_of(node.accelerators) {
             return Ok(Err(format!(
                 "{ranks} accelerators are not a whole number of {} of {}",
@@ -164,10 +172,11 @@ pub(super) fn on_chip(
         }
         match hardware_fault(&new) {
             None => {
-                return Ok(Ok(OnChip {
+                return Ok(rollouts_on(&mut new).map(|rollouts| OnChip {
                     floor: floor(&new),
                     case: new,
                     basis,
+                    rollouts,
                 }));
             }
             Some(why) if refused.is_empty() => refused = why,
@@ -205,6 +214,58 @@ fn hardware_fault(case: &Case) -> Option<String> {
     check(case).into_iter().find_map(|error| match error {
         SimulateError::Invalid { path, message, .. }
             if path.starts_with("cluster") || path.starts_with("precision") =>
+        {
+            Some(message)
+        }
+        _ => None,
+    })
+}
+
+/// Gives the rollouts of each phase a precision that the chip has: the first of [`recipes`]. Returns the
+/// first change; the error says why there is none.
+fn rollouts_on(case: &mut Case) -> Result<Option<(Precision, Precision)>, String> {
+    let mut changed = None;
+    for index in 0..case.training.phases.len() {
+        let Some(rl) = &case.training.phases[index].reinforcement else {
+            continue;
+        };
+        let own = rl.engine.precision;
+        let mut alone = case.clone();
+        alone.training.phases = vec![case.training.phases[index].clone()];
+        let mut refused = None;
+        let mut found = None;
+        for precision in recipes(own) {
+            if let Some(rl) = &mut alone.training.phases[0].reinforcement {
+                rl.engine.precision = precision;
+            }
+            match rollout_fault(&alone, "rollout_precision") {
+                None => {
+                    found = Some(precision);
+                    break;
+                }
+                why => refused = refused.or(why),
+            }
+        }
+        let Some(precision) = found else {
+            return Err(refused.unwrap_or_default());
+        };
+        if precision != own {
+            case.training.phases[index] = alone.training.phases.remove(0);
+            changed = changed.or(Some((own, precision)));
+        }
+    }
+    Ok(changed)
+}
+
+/// What the checks say of rollouts, in a setting whose name ends so; an empty `key` stands for all.
+pub(super) fn rollout_fault(case: &Case, key: &str) -> Option<String> {
+    let phases = &case.training.phases;
+    if phases.iter().all(|phase| phase.reinforcement.is_none()) {
+        return None;
+    }
+    check(case).into_iter().find_map(|error| match error {
+        SimulateError::Invalid { path, message, .. }
+            if path.contains(".reinforcement.") && path.ends_with(key) =>
         {
             Some(message)
         }

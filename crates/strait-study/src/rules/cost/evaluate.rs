@@ -4,8 +4,10 @@
 //! money and energy of all phases, each in its best layout. What was found once is kept: candidates for
 //! servers of a size, answers for a chip. Never chooses a chip.
 
+use super::chips::rollout_fault;
 use crate::search::{
-    Candidate, Candidates, Limits, Ranked, Space, Workers, calm, search, search_among, written,
+    Candidate, Candidates, Limits, Ranked, Refused, Space, Workers, calm, search, search_among,
+    written,
 };
 use std::collections::BTreeMap;
 use strait_training::case::{AttentionKernel, Case, NetworkGrain, ScheduleKind, Zero};
@@ -25,7 +27,7 @@ pub(super) enum Known {
     /// None that takes at most so long.
     NoneUnder(Time),
     /// No layout fits: the least that any takes.
-    TooSmall(Option<Bytes>),
+    TooSmall(Bytes),
     /// It can't be simulated, for a reason in words.
     Refused(String),
 }
@@ -71,13 +73,22 @@ impl<'a> Evaluator<'a> {
         // link. The run that is told is simulated as the scenario says.
         let mut quick = calm(case.clone());
         quick.engine.network = NetworkGrain::Analytic;
-        let answer = match self.search(&quick, under) {
-            Err(SimulateError::Cancelled) => return Err(SimulateError::Cancelled),
-            Err(error) => Known::Refused(error.to_string()),
-            Ok(known) => known,
+        let answer = match rollout_fault(&quick, "") {
+            // Rollouts do not depend on the layout that is looked for.
+            Some(why) => Known::Refused(why),
+            None => match self.search(&quick, under) {
+                Err(SimulateError::Cancelled) => return Err(SimulateError::Cancelled),
+                Err(error) => Known::Refused(error.to_string()),
+                Ok(known) => known,
+            },
         };
         self.known.insert(name.to_owned(), answer.clone());
         Ok(answer)
+    }
+
+    /// What is known of a chip that was asked about.
+    pub fn known(&self, name: &str) -> Option<&Known> {
+        self.known.get(name)
     }
 
     fn search(&mut self, case: &Case, under: Option<Time>) -> Result<Known, SimulateError> {
@@ -112,7 +123,10 @@ impl<'a> Evaluator<'a> {
         let mut found = search_among(case, phase, list, limits, workers)?;
         Ok(match found.best.pop() {
             Some(best) => Known::Best(Box::new(best)),
-            None if found.least.is_none() => Known::TooSmall(found.refused.least_memory),
+            None if found.least.is_none() => match found.refused.least_memory {
+                Some(least) => Known::TooSmall(least),
+                None => Known::Refused(impossible(&found.refused, case.cluster.ranks())),
+            },
             None => match (found.failed.keys().next(), under) {
                 (Some(path), _) if found.bounded == 0 => {
                     Known::Refused(format!("{path} can't be simulated"))
@@ -123,10 +137,10 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The whole run with the main phase in the layout that was found; every other phase gets its own.
-    /// The inner error says which phase has none.
+    /// The inner error says which phase has none, or why the run can't be simulated.
     ///
     /// # Errors
-    /// [`SimulateError::Cancelled`], or a run that can't be simulated.
+    /// [`SimulateError::Cancelled`].
     pub fn run(
         &self,
         case: &Case,
@@ -139,10 +153,13 @@ impl<'a> Evaluator<'a> {
                 continue;
             }
             let phase = case.training.phases[index].clone();
-            let Some(best) = self.other_phase(&case, index, main)? else {
-                return Ok(Err(format!("no layout fits the phase \"{}\"", phase.name)));
-            };
-            case.training.phases[index].parallelism = Some(best);
+            match self.other_phase(&case, index, main) {
+                Ok(Some(best)) => case.training.phases[index].parallelism = Some(best),
+                Ok(None) => {
+                    return Ok(Err(format!("no layout fits the phase \"{}\"", phase.name)));
+                }
+                Err(error) => return told(error).map(Err),
+            }
         }
         case.parallelism = main.parallelism.clone();
         case.training.phases[at].parallelism = Some(main.parallelism.clone());
@@ -153,7 +170,10 @@ impl<'a> Evaluator<'a> {
             full_ranks: false,
             clock: &|| 0.0,
         };
-        simulate(&case, control).map(Ok)
+        match simulate(&case, control) {
+            Ok(outcome) => Ok(Ok(outcome)),
+            Err(error) => told(error).map(Err),
+        }
     }
 
     /// The layout of a phase beside the main one: first with weights where they lie then, so that
@@ -197,6 +217,24 @@ impl<'a> Evaluator<'a> {
         }
         Ok(None)
     }
+}
+
+/// How a reason begins that is not a lack of layouts.
+pub(super) const UNABLE: &str = "can't be simulated: ";
+
+/// What is wrong with one chip is a reason against it, and no more.
+fn told(error: SimulateError) -> Result<String, SimulateError> {
+    match error {
+        SimulateError::Cancelled => Err(error),
+        SimulateError::Invalid { message, .. } => Ok(format!("{UNABLE}{message}")),
+    }
+}
+
+/// Why no layout passes the checks: the setting that refused most.
+fn impossible(refused: &Refused, ranks: u32) -> String {
+    let most = (refused.by_setting.iter()).max_by_key(|(_, count)| **count);
+    let setting = most.map_or(String::new(), |(path, _)| format!(", most for {path}"));
+    format!("the checks refuse every layout on {ranks} accelerators{setting}")
 }
 
 /// The space of the study: what a search for one layout looks at, less what hardly ever wins, since

@@ -71,7 +71,7 @@ pub enum CostError {
     /// An entry of the catalogue that is wrong.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// A run that can't be simulated.
+    /// A fault that is not of one chip: those are reasons.
     #[error(transparent)]
     Simulate(SimulateError),
 }
@@ -154,8 +154,39 @@ pub struct RuleCost {
     pub domestic: Option<Plan>,
     /// The best that could be designed to be sold freely.
     pub designable: Option<DesignPlan>,
+    /// Why no accelerator on sale is left, where none is.
+    pub unconstrained_lack: Option<Lack>,
+    /// Why none that may be sold freely is left, where none is.
+    pub permitted_lack: Option<Lack>,
+    /// Why no design is left, where none is.
+    pub design_lack: Option<Lack>,
     /// What to know, in words.
     pub reasons: Vec<String>,
+}
+
+/// Why nothing is left of some chips or designs; nothing counted: there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lack {
+    /// Those whose memory holds no layout.
+    pub small: usize,
+    /// The least memory that any layout takes on each accelerator.
+    pub least: Option<Bytes>,
+    /// Those that can't be simulated.
+    pub refused: usize,
+    /// Why, of the first of these.
+    pub why: Option<String>,
+}
+
+impl Lack {
+    fn too_small(&mut self, least: Bytes) {
+        self.small += 1;
+        self.least = Some(self.least.map_or(least, |known| known.min(least)));
+    }
+
+    fn refuse(&mut self, why: impl FnOnce() -> String) {
+        self.refused += 1;
+        self.why.get_or_insert_with(why);
+    }
 }
 
 /// The answer.

@@ -5,8 +5,8 @@
 
 use super::chips::{OnChip, RentBasis, on_chip, recipe_word};
 use super::designs::{Base, Design, dies};
-use super::evaluate::{Evaluator, Known};
-use super::{Cost, CostError, DesignPlan, Plan, Request, RuleCost};
+use super::evaluate::{Evaluator, Known, UNABLE};
+use super::{Cost, CostError, DesignPlan, Lack, Plan, Request, RuleCost};
 use crate::catalog::ACCELERATORS;
 use crate::rules::{Chip, Classification, Date, Maker, Outcome, Query, Sale, classify};
 use crate::search::{Ranked, describe};
@@ -176,7 +176,29 @@ impl<'a> Study<'a> {
         let notified = of(self, Outcome::Notify, 0.25)?;
         let licensed = of(self, Outcome::CaseByCase, 0.3)?;
         let domestic = of(self, Outcome::NotSubject, 0.35)?;
-        let designable = self.designable(window, &mut reasons)?;
+        let unconstrained_lack = match unconstrained {
+            Some(_) => None,
+            None => {
+                let foreign = |chip: &Chip| Ok(chip.maker == Maker::Exporter);
+                Some(self.lack(&all, window, foreign)?)
+            }
+        };
+        let permitted_lack = match permitted {
+            Some(_) => None,
+            None => {
+                let free = |index: &usize| {
+                    let class = classes.iter().find(|(i, _)| i == index);
+                    class.is_some_and(|(_, class)| class.outcome == Outcome::Free)
+                };
+                let those: Vec<usize> = sold.iter().copied().filter(free).collect();
+                let free = |chip: &Chip| Ok(self.classify(chip, window)?.outcome == Outcome::Free);
+                Some(self.lack(&those, window, free)?)
+            }
+        };
+        let (designable, design_lack) = match self.designable(window, &mut reasons)? {
+            Ok(found) => (Some(found), None),
+            Err(lack) => (None, Some(lack)),
+        };
         self.tell(1.0);
         let mut seen: Vec<String> = Vec::new();
         reasons.retain(|reason| {
@@ -195,8 +217,38 @@ impl<'a> Study<'a> {
             licensed,
             domestic,
             designable,
+            unconstrained_lack,
+            permitted_lack,
+            design_lack,
             reasons,
         })
+    }
+
+    /// Why none of some chips is left: those that were asked, and those of a kind that could not be.
+    fn lack(
+        &self,
+        among: &[usize],
+        window: &Window,
+        kind: impl Fn(&Chip) -> Result<bool, CostError>,
+    ) -> Result<Lack, CostError> {
+        let mut lack = Lack::default();
+        for &index in among {
+            let chip = &self.options[index].chip;
+            match (self.evaluator.known(&chip.id), self.plans.get(&chip.id)) {
+                (Some(Known::TooSmall(least)), _) => lack.too_small(*least),
+                (Some(Known::Refused(why)), _) | (_, Some(Err(why))) => {
+                    let why = why.strip_prefix(UNABLE).unwrap_or(why);
+                    lack.refuse(|| format!("{}: {why}", chip.name));
+                }
+                _ => {}
+            }
+        }
+        for (chip, why) in self.refused.values() {
+            if self.on_sale(chip, window) && kind(chip)? {
+                lack.refuse(|| format!("{}: {why}", chip.name));
+            }
+        }
+        Ok(lack)
     }
 
     fn classify(&self, chip: &Chip, window: &Window) -> Result<Classification, CostError> {
@@ -278,16 +330,15 @@ impl<'a> Study<'a> {
                 }
                 Known::NoneUnder(_) => {}
                 Known::TooSmall(least) => reasons.push(format!(
-                    "{}: {:.0} GB hold no layout on {} accelerators{}",
+                    "{}: {:.0} GB hold no layout on {} accelerators (the least takes {:.0} GB)",
                     chip.name,
                     option.on.case.cluster.accelerator.memory.as_f64() / 1e9,
                     self.request.case.cluster.ranks(),
-                    least.map_or(String::new(), |l| format!(
-                        " (the least takes {:.0} GB)",
-                        l.as_f64() / 1e9
-                    ))
+                    least.as_f64() / 1e9
                 )),
-                Known::Refused(why) => reasons.push(format!("{}: {why}", chip.name)),
+                Known::Refused(why) => {
+                    reasons.push(format!("{} can't be simulated: {why}", chip.name));
+                }
             }
         }
         Ok(best)
@@ -319,6 +370,14 @@ impl<'a> Study<'a> {
                             plan.name, plan.recipe
                         ));
                     }
+                    if let Some((own, used)) = self.options[index].on.rollouts {
+                        reasons.push(format!(
+                            "{} has no kernels for rollouts in {}: they run {}",
+                            plan.name,
+                            recipe_word(own),
+                            recipe_word(used)
+                        ));
+                    }
                     if let Some((_, class)) = classes.iter().find(|(i, _)| *i == index) {
                         plan.outcome = class.outcome;
                         plan.clause = class.clause.clone();
@@ -348,7 +407,7 @@ impl<'a> Study<'a> {
         &mut self,
         window: &Window,
         reasons: &mut Vec<String>,
-    ) -> Result<Option<DesignPlan>, CostError> {
+    ) -> Result<Result<DesignPlan, Lack>, CostError> {
         // The largest package that has been made by then.
         let largest = (self.request.catalog.list(ACCELERATORS)?.into_iter())
             .filter_map(|id| self.request.catalog.chip(id).ok())
@@ -386,39 +445,48 @@ impl<'a> Study<'a> {
         }
         designs.sort_by_key(|(floor, ..)| *floor);
         let count = designs.len();
-        let mut best: Option<(usize, Design, Ranked)> = None;
-        for (at, (floor, index, design)) in designs.into_iter().enumerate() {
-            self.tell(0.4 + 0.5 * at as f64 / count.max(1) as f64);
-            let under = best.as_ref().map(|(_, _, ranked)| ranked.time);
-            if under.is_some_and(|under| floor >= under) {
-                break;
-            }
-            if let Known::Best(ranked) = self.design(index, &design, under)?
-                && under.is_none_or(|under| ranked.time < under)
-            {
-                best = Some((index, design, *ranked));
-            }
+        let mut lack = Lack::default();
+        if newest.is_empty() {
+            let why = "no die of the catalogue was on sale to start a design from";
+            reasons.push(why.to_owned());
+            lack.refuse(|| why.to_owned());
+            return Ok(Err(lack));
         }
-        let Some((index, design, ranked)) = best else {
-            reasons.push(match newest.is_empty() {
-                true => "no die of the catalogue was on sale to start a design from".to_owned(),
-                false => format!("of {count} permitted designs none holds the model"),
-            });
-            return Ok(None);
-        };
-        let on = OnChip {
-            case: self.bases[index].case_of(&design),
-            basis: match self.bases[index].on_chip.basis {
-                RentBasis::Unknown => RentBasis::Unknown,
-                _ => RentBasis::Base,
-            },
-            floor: ranked.time,
-        };
-        let mut plan = match plan(&self.evaluator, &on, &ranked, &design.base)? {
-            Ok(plan) => plan,
-            Err(why) => {
-                reasons.push(format!("the best design: {why}"));
-                return Ok(None);
+        let (mut plan, index, design, ranked) = loop {
+            let Some((index, design, ranked)) = self.fastest(&designs)? else {
+                for (_, index, design) in &designs {
+                    match self.design(*index, design, None)? {
+                        Known::TooSmall(least) => lack.too_small(least),
+                        Known::Refused(why) => lack.refuse(|| why),
+                        Known::Best(_) | Known::NoneUnder(_) => {}
+                    }
+                }
+                reasons.push(match (count, &lack.why) {
+                    (0, _) => "the rule permits no design".to_owned(),
+                    (_, Some(why)) => {
+                        format!("of {count} permitted designs none can be used: {why}")
+                    }
+                    (_, None) => format!("of {count} permitted designs none holds the model"),
+                });
+                return Ok(Err(lack));
+            };
+            let on = OnChip {
+                case: self.bases[index].case_of(&design),
+                basis: match self.bases[index].on_chip.basis {
+                    RentBasis::Unknown => RentBasis::Unknown,
+                    _ => RentBasis::Base,
+                },
+                rollouts: self.bases[index].on_chip.rollouts,
+                floor: ranked.time,
+            };
+            match plan(&self.evaluator, &on, &ranked, &design.base)? {
+                Ok(plan) => break (plan, index, design, ranked),
+                Err(why) => {
+                    // What a phase lacks is memory, or is of the die: less memory is no remedy.
+                    designs.retain(|(_, i, d)| *i != index || d.memory > design.memory);
+                    lack.refuse(|| why.clone());
+                    reasons.push(format!("the fastest design: {why}"));
+                }
             }
         };
         plan.outcome = Outcome::Free;
@@ -448,12 +516,33 @@ impl<'a> Study<'a> {
                 }
             }
         }
-        Ok(Some(DesignPlan {
+        Ok(Ok(DesignPlan {
             plan,
             design,
             units_off_days,
             plain_die,
         }))
+    }
+
+    /// The fastest of some designs, which are in the order of the least that a step can take.
+    fn fastest(
+        &mut self,
+        designs: &[(Time, usize, Design)],
+    ) -> Result<Option<(usize, Design, Ranked)>, CostError> {
+        let mut best: Option<(usize, Design, Ranked)> = None;
+        for (at, (floor, index, design)) in designs.iter().enumerate() {
+            self.tell(0.4 + 0.5 * at as f64 / designs.len() as f64);
+            let under = best.as_ref().map(|(_, _, ranked)| ranked.time);
+            if under.is_some_and(|under| *floor >= under) {
+                break;
+            }
+            if let Known::Best(ranked) = self.design(*index, design, under)?
+                && under.is_none_or(|under| ranked.time < under)
+            {
+                best = Some((*index, design.clone(), *ranked));
+            }
+        }
+        Ok(best)
     }
 
     fn design(

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Cost`]. Out: text. Never computes a run.
 
-use super::{Cost, DesignPlan, Plan, RuleCost};
+use super::{Cost, DesignPlan, Lack, Plan, RuleCost};
 use crate::answer::format::{count, dollars, fixed, listed, scaled, significant, wrap};
 use crate::answer::table::{Align, render};
 use crate::answer::text::{Detail, TextStyle};
@@ -14,10 +14,11 @@ const COLUMNS: usize = 96;
 /// The finding of one rule.
 pub(super) fn finding(rule: &RuleCost, cost: &Cost) -> String {
     let Some(base) = rule.base() else {
-        return format!(
-            "nothing on sale at the time of {} could be simulated",
-            rule.title
-        );
+        let those = format!("accelerator on sale at the time of {}", rule.title);
+        return sentence(match &rule.unconstrained_lack {
+            Some(lack) if lack.small + lack.refused > 0 => none_of(&those, lack, cost),
+            _ => format!("there is no {those}"),
+        });
     };
     let times = |days: f64| format!("{} times", significant(days / base.days));
     let mut text = match &rule.permitted {
@@ -35,10 +36,13 @@ pub(super) fn finding(rule: &RuleCost, cost: &Cost) -> String {
             count(plan.equal_days(base, cost.accelerators)),
             significant(base.days)
         ),
-        None => format!(
-            "no accelerator that may be sold freely can hold and train the model on {} of them",
-            count(u64::from(cost.accelerators))
-        ),
+        None => {
+            let those = "accelerator that may be sold freely";
+            match &rule.permitted_lack {
+                Some(lack) if lack.small + lack.refused > 0 => none_of(those, lack, cost),
+                _ => format!("no {those} is on sale"),
+            }
+        }
     };
     if let Some(found) = &rule.designable {
         let plan = &found.plan;
@@ -56,8 +60,42 @@ pub(super) fn finding(rule: &RuleCost, cost: &Cost) -> String {
             ),
         };
     } else {
-        text += "; no design within the rule holds the model";
+        text += "; no design within the rule ";
+        text += &match &rule.design_lack {
+            Some(Lack { why: Some(why), .. }) => format!("can be used ({why})"),
+            Some(lack) if lack.small > 0 => "holds the model".to_owned(),
+            _ => "is possible".to_owned(),
+        };
     }
+    sentence(text)
+}
+
+/// Why none is left of the chips that `those` names, in the singular.
+fn none_of(those: &str, lack: &Lack, cost: &Cost) -> String {
+    let least = lack.least.map_or(String::new(), |least| {
+        format!(
+            ": the least that a layout takes is {} GB on each",
+            fixed(least.as_f64() / 1e9, 0)
+        )
+    });
+    let why = lack.why.as_deref().unwrap_or_default();
+    match (lack.small, lack.refused) {
+        (_, 0) => format!(
+            "no {those} has the memory to hold and train the model on {} of them{least}",
+            count(u64::from(cost.accelerators))
+        ),
+        (0, _) => format!("no {those} can be simulated ({why})"),
+        (small, refused) => format!(
+            "no {those} can be used: {small} of them {} too little memory to hold and train the model \
+             on {}{}, and {refused} can't be simulated ({why})",
+            if small == 1 { "has" } else { "have" },
+            count(u64::from(cost.accelerators)),
+            least.replacen(": the", " (the", 1) + if least.is_empty() { "" } else { ")" },
+        ),
+    }
+}
+
+fn sentence(text: String) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().collect::<String>() + letters.as_str() + ".",
@@ -93,9 +131,10 @@ fn row(label: &str, plan: &Plan, base: Option<&Plan>) -> Vec<String> {
 pub fn text(cost: &Cost, style: TextStyle) -> String {
     let mut out = String::new();
     let head = format!(
-        "What export rules cost: {} on {} accelerators each, delivered to {}",
+        "What export rules cost: {} on {} accelerator{} each, delivered to {}",
         cost.model,
         count(u64::from(cost.accelerators)),
+        if cost.accelerators == 1 { "" } else { "s" },
         cost.to
     );
     out += &wrap(&head, COLUMNS, 0);
