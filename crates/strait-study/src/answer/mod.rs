@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod document;
 pub(crate) mod format;
+mod run_part;
 #[cfg(test)]
 pub(crate) mod sample;
 mod setting;

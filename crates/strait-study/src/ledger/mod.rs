@@ -1,6 +1,6 @@
 //! The ledger of claims: who said what, and what the simulation makes of it.
 //!
-//! In: scenarios whose claims carry ids, from disk or from the program. Out: a [`Ledger`] in which
+//! In: scenarios whose claims carry ids, from disk or from the program. Out: [`LedgerEntry`]s in which
 //! every claim has a verdict with its reasons. Never decides by the claim's author, and never
 //! prints.
 //!

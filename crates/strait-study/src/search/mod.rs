@@ -10,7 +10,7 @@
 //! | [`candidates`] | which of these there are: layout checks, then the memory model; no simulation |
 //! | [`bound`] | the least that a step of a candidate can take, in microseconds of work |
 //! | [`ranking`] | simulation, most promising first, until the least of the rest is more than the best |
-//! | [`calm`] | the case without chance, so that a step folds |
+//! | [`calm()`] | the case without chance, so that a step folds |
 //!
 //! A layout is simulated only if it is allowed, fits, and its bound is below the best time so far:
 //! what is left out can't be better, as long as bounds are below simulated times (a test holds them

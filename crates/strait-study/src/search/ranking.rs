@@ -88,7 +88,7 @@ pub struct Found {
 const ROUND: usize = 8;
 
 /// The best layouts of a phase of a case in a space. Chance is switched off by the caller
-/// ([`super::calm`]) where steps should fold.
+/// ([`super::calm()`]) where steps should fold.
 ///
 /// # Errors
 /// That the chip has no kernels for the recipe, or [`SimulateError::Cancelled`].

@@ -1,6 +1,6 @@
 //! What a run costs, and what it draws: from its hours and its steps to money and energy.
 //!
-//! In: the [`Economics`] of a case and a run. Out: a [`CostOutcome`], the parts of which sum to all
+//! In: the [`Economics`] of a case and a run. Out: a [`CostOutcome`](crate::outcome::CostOutcome), the parts of which sum to all
 //! that it took, and an [`EnergyParts`](crate::outcome::EnergyParts). Never simulates, never looks up a price.
 //!
 //! | file | what it holds |

@@ -7,14 +7,14 @@
 //!
 //! | room | what |
 //! |---|---|
-//! | [`chips`] | the case on a chip of the catalogue, or why there is none |
-//! | [`designs`] | designs that a rule permits: links, units, memory and die area as a grid |
-//! | [`evaluate`] | the best layout of a case, and its whole run; what is known is kept |
-//! | [`table`] | the study itself: which chips and designs are asked, and what follows |
+//! | `chips` | the case on a chip of the catalogue, or why there is none |
+//! | `designs` | designs that a rule permits: links, units, memory and die area as a grid |
+//! | `evaluate` | the best layout of a case, and its whole run; what is known is kept |
+//! | `table` | the study itself: which chips and designs are asked, and what follows |
 //! | [`document`] | the answer as JSON |
 //! | [`text`] | the answer in words |
 //!
-//! All runs are without chance (see [`crate::search::calm`]) and under the software of the scenario, so
+//! All runs are without chance (see [`crate::search::calm()`]) and under the software of the scenario, so
 //! that chips differ and nothing else does. The number of accelerators is the scenario's.
 
 mod chips;
