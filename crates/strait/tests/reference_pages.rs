@@ -49,40 +49,46 @@ fn cell(text: &str) -> String {
         .replace("[[", "\\[\\[")
 }
 
+/// The commands that a help text lists.
+fn commands(help: &[&str]) -> Vec<String> {
+    let listed = help.iter().skip_while(|line| **line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty());
+    let named = listed.filter_map(|line| line.strip_prefix("  "));
+    // What goes on from the line above is further in.
+    let named = named.filter(|line| !line.starts_with(' '));
+    let names = named.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn command_line() {
     let mut text = format!(
         "# Command line\n\n{NOTE}Results go to stdout, everything else to stderr. \
          [Exit status](exit-status.md) is a promise.\n"
     );
-    for command in [
-        &[][..],
-        &["run"],
-        &["compare"],
-        &["check"],
-        &["explain"],
-        &["schema"],
-        &["catalog"],
-        &["catalog", "list"],
-        &["catalog", "show"],
-        &["rules"],
-        &["rules", "classify"],
-        &["rules", "timeline"],
-        &["rules", "cost"],
-        &["completions"],
-    ] {
-        let mut args = command.to_vec();
+    let mut ahead: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(command) = ahead.pop() {
+        let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
         args.push("--help");
         let help = strait(&args);
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        let name = ["strait"].iter().chain(command).copied();
-        let name = name.collect::<Vec<_>>().join(" ");
+        let mut name = vec!["strait"];
+        name.extend(command.iter().map(String::as_str));
         let _ = write!(
             text,
-            "\n## {name}\n\n```text\n{}\n```\n",
+            "\n## {}\n\n```text\n{}\n```\n",
+            name.join(" "),
             lines.join("\n").trim()
         );
+        let own: Vec<Vec<String>> = (commands(&lines).into_iter())
+            .map(|own| [command.clone(), vec![own]].concat())
+            .collect();
+        ahead.extend(own.into_iter().rev());
     }
+    assert!(text.matches("\n## strait ").count() > 15, "few commands");
     is_current("command-line.md", &text);
 }
 
