@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `<!-- not run: REASON -->` | `sh`, `console` | nothing here can run it; the reason is counted and printed |
 //! | `<!-- file: NAME -->` | any other block | what follows finds the block as a file of that name |
-//! | `<!-- figure: PATH -->` | an image | the image, and its `.csv`, are what the commands above wrote to PATH |
+//! | `<!-- figure: PATH -->` | an image | the image, and its `.csv` where there is one, are what the commands above wrote to PATH |
 
 use std::path::PathBuf;
 

@@ -3,6 +3,7 @@
 //! In: a command. Out: its exit status and what it printed. Never touches the repository.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -21,8 +22,8 @@ pub struct Ran {
 /// A shell with the program under test on its path.
 pub struct Shell {
     path: String,
-    /// What commands printed and wrote that found nothing but the copy.
-    known: HashMap<String, (Ran, Vec<Written>)>,
+    /// What commands printed and wrote, by what they found beside the copy.
+    known: HashMap<(u64, String), (Ran, Vec<Written>)>,
     pub spawned: usize,
 }
 
@@ -59,11 +60,16 @@ impl Scratch {
         self.folder.path()
     }
 
-    /// Files that are not as they were copied.
-    fn changed(&self) -> std::io::Result<Vec<PathBuf>> {
-        let now = listing(self.path())?;
-        let changed = |path: &&PathBuf| self.fresh.get(*path) != now.get(*path);
-        Ok(now.keys().filter(changed).cloned().collect())
+    /// Files that are not as they were copied, with what is in them.
+    fn changed(&self) -> std::io::Result<Vec<Written>> {
+        let mut changed = Vec::new();
+        for (path, state) in listing(self.path())? {
+            if self.fresh.get(&path) != Some(&state) {
+                let name = path.strip_prefix(self.path()).unwrap_or(&path);
+                changed.push((name.to_path_buf(), std::fs::read(&path)?));
+            }
+        }
+        Ok(changed)
     }
 }
 
@@ -79,11 +85,19 @@ impl Shell {
         }
     }
 
-    /// Runs a command as a reader would. What has run in an untouched copy before isn't run again: it prints and
-    /// writes the same.
+    /// Runs a command as a reader would. What has run on the same files before isn't run again: it prints and writes
+    /// the same.
     pub fn run(&mut self, scratch: &Scratch, command: &str) -> std::io::Result<Ran> {
-        let fresh = scratch.changed()?.is_empty();
-        if fresh && let Some((ran, written)) = self.known.get(command) {
+        // The same program, without building it once more.
+        let line = match command.strip_prefix("cargo run --release -- ") {
+            Some(arguments) => format!("strait {arguments}"),
+            None => command.to_owned(),
+        };
+        let before = scratch.changed()?;
+        let mut state = DefaultHasher::new();
+        before.hash(&mut state);
+        let key = (state.finish(), line.clone());
+        if let Some((ran, written)) = self.known.get(&key) {
             for (name, bytes) in written {
                 let path = scratch.path().join(name);
                 std::fs::create_dir_all(path.parent().unwrap_or(scratch.path()))?;
@@ -91,11 +105,6 @@ impl Shell {
             }
             return Ok(ran.clone());
         }
-        // The same program, without building it once more.
-        let line = match command.strip_prefix("cargo run --release -- ") {
-            Some(arguments) => format!("strait {arguments}"),
-            None => command.to_owned(),
-        };
         let output = Command::new("bash")
             .args(["-c", &format!("set -o pipefail\n{line}")])
             .current_dir(scratch.path())
@@ -111,15 +120,9 @@ impl Shell {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         };
-        if fresh {
-            let mut written = Vec::new();
-            for path in scratch.changed()? {
-                let name = path.strip_prefix(scratch.path()).unwrap_or(&path);
-                written.push((name.to_path_buf(), std::fs::read(&path)?));
-            }
-            self.known
-                .insert(command.to_owned(), (ran.clone(), written));
-        }
+        let mut written = scratch.changed()?;
+        written.retain(|file| !before.contains(file));
+        self.known.insert(key, (ran.clone(), written));
         Ok(ran)
     }
 }
