@@ -22,6 +22,7 @@ import ctypes
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import signal
 import socket
@@ -40,6 +41,9 @@ RETRIES = 3
 # Shards handed to Ray ahead of time, for each slot: enough to keep every node busy.
 AHEAD = 4
 USAGE, BAD_PLAN, TEMPORARY, INTERRUPTED = 2, 3, 75, 130
+# Remedies that are told in more than one place.
+SHARED = "all nodes must see the folder of the sweep, under the same path, on a shared file system"
+BESIDE = "run it on a node of the cluster (the head will do), with the cluster's versions of Ray and Python"
 
 
 class Job(NamedTuple):
@@ -80,19 +84,27 @@ def run_shard(job: Job, shard: int, pause: float) -> dict[str, Any]:
     try:
         seen = hashlib.sha256(plan.read_bytes()).hexdigest()
     except OSError as error:
-        return ended(USAGE, f"{plan} cannot be read there ({error.strerror}): all nodes must see the folder of the sweep, under this path, on a shared file system")
+        return ended(USAGE, f"{plan} cannot be read there ({error.strerror}): {SHARED}")
     if seen != job.plan_sha256:
-        return ended(USAGE, f"{plan} is another plan there: all nodes must see the same folder, on a shared file system")
+        return ended(USAGE, f"{plan} is another plan there: {SHARED}")
 
     libc = ctypes.CDLL(None)
-    command = [job.strait, "sweep", "run", job.folder, "--shard", f"{shard}/{job.shards}", "--threads", str(job.threads), "--quiet"]
+    command = [job.strait, "sweep", "run", job.folder, "--shard", f"{shard}/{job.shards}"]
+    command += ["--threads", str(job.threads), "--quiet"]
     try:
         # A killed worker takes its command along (PR_SET_PDEATHSIG is 1): what a lost worker leaves behind
         # would hold the shard's lock against the second try. A shard is written whole or not at all.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 preexec_fn=lambda: libc.prctl(1, signal.SIGKILL))
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: libc.prctl(1, signal.SIGKILL),
+        )
     except OSError as error:
-        return ended(USAGE, f"{job.strait} cannot be started there ({error.strerror}): install the same version on all nodes, or name with --strait a path that all see")
+        return ended(
+            USAGE, f"{job.strait} cannot be started there ({error.strerror}): install it on all nodes, or see --strait"
+        )
     while True:
         try:
             # Cancelling a task raises KeyboardInterrupt here, but only between two system calls.
@@ -110,11 +122,16 @@ def run_shard(job: Job, shard: int, pause: float) -> dict[str, Any]:
 def unfinished(strait: str, folder: str) -> tuple[int, list[int]]:
     """Asks the command how many shards there are, and which of them are not finished."""
     try:
-        asked = subprocess.run([strait, "sweep", "status", folder, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        asked = subprocess.run(
+            [strait, "sweep", "status", folder, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
     except OSError as error:
         fail(USAGE, f"{strait} cannot be started ({error.strerror}): name the command with --strait")
     if asked.returncode:
-        fail(asked.returncode if asked.returncode > 0 else 1, asked.stderr.strip() or f"`{strait} sweep status {folder}` ended with {asked.returncode}")
+        fail(
+            asked.returncode if asked.returncode > 0 else 1,
+            asked.stderr.strip() or f"`{strait} sweep status {folder}` ended with {asked.returncode}",
+        )
     status = json.loads(asked.stdout)
     return status["shards"], sorted(set(range(status["shards"])) - set(status["finished"]))
 
@@ -138,23 +155,39 @@ def check_head(address: str, timeout: float) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout).close()
     except (OSError, OverflowError) as error:
-        fail(TEMPORARY, f"no Ray head answers at {address} ({error}): is it running (`ray start --head --port={port}`), and may this machine reach it?")
+        fail(TEMPORARY, f"no Ray head answers at {address} ({error}): is it running, and may this machine reach it?")
 
     def health(**environment: str) -> str:
         """Why Ray's own health check fails; empty if the head answers."""
         # A process of its own: Ray reads the mode of authentication once per process.
         command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
         try:
-            check = subprocess.run(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+            check = subprocess.run(
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
         except subprocess.TimeoutExpired:
-            fail(TEMPORARY, f"what listens at {address} did not answer as a Ray head within {timeout:g} s: is it the port of the head (6379 as a rule)?")
-        return "" if check.returncode == 0 else (check.stderr.strip() or "it gave no reason").splitlines()[-1]
+            fail(TEMPORARY, f"what listens at {address} does not answer as a Ray head does: as a rule its port is 6379")
+        # Without any token Ray ends with a trace of its stack and no error.
+        errors = [line for line in check.stderr.splitlines() if "Error: " in line]
+        return "" if check.returncode == 0 else (errors or ["Ray gave no reason"])[-1]
 
-    if not health(RAY_AUTH_MODE="disabled"):
-        say(f"warning: the head at {address} asks for no token: who reaches its ports can run anything on your nodes. "
-            "Start head and nodes with RAY_AUTH_MODE=token, on a private network")
+    stranger = health(RAY_AUTH_MODE="disabled")
+    if not stranger:
+        say(
+            f"warning: the head at {address} asks for no token: who reaches its ports can run anything on your nodes. "
+            "Start head and nodes with RAY_AUTH_MODE=token, on a private network"
+        )
     elif refusal := health():
-        remedy = ": export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE (or RAY_AUTH_TOKEN) as on its nodes" if "InvalidAuthToken" in refusal else ""
+        remedy = (
+            ": export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE (or RAY_AUTH_TOKEN) as on its nodes"
+            if "AuthToken" in stranger
+            else ""
+        )
         fail(USAGE, f"the head at {address} refuses this client{remedy}\n{refusal}")
 
 
@@ -163,16 +196,16 @@ def connect(address: str, timeout: float, threads: int) -> None:
     import ray
 
     def give_up() -> None:
-        say(f"the cluster at {address} did not take this driver within {timeout:g} s: run it on a node of the cluster, such as the head")
+        say(f"the cluster at {address} did not take this driver within {timeout:g} s: {BESIDE}")
         os._exit(TEMPORARY)
 
     watchdog = threading.Timer(timeout, give_up)
     watchdog.daemon = True
     watchdog.start()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        fail(USAGE, f"the cluster at {address} did not take this driver: {error}\nIt must run on a node of the cluster, with the cluster's versions of Ray and Python")
+        fail(USAGE, f"the cluster at {address} did not take this driver: {BESIDE}\n{error}")
     watchdog.cancel()
     if not any(node["Alive"] and node["Resources"].get("CPU", 0) >= threads for node in ray.nodes()):
         ray.shutdown()
@@ -202,8 +235,8 @@ def sweep(job: Job, shards: list[int]) -> tuple[int, dict[int, str]]:
                     again = end["status"] in (TEMPORARY, INTERRUPTED) or end["status"] < 0
                 except ray.exceptions.RayError as error:
                     # Ray itself has started it again as often as it may.
-                    lost = str(error).strip().splitlines()[0]
-                    end = {"shard": shard, "of": job.shards, "status": TEMPORARY, "reason": f"lost: {type(error).__name__}: {lost}"}
+                    lost = f"lost: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                    end = {"shard": shard, "of": job.shards, "status": TEMPORARY, "reason": lost}
                     again = False
                 if again and attempt <= RETRIES:
                     say(f"shard {shard} is tried again ({attempt} of {RETRIES}): {end['reason']}")
@@ -214,7 +247,7 @@ def sweep(job: Job, shards: list[int]) -> tuple[int, dict[int, str]]:
                     failed[shard] = f"status {end['status']} on {end.get('address', 'a lost node')}: {end['reason']}"
                     statuses.add(TEMPORARY if again else end["status"])
                 if end["status"] in (USAGE, BAD_PLAN) and waiting:
-                    say(f"shard {shard} cannot be helped by trying again; {len(waiting)} shards are not handed out any more")
+                    say(f"shard {shard} cannot be helped by another try: {len(waiting)} shards are not handed out")
                     waiting.clear()
     except (KeyboardInterrupt, BrokenPipeError):
         for task in running:
@@ -233,11 +266,20 @@ def interrupt(*_: object) -> NoReturn:
 def main() -> int:
     """Reads the command line and runs the sweep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", metavar="DIR", help="folder of `strait sweep plan`, on a file system that all nodes share")
+    parser.add_argument(
+        "folder", metavar="DIR", help="folder of `strait sweep plan`, on a file system that all nodes share"
+    )
     parser.add_argument("--address", required=True, metavar="HOST:PORT", help="the Ray head")
-    parser.add_argument("--strait", default="strait", metavar="COMMAND", help="the command on every node (default: strait on the PATH of the nodes)")
+    parser.add_argument(
+        "--strait",
+        default="strait",
+        metavar="COMMAND",
+        help="the command on every node (default: strait on the PATH of the nodes)",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPUs of one shard (default: 1)")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for an answer from the head (default: 30)")
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS", help="for an answer from the head (default: 30)"
+    )
     given = parser.parse_args()
     if given.threads < 1 or given.timeout <= 0:
         parser.error("--threads and --timeout must be above zero")
@@ -262,20 +304,24 @@ def main() -> int:
     try:
         status, failed = sweep(Job(folder, hashlib.sha256(plan).hexdigest(), shards, strait, given.threads), missing)
     except (KeyboardInterrupt, BrokenPipeError):
-        left = len(unfinished(strait, folder)[1])
-        say(f"interrupted: {shards - left} of {shards} shards are finished; the same command goes on from there")
+        done = shards - len(unfinished(strait, folder)[1])
+        say(f"interrupted: {done} of {shards} shards are finished; the same command goes on from there")
         return INTERRUPTED
-    _, left = unfinished(strait, folder)
+    left = unfinished(strait, folder)[1]
     if failed:
-        say(f"{len(failed)} shards failed finally, {len(left)} of {shards} are not finished:")
-        for shard, reason in sorted(failed.items()):
-            say(f"  shard {shard}: {reason}")
+        say(f"{len(failed)} shards failed finally, {len(left)} of {shards} are not finished")
+        for reason in sorted(set(failed.values())):
+            alike = ", ".join(str(shard) for shard in sorted(failed) if failed[shard] == reason)
+            say(f"shards {alike}: {reason}")
         return status
     if left:
-        fail(USAGE, f"{len(left)} shards ended well on the nodes, but are not in {folder}: the nodes must see this folder, on a shared file system")
+        fail(USAGE, f"{len(left)} shards ended well, but their files are not in {folder}: {SHARED}")
     say(f"all {shards} shards are finished")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
