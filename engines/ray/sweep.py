@@ -147,15 +147,22 @@ def check_ray() -> None:
         fail(USAGE, f"Ray {version} is too old, it knows no tokens: {get}")
 
 
-def check_head(address: str, timeout: float) -> None:
-    """Finds out, before Ray's own long tries, whether the head answers, and to whom."""
+def silent(address: str, timeout: float) -> str:
+    """Why nothing listens at the address; empty if something does."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         fail(USAGE, f"--address {address}: give HOST:PORT of the head, such as ray-head:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout).close()
     except (OSError, OverflowError) as error:
-        fail(TEMPORARY, f"no Ray head answers at {address} ({error}): is it running, and may this machine reach it?")
+        return str(error)
+    return ""
+
+
+def check_head(address: str, timeout: float) -> None:
+    """Finds out, before Ray's own long tries, whether the head answers, and to whom."""
+    if why := silent(address, timeout):
+        fail(TEMPORARY, f"no Ray head answers at {address} ({why}): is it running, and may this machine reach it?")
 
     def health(**environment: str) -> str:
         """Why Ray's own health check fails; empty if the head answers."""
@@ -210,6 +217,15 @@ def connect(address: str, timeout: float, threads: int) -> None:
     if not any(node["Alive"] and node["Resources"].get("CPU", 0) >= threads for node in ray.nodes()):
         ray.shutdown()
         fail(USAGE, f"no node of the cluster has the {threads} CPU(s) of a shard: start nodes, or give fewer --threads")
+
+
+def watch(address: str) -> None:
+    """Ends this process when the head is gone; Ray's own calls hang for a minute and then end it as a fault."""
+    while True:
+        time.sleep(5.0)
+        if silent(address, 5.0) and (why := silent(address, 5.0)):
+            say(f"the head at {address} is gone ({why}): start the cluster again, and run the same command")
+            os._exit(TEMPORARY)
 
 
 def sweep(job: Job, shards: list[int]) -> tuple[int, dict[int, str]]:
@@ -300,9 +316,11 @@ def main() -> int:
     # Ray has handlers of its own, which would end this process without cancelling anything.
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
+    threading.Thread(target=watch, args=(given.address,), daemon=True).start()
     say(f"{len(missing)} of {shards} shards to run")
+    job = Job(folder, hashlib.sha256(plan).hexdigest(), shards, strait, given.threads)
     try:
-        status, failed = sweep(Job(folder, hashlib.sha256(plan).hexdigest(), shards, strait, given.threads), missing)
+        status, failed = sweep(job, missing)
     except (KeyboardInterrupt, BrokenPipeError):
         done = shards - len(unfinished(strait, folder)[1])
         say(f"interrupted: {done} of {shards} shards are finished; the same command goes on from there")
