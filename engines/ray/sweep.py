@@ -32,7 +32,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 # The oldest Ray with token authentication.
 OLDEST_RAY = (2, 52)
@@ -228,8 +228,8 @@ def watch(address: str) -> None:
             os._exit(TEMPORARY)
 
 
-def sweep(job: Job, shards: list[int]) -> tuple[int, dict[int, str]]:
-    """Runs the shards; returns the status to end with, and why which shards failed finally."""
+def sweep(job: Job, shards: list[int], results: IO[str]) -> tuple[int, dict[int, str]]:
+    """Runs the shards, telling each that ended; returns the status to end with, and why which shards failed."""
     import ray
 
     remote = ray.remote(run_shard).options(num_cpus=job.threads, max_retries=RETRIES, name="strait-shard")
@@ -258,7 +258,7 @@ def sweep(job: Job, shards: list[int]) -> tuple[int, dict[int, str]]:
                     say(f"shard {shard} is tried again ({attempt} of {RETRIES}): {end['reason']}")
                     waiting.append((shard, attempt + 1))
                     continue
-                print(json.dumps({**end, "attempt": attempt}), flush=True)
+                print(json.dumps({**end, "attempt": attempt}), file=results, flush=True)
                 if end["status"]:
                     failed[shard] = f"status {end['status']} on {end.get('address', 'a lost node')}: {end['reason']}"
                     statuses.add(TEMPORARY if again else end["status"])
@@ -311,6 +311,9 @@ def main() -> int:
     if not missing:
         say(f"all {shards} shards are finished already")
         return 0
+    # Ray writes what happens to its nodes on stdout; that is ours.
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     check_head(given.address, given.timeout)
     connect(given.address, given.timeout, given.threads)
     # Ray has handlers of its own, which would end this process without cancelling anything.
@@ -320,7 +323,7 @@ def main() -> int:
     say(f"{len(missing)} of {shards} shards to run")
     job = Job(folder, hashlib.sha256(plan).hexdigest(), shards, strait, given.threads)
     try:
-        status, failed = sweep(job, missing)
+        status, failed = sweep(job, missing, results)
     except (KeyboardInterrupt, BrokenPipeError):
         done = shards - len(unfinished(strait, folder)[1])
         say(f"interrupted: {done} of {shards} shards are finished; the same command goes on from there")
