@@ -116,7 +116,10 @@ def run_shard(job: Job, shard: int, pause: float) -> dict[str, Any]:
             child.kill()
             child.wait()
             raise
-    return ended(child.returncode, stderr.decode(errors="replace").strip()[-2000:])
+    # A status below zero is the signal that killed it, which said nothing.
+    return ended(
+        child.returncode, stderr.decode(errors="replace").strip()[-2000:] or f"`strait` ended with {child.returncode}"
+    )
 
 
 def unfinished(strait: str, folder: str) -> tuple[int, list[int]]:
@@ -330,10 +333,10 @@ def main() -> int:
         return INTERRUPTED
     left = unfinished(strait, folder)[1]
     if failed:
-        say(f"{len(failed)} shards failed finally, {len(left)} of {shards} are not finished")
+        say(f"{len(failed)} shard(s) failed finally, {len(left)} of {shards} are not finished")
         for reason in sorted(set(failed.values())):
             alike = ", ".join(str(shard) for shard in sorted(failed) if failed[shard] == reason)
-            say(f"shards {alike}: {reason}")
+            say(f"shard(s) {alike}: {reason}")
         return status
     if left:
         fail(USAGE, f"{len(left)} shards ended well, but their files are not in {folder}: {SHARED}")
