@@ -127,7 +127,9 @@ impl Writer {
             source,
         };
         if let Some(file) = self.file.take() {
-            let file = file.into_inner().map_err(|error| fail(error.into_error()))?;
+            let file = file
+                .into_inner()
+                .map_err(|error| fail(error.into_error()))?;
             file.sync_all().map_err(fail)?;
         }
         std::fs::rename(&self.temporary, &self.place).map_err(fail)?;
@@ -153,7 +155,8 @@ pub fn sweep_up(folder: &Folder) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(TEMPORARY) && name.ends_with(".tmp") {
+        let unfinished = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
+        if unfinished || name.starts_with(".lock-") {
             // What can't be removed is no part of any result.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -242,7 +245,10 @@ fn footer(path: &Path) -> Result<Found, SweepError> {
     let Some(body) = end.strip_suffix(b"\n") else {
         return truncated();
     };
-    let from = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let from = body
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     if from == 0 && start > 0 {
         return truncated();
     }

@@ -2,6 +2,8 @@
 //!
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
+pub mod sweep;
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -74,6 +76,14 @@ pub enum Command {
   strait claims
   strait claims mine.toml --set economics.rent='3 USD/h' -v")]
     Claims(ClaimsArgs),
+    /// Vary a scenario's settings over many cases: plan, run in shards, resume, merge
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  strait sweep run scenarios/deepseek-v3/sweep-nvlink.toml
+  strait sweep plan scenarios/deepseek-v3/sweep-nvlink.toml --out runs/nvlink"
+    )]
+    Sweep(sweep::SweepCommand),
     /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
     /// to your own
     #[command(after_help = "Examples:
