@@ -2,6 +2,8 @@
 # tree). Out: $strait, $work (a scratch folder, removed at the end), functions. Ends only processes that the
 # test has started: it knows them by their ids and by the scratch folder in their command lines.
 set -euo pipefail
+# Never longer than ten minutes, whatever hangs.
+[ -n "${BOUNDED:-}" ] || BOUNDED=1 exec timeout --kill-after=30 600 bash "$0"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() { printf '[%3ss] %s\n' "$SECONDS" "$*"; }
@@ -75,13 +77,19 @@ plan_and_run_here() {
   say "$cases cases in 40 shards, run here"
 }
 
-# Merges what the engine has left and holds it against the run here, byte for byte.
-merge_and_compare() {
-  local file
-  "$strait" sweep merge "$work/engine" --quiet > /dev/null || die "the shards of the engine can't be merged"
-  for file in cases.csv metrics.csv cases.jsonl; do
+# Holds the merged files of the engine against those of the run here, byte for byte.
+compare() {
+  local file parquet=
+  # Where Parquet is built in.
+  if [ -e "$work/local/cases.parquet" ]; then parquet=cases.parquet; fi
+  for file in cases.csv metrics.csv cases.jsonl $parquet; do
     [ -s "$work/local/$file" ] || die "the run here left no $file"
     cmp "$work/local/$file" "$work/engine/$file" || die "$file differs from that of the run here"
   done
-  say "cases.csv, metrics.csv, cases.jsonl: the same bytes as those of the run here ($(wc -l < "$work/engine/cases.jsonl") cases)"
+}
+
+merge_and_compare() {
+  "$strait" sweep merge "$work/engine" --quiet > /dev/null || die "the shards of the engine can't be merged"
+  compare
+  say "merged: the same bytes as those of the run here ($(wc -l < "$work/engine/cases.jsonl") cases)"
 }

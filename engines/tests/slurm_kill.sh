@@ -64,11 +64,14 @@ CONF
 chmod 755 "$work"
 munged --foreground --force --key-file="$work/munge.key" --socket="$work/munge.socket" --pid-file="$work/munged.pid" \
   --log-file="$work/munged.log" --seed-file="$work/munge.seed" > "$work/munged.err" 2>&1 &
+disown
 until_true 10 "munge" test -S "$work/munge.socket"
 slurmctld -D -f "$SLURM_CONF" > "$work/ctld.out" 2>&1 &
+disown
 for name in one two; do
   mkdir "$work/$name"
   slurmd -D -N "$name" -f "$SLURM_CONF" > "$work/$name.out" 2>&1 &
+  disown
 done
 idle() { [ "$(sinfo --noheader --Node --format=%T 2>/dev/null | grep -cx idle)" = 2 ]; }
 until_true 30 "two idle nodes" idle
@@ -82,14 +85,25 @@ on() {
   local pid
   for pid in $(pgrep -f -- "$strait sweep run $work/engine" || true); do
     # Not the script, which names the command as well.
-    [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "${program:-$strait}")" ] || continue
+    [ "$(readlink "/proc/$pid/exe")" = "$strait" ] || continue
     if tr '\0' '\n' < "/proc/$pid/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then echo "$pid"; fi
   done
 }
 finished() { "$strait" sweep status "$work/engine" --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["finished"]))'; }
 half() { [ "$(finished)" -ge 14 ]; }
 until_true 120 "a third of the shards" half
-caught() { victim=$(on two | head -n 1) && [ -n "$victim" ]; }
+# A task of the second node, which is stopped there, unfinished.
+caught() {
+  local pid
+  for pid in $(on two); do
+    kill -STOP "$pid" 2>/dev/null || continue
+    victim=$pid
+    task=$(tr '\0' '\n' < "/proc/$pid/environ" | sed -n 's/^SLURM_ARRAY_TASK_ID=//p')
+    [ -n "$task" ] && [ ! -e "$work/engine/shards/shard-$task-of-40.jsonl" ] && return 0
+    kill -CONT "$pid" 2>/dev/null || true
+  done
+  return 1
+}
 until_true 20 "a task on the second node" caught
 
 # The daemon, so that it reports no end of the task; the step's daemon, the script and the command.
@@ -97,19 +111,17 @@ daemon=$(cat "$work/two.pid")
 script=$(ps -o ppid= -p "$victim" | tr -d ' ')
 step=$(ps -o ppid= -p "$script" | tr -d ' ')
 [[ $(ps -o args= -p "$step") == slurmstepd* ]] || die "process $step is no step's daemon: $(ps -o args= -p "$step")"
-task=$(tr '\0' '\n' < "/proc/$victim/environ" | sed -n 's/^SLURM_ARRAY_TASK_ID=//p')
 kill -KILL "$daemon" "$step" "$script" "$victim"
 before=$(finished)
 [ "$before" -lt 40 ] || die "the sweep was over before the kill"
-[ ! -e "$work/engine/shards/shard-$task-of-40.jsonl" ] || die "shard $task was finished before the kill"
 say "killed the second node and its task $task with $before of 40 shards finished"
 
 # The other node does the rest, and the lost task again.
 done_all() { [ -z "$(squeue --noheader --job "$job" 2>/dev/null)" ]; }
 until_true 150 "the end of the job array" done_all
 [ "$(finished)" = 40 ] || die "only $(finished) of 40 shards are finished"
-grep -q "JobId=.*requeue\|[Rr]equeu" "$work/slurmctld.err" || die "Slurm has queued nothing again"
-say "Slurm ran the lost task again: $(grep -m 1 -o '[Rr]equeu.*' "$work/slurmctld.err")"
+grep -q "Requeuing JobId=[0-9]*_$task(" "$work/slurmctld.err" || die "Slurm has not queued task $task again"
+say "Slurm ran task $task again"
 merge_and_compare
 
 say "checked: a job array with --shard auto, a node killed at work, the lost task queued again, the same bytes"
