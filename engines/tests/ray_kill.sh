@@ -13,7 +13,12 @@ if ! cmp -s "$ray/requirements.txt" "$venv/installed"; then
   rm -rf "$venv"
   python3 -m venv "$venv" 2> "$work/venv.err" || not_checked "python3 has no venv"
   timeout 300 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$ray/requirements.txt" 2> "$work/pip.err" \
-    || { cat "$work/pip.err" >&2; not_checked "Ray could not be installed"; }
+    || {
+      cat "$work/pip.err" >&2
+      # Without an index nothing can be said; with one, a pin that cannot be had is a fault.
+      if timeout 60 "$venv/bin/python" -m pip index versions ray > "$work/index.out" 2>&1; then die "the pinned Ray can't be installed"; fi
+      not_checked "Ray could not be installed"
+    }
   cp "$ray/requirements.txt" "$venv/installed"
 fi
 export PATH=$venv/bin:$PATH
