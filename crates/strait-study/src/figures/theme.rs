@@ -35,6 +35,7 @@ pub(super) mod colour {
     pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
     pub const NAVY: RGBColor = RGBColor(0x1d, 0x35, 0x57);
     pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
+    pub const VERMILION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
     pub const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 }
 
@@ -47,6 +48,19 @@ pub(super) fn ink_on(ground: RGBColor) -> RGBColor {
     } else {
         colour::WHITE
     }
+}
+
+/// A colour dark enough to be read as text on white.
+pub(super) fn ink_of(hue: RGBColor) -> RGBColor {
+    let RGBColor(r, g, b) = hue;
+    let light =
+        |f: f64| 0.299 * f64::from(r) * f + 0.587 * f64::from(g) * f + 0.114 * f64::from(b) * f;
+    let mut share = 1.0;
+    while light(share) > 105.0 {
+        share -= 0.05;
+    }
+    let darker = |c: u8| (f64::from(c) * share).round() as u8;
+    RGBColor(darker(r), darker(g), darker(b))
 }
 
 /// Where the given point of a text is, horizontally.
@@ -185,6 +199,43 @@ impl Canvas<'_> {
         let points = [from, to].map(|(x, y)| (unit(x), unit(y)));
         let style = ink.stroke_width((stroke * SCALE).round() as u32);
         let shape = PathElement::new(points, style);
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
+    /// A line through points.
+    pub fn path(&self, points: &[(f64, f64)], stroke: f64, ink: RGBColor) -> Drawn {
+        if points.len() < 2 {
+            return Ok(());
+        }
+        let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
+        let style = ink.stroke_width((stroke * SCALE).round() as u32);
+        let shape = PathElement::new(points, style);
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
+    /// A straight line of dashes.
+    pub fn dashes(&self, from: (f64, f64), to: (f64, f64), stroke: f64, ink: RGBColor) -> Drawn {
+        const DASH: f64 = 6.0;
+        const GAP: f64 = 4.0;
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let long = libm::hypot(dx, dy);
+        let mut at = 0.0;
+        while at < long {
+            let end = (at + DASH).min(long);
+            let point = |d: f64| (from.0 + dx * d / long, from.1 + dy * d / long);
+            self.line(point(at), point(end), stroke, ink)?;
+            at += DASH + GAP;
+        }
+        Ok(())
+    }
+
+    /// A translucent area between points.
+    pub fn tint(&self, points: &[(f64, f64)], fill: RGBColor, opacity: f64) -> Drawn {
+        if points.len() < 3 {
+            return Ok(());
+        }
+        let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
+        let shape = Polygon::new(points, fill.mix(opacity).filled());
         self.area.draw(&shape).map_err(|e| e.to_string())
     }
 
