@@ -6,7 +6,7 @@
 
 use super::DrawError;
 use super::axis::{Axis, Spacing};
-use super::look::{Measure, SERIES, hues};
+use super::look::{Measure, SERIES, hues, named};
 use super::marks::{CLAIM, Mark, Marks};
 use super::theme::{
     Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_of,
@@ -19,6 +19,8 @@ use std::fmt::Write;
 /// File name without ending.
 pub const NAME: &str = "cost-cdf";
 
+/// Curves whose areas are shaded; more would mix to no colour at all.
+const SHADED: usize = 3;
 /// Height of the plot.
 const PLOT: f64 = 330.0;
 /// Height of the name of the vertical axis.
@@ -143,13 +145,19 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let marks = Marks::new(&claims, (LEFT, WIDTH - MARGIN));
     let draws = shown.iter().map(|s| s.draws).max().unwrap_or(0);
     let mut subtitle = format!(
-        "Share of {} draws in which the {} is at most so much, in {}; shaded: the middle four in five",
+        "Share of {} draws in which the {} is at most so much, in {}; {}: the middle four in \
+         five, whose ends stand behind the median",
         count(u64::from(draws)),
         input.quantity,
         if measure.name.is_empty() {
             "numbers"
         } else {
             &measure.name
+        },
+        if shown.len() > SHADED {
+            "bold"
+        } else {
+            "shaded"
         },
     );
     if all.len() > shown.len() {
@@ -187,7 +195,7 @@ fn title(input: &Input, series: &[&Series], measure: &Measure) -> String {
             measure.value(first.quantile(0.1)),
             measure.value(first.quantile(0.9)),
             if series.len() > 1 {
-                format!(" on {}", first.name)
+                format!(" on {}", named(&first.name))
             } else {
                 String::new()
             }
@@ -208,7 +216,7 @@ fn title(input: &Input, series: &[&Series], measure: &Measure) -> String {
         );
     }
     let shares: Vec<String> = (series.iter().take(3))
-        .map(|s| format!("{} of draws on {}", share(s), s.name))
+        .map(|s| format!("{} of draws on {}", share(s), named(&s.name)))
         .collect();
     format!(
         "{}: the {} is {bound} the stated {stated} in {}",
@@ -261,7 +269,7 @@ fn body(
     let names: Vec<&str> = series.iter().map(|s| s.name.as_str()).collect();
     let hues = hues(&names);
     let inside = |(share, value): (f64, f64)| (axis.at(value).clamp(LEFT, RIGHT), down.at(share));
-    for (series, hue) in series.iter().zip(&hues) {
+    for (series, hue) in series.iter().zip(&hues).filter(|_| series.len() <= SHADED) {
         let (low, high) = (series.quantile(0.1), series.quantile(0.9));
         let mut shade = vec![(axis.at(low), bottom), inside((0.1, low))];
         shade.extend(
@@ -272,10 +280,24 @@ fn body(
         shade.extend([inside((0.9, high)), (axis.at(high), bottom)]);
         canvas.tint(&shade, *hue, 0.16)?;
     }
+    let shaded = series.len() <= SHADED;
     for (series, hue) in series.iter().zip(&hues) {
         let mut line: Vec<(f64, f64)> = series.points.iter().copied().map(inside).collect();
         line.dedup();
-        canvas.path(&line, 2.4, *hue)?;
+        if shaded {
+            canvas.path(&line, 2.4, *hue)?;
+            continue;
+        }
+        canvas.path(&line, 1.2, *hue)?;
+        let mut middle = vec![inside((0.1, series.quantile(0.1)))];
+        middle.extend(
+            (series.points.iter().copied())
+                .filter(|(s, _)| *s > 0.1 && *s < 0.9)
+                .map(inside),
+        );
+        middle.push(inside((0.9, series.quantile(0.9))));
+        middle.dedup();
+        canvas.path(&middle, 3.4, *hue)?;
     }
     words(
         canvas,
@@ -336,10 +358,10 @@ fn words(
             &fitted(&series.name, font, room),
         )?;
         let spread = format!(
-            "median {}, {} to {}",
-            measure.value(series.quantile(0.5)),
-            measure.value(series.quantile(0.1)),
-            measure.value(series.quantile(0.9))
+            "{}, {} to {}",
+            measure.short(series.quantile(0.5)),
+            measure.short(series.quantile(0.1)),
+            measure.short(series.quantile(0.9))
         );
         canvas.text(
             x,

@@ -5,7 +5,7 @@
 //! there are no more than the palette has.
 
 use super::theme::colour;
-use crate::answer::format::{decimals, dollars, fixed, percent, scaled, seconds};
+use crate::answer::format::{decimals, fixed, percent, scaled, seconds, signed_percent};
 use plotters::style::RGBColor;
 
 /// Series that a figure tells apart at most.
@@ -110,13 +110,23 @@ impl Measure {
 
     /// A value with its unit, as a person reads it; the number stays on the line of its unit.
     pub fn value(&self, value: f64) -> String {
+        self.print(value, scaled)
+    }
+
+    /// The same with three digits, where many stand together.
+    pub fn short(&self, value: f64) -> String {
+        self.print(value, brief)
+    }
+
+    fn print(&self, value: f64, figure: fn(f64) -> String) -> String {
         let text = match self.unit.as_str() {
             unit if value.abs() >= 1e16 => format!("{} {unit}", brief(value)),
-            "USD" => dollars(value),
+            "USD" if value < 0.0 => format!("-${}", figure(-value)),
+            "USD" => format!("${}", figure(value)),
             "s" => seconds(value),
             "1" if value.abs() <= 2.0 => percent(value),
             "1" => brief(value),
-            "GPU h" => format!("{} GPU-hours", scaled(value)),
+            "GPU h" => format!("{} GPU-hours", figure(value)),
             "d" => format!("{} days", brief(value)),
             "B/s" if value.abs() >= 1e9 => format!("{} GB/s", brief(value / 1e9)),
             "B" if value.abs() >= 1e9 => format!("{} GB", brief(value / 1e9)),
@@ -127,13 +137,45 @@ impl Measure {
     }
 }
 
+/// A name as it stands within a sentence.
+pub(super) fn named(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let clean = name.trim();
+    if clean.is_empty() {
+        return "(no name)".to_owned();
+    }
+    if clean.chars().count() <= LONGEST {
+        return clean.to_owned();
+    }
+    clean.chars().take(LONGEST - 1).collect::<String>() + "…"
+}
+
+/// A change as a person says it: "12 % less", "3.1 times", "no".
+pub(super) fn change(ratio: f64) -> String {
+    if !ratio.is_finite() {
+        return "beyond measure".to_owned();
+    }
+    let text = if ratio >= 3.0 {
+        format!("{} times", brief(ratio))
+    } else if (ratio - 1.0).abs() < 5e-4 {
+        "0.0 %".to_owned()
+    } else {
+        signed_percent(ratio - 1.0)
+    };
+    text.replace(' ', "\u{a0}").replace('-', "\u{2212}")
+}
+
 /// Three or four digits, whatever the size.
 pub(super) fn brief(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || (1e-4..1e4).contains(&size) {
         fixed(value, decimals(value, 3))
     } else if (1e4..1e15).contains(&size) {
-        scaled(value)
+        let (unit, name) = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")]
+            .into_iter()
+            .find(|(unit, _)| size >= *unit)
+            .unwrap_or((1.0, ""));
+        format!("{} {name}", fixed(value / unit, decimals(value / unit, 3)))
     } else {
         format!("{value:.2e}")
     }
@@ -178,6 +220,10 @@ mod tests {
             (1e-6, "million USD")
         );
         assert_eq!(measure.value(5.576e6), "$5.576\u{a0}M");
+        assert_eq!(measure.short(5.576e6), "$5.58\u{a0}M");
+        assert_eq!(measure.short(-576e3), "-$576\u{a0}K");
+        assert_eq!(change(0.9), "\u{2212}10.0\u{a0}%");
+        assert_eq!(change(31.0), "31.0\u{a0}times");
         assert_eq!(Measure::new("s", 0.02).name, "ms");
         assert_eq!(Measure::new("1", 0.4).value(0.432), "43.2\u{a0}%");
         assert_eq!(Measure::new("widgets", 3.0).value(2.5), "2.50\u{a0}widgets");

@@ -35,6 +35,12 @@ pub(super) const CLAIM: Style = Style {
     ink: colour::INK,
     dashed: true,
 };
+/// A threshold of a rule: dashed too, and red.
+pub(super) const RULE: Style = Style {
+    font: Type::new(12.0, colour::VERMILION).bold(),
+    ink: colour::VERMILION,
+    dashed: true,
+};
 /// Hardware: a fine line.
 pub(super) const CHIP: Style = Style {
     font: Type::new(12.0, colour::INK),

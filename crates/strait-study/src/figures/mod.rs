@@ -4,18 +4,25 @@
 //! writes files, and never draws anything that the CSV beside it does not hold.
 
 mod axis;
+mod contour;
 pub mod cost_cdf;
 mod decades;
 mod decomposition;
+pub mod dumbbell;
 mod families;
+pub mod front;
 mod gantt;
 #[cfg(test)]
 mod inspect;
+pub mod iso_cost;
 mod labels;
 mod look;
 mod marks;
 mod parity;
+mod plot;
 mod rules_cost;
+pub mod small_multiples;
+pub mod sweep;
 mod theme;
 pub mod tornado;
 mod waterfall;
@@ -24,6 +31,7 @@ use crate::answer::Answer;
 use crate::rules::cost::Cost;
 use crate::validate::Report;
 pub use marks::Mark;
+pub use plot::{Line, Quantity};
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]

@@ -229,6 +229,42 @@ impl Canvas<'_> {
         Ok(())
     }
 
+    /// A line of dashes through points.
+    pub fn dashed(&self, points: &[(f64, f64)], stroke: f64, ink: RGBColor) -> Drawn {
+        const DASH: f64 = 9.0;
+        const GAP: f64 = 6.0;
+        let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+        let mut left = DASH;
+        let mut drawing = true;
+        for pair in points.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let long = libm::hypot(to.0 - from.0, to.1 - from.1);
+            let mut at = 0.0;
+            while long - at > left {
+                at += left;
+                let point = (
+                    from.0 + (to.0 - from.0) * at / long,
+                    from.1 + (to.1 - from.1) * at / long,
+                );
+                if drawing {
+                    dash.push(point);
+                    self.path(&dash, stroke, ink)?;
+                }
+                dash = vec![point];
+                drawing = !drawing;
+                left = if drawing { DASH } else { GAP };
+            }
+            left -= long - at;
+            if drawing {
+                dash.push(to);
+            }
+        }
+        if drawing {
+            self.path(&dash, stroke, ink)?;
+        }
+        Ok(())
+    }
+
     /// A translucent area between points.
     pub fn tint(&self, points: &[(f64, f64)], fill: RGBColor, opacity: f64) -> Drawn {
         if points.len() < 3 {
@@ -330,7 +366,30 @@ fn lines(text: &str, font: Type) -> Vec<String> {
         let all: Vec<char> = text.chars().collect();
         return all.chunks(columns).map(|c| c.iter().collect()).collect();
     }
-    wrap(text, columns, 0).lines().map(str::to_owned).collect()
+    let wrapped: Vec<String> = wrap(text, columns, 0).lines().map(str::to_owned).collect();
+    let room = WIDTH - 2.0 * MARGIN;
+    if wrapped.iter().all(|line| width(line, font) <= room) {
+        return wrapped;
+    }
+    // Wide letters: break before what has no room.
+    let mut found: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line, font) + width(word, font) + 5.0 > room {
+            found.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for letter in word.chars() {
+            if width(&line, font) + font.size * 1.1 > room {
+                found.push(std::mem::take(&mut line));
+            }
+            line.push(letter);
+        }
+    }
+    found.push(line);
+    found
 }
 
 impl Frame {

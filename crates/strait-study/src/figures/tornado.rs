@@ -6,7 +6,7 @@
 
 use super::DrawError;
 use super::axis::{Axis, Spacing};
-use super::look::{Measure, begin};
+use super::look::{Measure, begin, named};
 use super::marks::{CLAIM, Mark, Marks};
 use super::theme::{Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, fitted, width};
 use plotters::style::RGBColor;
@@ -144,7 +144,7 @@ fn title(input: &Input, largest: &Bar, measure: &Measure) -> String {
     format!(
         "{}: {} moves the {} most, from {} to {}",
         input.subject,
-        largest.name,
+        named(&largest.name),
         input.quantity,
         measure.value(low.min(input.base)),
         measure.value(high.max(input.base)),
@@ -268,6 +268,14 @@ impl Plot {
         ];
         for ((_, _, words, value), (x, anchor, room)) in ends.into_iter().zip(places) {
             let words = fitted(words, ROW, room);
+            // A claim's line must not run through what stands here.
+            let long = width(&words, ROW).max(width(&measure.value(value), SMALL)) + 4.0;
+            let from = if anchor == Anchor::End {
+                x - long
+            } else {
+                x - 2.0
+            };
+            canvas.rect(from, middle - 14.0, long + 2.0, 28.0, colour::WHITE)?;
             canvas.text(x, middle - 7.0, anchor, ROW, &words)?;
             canvas.text(x, middle + 8.0, anchor, SMALL, &measure.value(value))?;
         }
