@@ -20,6 +20,7 @@ mod look;
 mod marks;
 mod parity;
 mod plot;
+mod png;
 mod rules_cost;
 pub mod small_multiples;
 pub mod sweep;
@@ -32,6 +33,7 @@ use crate::rules::cost::Cost;
 use crate::validate::Report;
 pub use marks::Mark;
 pub use plot::{Line, Quantity};
+pub use png::{LARGEST_SCALE, png};
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
