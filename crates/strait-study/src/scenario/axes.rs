@@ -200,7 +200,12 @@ pub(super) fn read(around: &Around<'_>, cases: Option<u64>) -> Result<Space, Vec
     };
     let place = &entry.node.place;
     let Some(table) = entry.node.table() else {
-        return Err(vec![check::wrong_type(&entry.node, "sweep", "a table", "[sweep]")]);
+        return Err(vec![check::wrong_type(
+            &entry.node,
+            "sweep",
+            "a table",
+            "[sweep]",
+        )]);
     };
     let mut faults = Vec::new();
     let mode = match table.get("mode").and_then(|e| e.node.text()) {
@@ -209,7 +214,12 @@ pub(super) fn read(around: &Around<'_>, cases: Option<u64>) -> Result<Space, Vec
         Some("random") => Mode::Random,
         _ => Mode::Grid,
     };
-    let flag = |name: &str| matches!(table.get(name).map(|e| &e.node.data), Some(Data::Bool(true)));
+    let flag = |name: &str| {
+        matches!(
+            table.get(name).map(|e| &e.node.data),
+            Some(Data::Bool(true))
+        )
+    };
     let stated = table.get("cases").and_then(|e| match e.node.data {
         Data::Integer(count) => u64::try_from(count).ok(),
         _ => None,
@@ -277,7 +287,9 @@ pub(super) fn read(around: &Around<'_>, cases: Option<u64>) -> Result<Space, Vec
             Diagnostic::error("sweep::nothing", "[sweep] has no axis: nothing varies")
                 .at(place, "no [[sweep.axis]] here")
                 .help("add [[sweep.axis]] with path and values")
-                .help("in the sampled modes, ranges = true makes an axis of each range of the file"),
+                .help(
+                    "in the sampled modes, ranges = true makes an axis of each range of the file",
+                ),
         );
     }
     collisions(&axes, &places, &mut faults);
@@ -352,7 +364,12 @@ fn axis(
     table: &Table,
     place: &Place,
 ) -> Result<Axis, Vec<Diagnostic>> {
-    let text = |name: &str| table.get(name).and_then(|e| e.node.text()).map(str::to_owned);
+    let text = |name: &str| {
+        table
+            .get(name)
+            .and_then(|e| e.node.text())
+            .map(str::to_owned)
+    };
     let kinds = ["path", "option", "cases"];
     let given: Vec<_> = kinds.iter().filter_map(|name| table.get(name)).collect();
     let (name, group) = (text("name"), text("group"));
@@ -360,7 +377,9 @@ fn axis(
         [] => Err(vec![
             Diagnostic::error("sweep::axis", "an axis needs `path`, `option` or `cases`")
                 .at(place, "nothing varies here")
-                .help("path = \"cluster.nvlink_bandwidth\" and values = [\"400 GB/s\", \"900 GB/s\"]"),
+                .help(
+                    "path = \"cluster.nvlink_bandwidth\" and values = [\"400 GB/s\", \"900 GB/s\"]",
+                ),
         ]),
         [_, second, ..] => Err(vec![
             Diagnostic::error(
@@ -377,7 +396,10 @@ fn axis(
                 return Err(vec![
                     Diagnostic::error(
                         "sweep::axis",
-                        format!("`{}` goes with a path, not with `{}`", stray.name, entry.name),
+                        format!(
+                            "`{}` goes with a path, not with `{}`",
+                            stray.name, entry.name
+                        ),
                     )
                     .at(&stray.key, "has no use here")
                     .help("remove it, or make a second axis of it"),
@@ -388,12 +410,11 @@ fn axis(
                 "cases" => cases(around, name, group, &entry.node, place),
                 _ => {
                     let path = entry.node.text().unwrap_or_default();
-                    of_path(around, mode, path, &entry.node.place, table, place)
-                        .map(|axis| Axis {
-                            name: name.unwrap_or(axis.name),
-                            group: group.or(axis.group),
-                            ..axis
-                        })
+                    of_path(around, mode, path, &entry.node.place, table, place).map(|axis| Axis {
+                        name: name.unwrap_or(axis.name),
+                        group: group.or(axis.group),
+                        ..axis
+                    })
                 }
             }
         }
@@ -410,7 +431,9 @@ fn of_path(
     place: &Place,
 ) -> Result<Axis, Vec<Diagnostic>> {
     let first = path.split('.').next().unwrap_or("");
-    if super::factors::NO_SETTINGS.contains(&first) || ["extends", "title", "note", "question"].contains(&first) {
+    if super::factors::NO_SETTINGS.contains(&first)
+        || ["extends", "title", "note", "question"].contains(&first)
+    {
         return Err(vec![
             Diagnostic::error("scenario::unknown-path", format!("`{path}` can't vary"))
                 .at(path_place, "no setting of a simulation")
@@ -428,7 +451,12 @@ fn of_path(
             .help(format!("name them: {path}.NAME.KEY")),
         ]);
     }
-    let of = Of { around, path, path_place, kind: key.kind };
+    let of = Of {
+        around,
+        path,
+        path_place,
+        kind: key.kind,
+    };
     let span: Vec<_> = ["from", "to"].iter().filter_map(|n| table.get(n)).collect();
     match (table.get("values"), span.as_slice()) {
         (Some(values), []) => {
@@ -524,13 +552,21 @@ impl Of<'_> {
     fn list(&self, node: &Node) -> Result<Axis, Vec<Diagnostic>> {
         let wanted = "a list of values";
         let Some(list) = node.list() else {
-            return Err(vec![check::wrong_type(node, "sweep.axis.values", wanted, "[1, 2, 4]")]);
+            return Err(vec![check::wrong_type(
+                node,
+                "sweep.axis.values",
+                wanted,
+                "[1, 2, 4]",
+            )]);
         };
         if list.is_empty() {
             return Err(vec![
-                Diagnostic::error("scenario::empty", format!("the axis `{}` has no values", self.path))
-                    .at(&node.place, "an empty list")
-                    .help("give at least one value"),
+                Diagnostic::error(
+                    "scenario::empty",
+                    format!("the axis `{}` has no values", self.path),
+                )
+                .at(&node.place, "an empty list")
+                .help("give at least one value"),
             ]);
         }
         let mut faults = Vec::new();
@@ -560,7 +596,10 @@ impl Of<'_> {
         let points = (list.iter())
             .map(|value| Point {
                 text: told(value),
-                number: self.base(value).zip(unit.as_ref()).map(|(base, unit)| unit.number(value, base)),
+                number: self
+                    .base(value)
+                    .zip(unit.as_ref())
+                    .map(|(base, unit)| unit.number(value, base)),
                 case: None,
                 set: vec![(self.path.to_owned(), self.toml(value))],
             })
@@ -598,7 +637,10 @@ impl Of<'_> {
             return Err(vec![
                 Diagnostic::error(
                     "sweep::axis",
-                    format!("`{}` holds no number: it has no values between two", self.path),
+                    format!(
+                        "`{}` holds no number: it has no values between two",
+                        self.path
+                    ),
                 )
                 .at(&from.place, "the start of a span")
                 .help("list its values: values = [ … ]"),
@@ -628,7 +670,10 @@ impl Of<'_> {
         let whole = matches!(self.kind, Kind::Count { .. });
         if low >= high {
             let (what, help) = match low == high {
-                true => ("is no span: both ends are the same", "give one value in a list: values = [ … ]"),
+                true => (
+                    "is no span: both ends are the same",
+                    "give one value in a list: values = [ … ]",
+                ),
                 false => ("goes downwards", "exchange from and to"),
             };
             return Err(vec![
@@ -671,9 +716,12 @@ impl Of<'_> {
         });
         let Some(steps) = steps else {
             return Err(vec![
-                Diagnostic::error("sweep::axis", format!("the axis `{}` needs `steps`", self.path))
-                    .at(place, "`steps` is missing here")
-                    .help("steps = 5 gives five values, both ends included"),
+                Diagnostic::error(
+                    "sweep::axis",
+                    format!("the axis `{}` needs `steps`", self.path),
+                )
+                .at(place, "`steps` is missing here")
+                .help("steps = 5 gives five values, both ends included"),
             ]);
         };
         let mut points: Vec<Point> = Vec::with_capacity(steps as usize);
@@ -781,7 +829,10 @@ fn of_range(
     paths::key(&range.path, place).map_err(|_| {
         Diagnostic::error(
             "sweep::axis",
-            format!("the range of `{}` can't be an axis: no path leads to it", range.path),
+            format!(
+                "the range of `{}` can't be an axis: no path leads to it",
+                range.path
+            ),
         )
         .at(&range.place, "this range")
         .help("replace it by one value, or list the axes that should vary")
@@ -832,7 +883,9 @@ fn options(
     };
     let mut points: Vec<Point> = Vec::new();
     for option in node.list().unwrap_or(&[]) {
-        let Some(table) = option.table() else { continue };
+        let Some(table) = option.table() else {
+            continue;
+        };
         let called = table.get("name").and_then(|e| e.node.text()).unwrap_or("");
         if points.iter().any(|point| point.text == called) {
             faults.push(
@@ -870,9 +923,12 @@ fn options(
     }
     if points.is_empty() && faults.is_empty() {
         faults.push(
-            Diagnostic::error("scenario::empty", format!("the axis `{name}` has no options"))
-                .at(&node.place, "an empty list")
-                .help("add [[sweep.axis.option]] with name and set"),
+            Diagnostic::error(
+                "scenario::empty",
+                format!("the axis `{name}` has no options"),
+            )
+            .at(&node.place, "an empty list")
+            .help("add [[sweep.axis.option]] with name and set"),
         );
     }
     if !faults.is_empty() {
@@ -936,9 +992,12 @@ fn cases(
     for (index, point) in points.iter().enumerate() {
         if points[..index].iter().any(|other| other.text == point.text) {
             faults.push(
-                Diagnostic::error("sweep::twice", format!("case \"{}\" is named twice", point.text))
-                    .at(&node.place, "in this list")
-                    .help("name each case once"),
+                Diagnostic::error(
+                    "sweep::twice",
+                    format!("case \"{}\" is named twice", point.text),
+                )
+                .at(&node.place, "in this list")
+                .help("name each case once"),
             );
         }
     }

@@ -152,7 +152,10 @@ impl Range {
             Kind::Quantity { dimension, .. } => {
                 let example = dimension.example("1");
                 let scale = super::unit::parse(dimension, &example).unwrap_or(1.0);
-                (scale, example.split_once(' ').map(|(_, unit)| unit.to_owned()))
+                (
+                    scale,
+                    example.split_once(' ').map(|(_, unit)| unit.to_owned()),
+                )
             }
             _ => (1.0, None),
         };

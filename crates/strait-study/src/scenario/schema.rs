@@ -99,7 +99,15 @@ pub fn text() -> String {
 fn section(section: &Section, root: bool) -> Value {
     let mut properties = Map::new();
     // What a file says about itself and others is no setting that may be one of several.
-    let settings = !["[[claim]]", "[[case]]", "[[factor]]", "[sweep]", "[[sweep.axis]]", "[[sweep.axis.option]]"].contains(&section.title);
+    let settings = ![
+        "[[claim]]",
+        "[[case]]",
+        "[[factor]]",
+        "[sweep]",
+        "[[sweep.axis]]",
+        "[[sweep.axis.option]]",
+    ]
+    .contains(&section.title);
     for key in section.keys {
         properties.insert(key.name.to_owned(), property(key, settings));
     }

@@ -139,7 +139,14 @@ impl Template {
         let mut overrides = self.overrides.clone();
         overrides.set.extend_from_slice(set);
         let top = files::start(&self.document.source);
-        let (case, faults) = one_case(named, &self.document.table, &top, catalog, &overrides, &self.beside);
+        let (case, faults) = one_case(
+            named,
+            &self.document.table,
+            &top,
+            catalog,
+            &overrides,
+            &self.beside,
+        );
         let failed = faults.iter().any(|d| d.severity == Severity::Error);
         match case {
             Some(case) if !failed => Ok(case),
@@ -212,7 +219,9 @@ impl Template {
         }
         // Ranges are known once a case is resolved; a base that can't be needs none of them if its axes
         // say what it lacks.
-        let ranges = self.case(catalog, None, &[]).map_or(Vec::new(), |case| case.ranges);
+        let ranges = self
+            .case(catalog, None, &[])
+            .map_or(Vec::new(), |case| case.ranges);
         let top = files::start(&self.document.source);
         let cases_of_file: Vec<&str> = match self.names_cases() {
             true => self.names(),

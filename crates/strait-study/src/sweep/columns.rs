@@ -326,10 +326,15 @@ fn column(name: &str, kind: Kind, unit: &str, role: Role) -> Column {
 pub(super) fn check(plan: &Plan, template: &Template) -> Result<(), SweepError> {
     let columns = Columns::of(plan, template);
     for (index, column) in columns.list.iter().enumerate() {
-        let twice = columns.list[..index].iter().any(|other| other.name == column.name);
+        let twice = columns.list[..index]
+            .iter()
+            .any(|other| other.name == column.name);
         if twice {
             return Err(SweepError::input(
-                format!("an axis is called `{}`, as a column of the results is", column.name),
+                format!(
+                    "an axis is called `{}`, as a column of the results is",
+                    column.name
+                ),
                 "give the axis another name",
             ));
         }
@@ -347,11 +352,18 @@ fn stated(plan: &Plan, template: &Template) -> Vec<Claim> {
     if names.is_empty() {
         names.push(plan.case.as_deref());
     }
-    names.into_iter().flat_map(|name| template.claims(name)).collect()
+    names
+        .into_iter()
+        .flat_map(|name| template.claims(name))
+        .collect()
 }
 
 fn key(claim: &Claim) -> ClaimKey {
-    (claim.id.clone(), claim.phase.clone(), claim.stated.to_bits())
+    (
+        claim.id.clone(),
+        claim.phase.clone(),
+        claim.stated.to_bits(),
+    )
 }
 
 /// A metric by its name.
@@ -403,9 +415,9 @@ fn metric(name: &str, setting: &Setting, outcome: &Outcome) -> Value {
         "lost_days" => Value::finite(run.account.lost.get()),
         "waiting_days" => Value::finite(run.account.waiting.get()),
         "checkpoint_days" => Value::finite(run.account.checkpoint.get()),
-        "mean_days" => interruptions.map_or(Value::Missing, |found| {
-            Value::finite(found.mean_days.get())
-        }),
+        "mean_days" => {
+            interruptions.map_or(Value::Missing, |found| Value::finite(found.mean_days.get()))
+        }
         "folded" => Value::Flag(step.work.folded),
         _ => Value::Missing,
     }

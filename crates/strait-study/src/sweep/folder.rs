@@ -106,12 +106,16 @@ impl Folder {
     }
 
     fn hold(&self, path: &Path, shared: bool, lock: &mut Lock) -> Result<(), SweepError> {
-        let file = (OpenOptions::new().create(true).truncate(false).write(true).read(true))
-            .open(path)
-            .map_err(|source| WriteError {
-                path: path.to_path_buf(),
-                source,
-            })?;
+        let file = (OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .read(true))
+        .open(path)
+        .map_err(|source| WriteError {
+            path: path.to_path_buf(),
+            source,
+        })?;
         let tried = match shared {
             true => file.try_lock_shared(),
             false => file.try_lock(),

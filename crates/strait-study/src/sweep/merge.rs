@@ -6,9 +6,7 @@
 
 use super::columns::{Columns, ERROR, Value};
 use super::error::SweepError;
-use super::folder::{
-    CASES_CSV, CASES_JSONL, CASES_PARQUET, Folder, MERGED, METRICS_CSV,
-};
+use super::folder::{CASES_CSV, CASES_JSONL, CASES_PARQUET, Folder, MERGED, METRICS_CSV};
 use super::formats;
 use super::plan::{Opened, Plan};
 use super::shard::{self, Reader, State};
@@ -138,9 +136,9 @@ pub fn merge(
             for (shard, held) in lines.iter().enumerate() {
                 let Some(line) = held.get(row) else { continue };
                 let case = (first + row as u64) * plan.shards + shard as u64;
-                let values = columns.parse(line).filter(|values| {
-                    values.first() == Some(&Value::Integer(case as i64))
-                });
+                let values = columns
+                    .parse(line)
+                    .filter(|values| values.first() == Some(&Value::Integer(case as i64)));
                 let values = values.ok_or_else(|| {
                     SweepError::input(
                         format!(
@@ -206,8 +204,15 @@ fn complete(folder: &Folder, standing: &Standing) -> Result<(), SweepError> {
         return Ok(());
     }
     Err(SweepError::input(
-        format!("{} is not complete: {}", folder.path().display(), what.join("; ")),
-        format!("run them first: strait sweep run {}", folder.path().display()),
+        format!(
+            "{} is not complete: {}",
+            folder.path().display(),
+            what.join("; ")
+        ),
+        format!(
+            "run them first: strait sweep run {}",
+            folder.path().display()
+        ),
     ))
 }
 
@@ -248,8 +253,10 @@ impl Output {
         Ok(Output {
             folder: folder.path().to_path_buf(),
             files,
-            wide: formats::csv::Wide::new(buffered(wide), columns).map_err(fail(&place(CASES_CSV)))?,
-            long: formats::csv::Long::new(buffered(long), columns).map_err(fail(&place(METRICS_CSV)))?,
+            wide: formats::csv::Wide::new(buffered(wide), columns)
+                .map_err(fail(&place(CASES_CSV)))?,
+            long: formats::csv::Long::new(buffered(long), columns)
+                .map_err(fail(&place(METRICS_CSV)))?,
             lines: buffered(lines),
             parquet: formats::parquet::Table::new(parquet, columns)
                 .map_err(fail(&place(CASES_PARQUET)))?,
@@ -263,7 +270,9 @@ impl Output {
             .map_err(fail(&place(CASES_JSONL)))?;
         self.wide.row(&values).map_err(fail(&place(CASES_CSV)))?;
         self.long.row(&values).map_err(fail(&place(METRICS_CSV)))?;
-        self.parquet.row(values).map_err(fail(&place(CASES_PARQUET)))
+        self.parquet
+            .row(values)
+            .map_err(fail(&place(CASES_PARQUET)))
     }
 
     /// Puts all files in their places; gives their names and sizes.

@@ -123,13 +123,16 @@ impl Plan {
             cases: Vec::new(),
             seed: request.seed,
         };
-        let template = Template::load(&request.path, catalog, &overrides)
-            .map_err(SweepError::Scenario)?;
+        let template =
+            Template::load(&request.path, catalog, &overrides).map_err(SweepError::Scenario)?;
         if let Some(name) = &request.case
             && !template.names().contains(&name.as_str())
         {
             return Err(SweepError::Scenario(
-                template.case(catalog, Some(name), &[]).err().unwrap_or_default(),
+                template
+                    .case(catalog, Some(name), &[])
+                    .err()
+                    .unwrap_or_default(),
             ));
         }
         let space = template
@@ -222,7 +225,11 @@ impl Plan {
                 let Err(found) = template.case(catalog, name, &point.set) else {
                     continue;
                 };
-                let missing = ["scenario::unknown-id", "scenario::missing-file", "scenario::not-text"];
+                let missing = [
+                    "scenario::unknown-id",
+                    "scenario::missing-file",
+                    "scenario::not-text",
+                ];
                 for fault in found.into_iter().filter(|d| missing.contains(&d.code)) {
                     if faults.iter().all(|known| known.message != fault.message) {
                         faults.push(fault.help(format!(
@@ -259,8 +266,8 @@ impl Plan {
             }
         }
         let faults = first.unwrap_or_default();
-        let (mut errors, _): (Vec<_>, Vec<_>) = (faults.into_iter())
-            .partition(|d| d.severity == Severity::Error);
+        let (mut errors, _): (Vec<_>, Vec<_>) =
+            (faults.into_iter()).partition(|d| d.severity == Severity::Error);
         if let Some(error) = errors.first_mut() {
             error.help.push(format!(
                 "so it is in case 0, and {tried} cases that were tried all fail"
@@ -360,7 +367,9 @@ impl Plan {
             Err(error) => return Err(read(error)),
         };
         let mut bytes = Vec::new();
-        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(read)?;
+        file.take(LARGEST + 1)
+            .read_to_end(&mut bytes)
+            .map_err(read)?;
         if bytes.len() as u64 > LARGEST {
             return Err(damaged(path));
         }
@@ -382,10 +391,17 @@ impl Plan {
             None => return Err(damaged(path)),
         }
         let plan: Plan = serde_json::from_value(value).map_err(|_| damaged(path))?;
-        let blank = text.replacen(&format!("\"digest\": \"{}\"", plan.digest), "\"digest\": \"\"", 1);
+        let blank = text.replacen(
+            &format!("\"digest\": \"{}\"", plan.digest),
+            "\"digest\": \"\"",
+            1,
+        );
         if digest(&blank) != plan.digest {
             return Err(SweepError::input(
-                format!("{} was changed after it was made: its digest does not fit", path.display()),
+                format!(
+                    "{} was changed after it was made: its digest does not fit",
+                    path.display()
+                ),
                 "change the scenario instead and plan again: strait sweep plan FILE --out DIR",
             ));
         }

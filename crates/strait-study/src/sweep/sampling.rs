@@ -8,9 +8,7 @@ use super::error::SweepError;
 use crate::chance::draw::Common;
 use crate::chance::law::Law;
 use crate::chance::quantile;
-use crate::scenario::{
-    Axis, MAX_CASES, Mode, Point, Range, ResolvedCase, Values, between, figure,
-};
+use crate::scenario::{Axis, MAX_CASES, Mode, Point, Range, ResolvedCase, Values, between, figure};
 use strait_sim::random::Key;
 
 /// Rounds of the Feistel network: four give a pseudo-random permutation where the round functions are
@@ -130,7 +128,10 @@ impl Sampler {
         })?;
         if cases == 0 || cases > MAX_CASES {
             return Err(SweepError::input(
-                format!("a sweep of {} cases makes no sense", grouped(u128::from(cases))),
+                format!(
+                    "a sweep of {} cases makes no sense",
+                    grouped(u128::from(cases))
+                ),
                 format!("from 1 to {}", grouped(u128::from(MAX_CASES))),
             ));
         }
@@ -221,7 +222,9 @@ impl Sampler {
             match &axis.values {
                 Values::Points(points) => {
                     let place = self.place(index, case).unwrap_or(0);
-                    let Some(point) = points.get(place) else { continue };
+                    let Some(point) = points.get(place) else {
+                        continue;
+                    };
                     settings.set.extend(point.set.iter().cloned());
                     if point.case.is_some() {
                         settings.case.clone_from(&point.case);
@@ -231,14 +234,22 @@ impl Sampler {
                         number: point.number,
                     });
                 }
-                Values::Span { path, from, to, log, whole } => {
+                Values::Span {
+                    path,
+                    from,
+                    to,
+                    log,
+                    whole,
+                } => {
                     let number = between(*from, *to, self.share(key, case), *log, *whole);
                     let text = figure(number);
                     let number = text.parse().unwrap_or(number);
                     settings.add(path, text, Some(number), axis.unit.as_deref());
                 }
                 Values::Range { path, .. } => {
-                    let Some((range, law, factor)) = &self.laws[index] else { continue };
+                    let Some((range, law, factor)) = &self.laws[index] else {
+                        continue;
+                    };
                     let own = self.score(key, case);
                     let score = match factor.and_then(|factor| self.factors.get(factor)) {
                         Some((common, key)) => common.joined(self.score(*key, case), own),
@@ -481,7 +492,9 @@ mod tests {
         let axes: Vec<Axis> = ["a", "b", "c"].map(|name| points(name, 10_000)).to_vec();
         let error = Sampler::new(Mode::Grid, &axes, None, 1, None).unwrap_err();
         assert!(
-            error.to_string().contains("10000 x 10000 x 10000 = 1,000,000,000,000"),
+            error
+                .to_string()
+                .contains("10000 x 10000 x 10000 = 1,000,000,000,000"),
             "{error}"
         );
     }

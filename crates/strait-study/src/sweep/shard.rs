@@ -127,7 +127,9 @@ impl Writer {
             source,
         };
         if let Some(file) = self.file.take() {
-            let file = file.into_inner().map_err(|error| fail(error.into_error()))?;
+            let file = file
+                .into_inner()
+                .map_err(|error| fail(error.into_error()))?;
             file.sync_all().map_err(fail)?;
         }
         std::fs::rename(&self.temporary, &self.place).map_err(fail)?;
@@ -242,7 +244,10 @@ fn footer(path: &Path) -> Result<Found, SweepError> {
     let Some(body) = end.strip_suffix(b"\n") else {
         return truncated();
     };
-    let from = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let from = body
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     if from == 0 && start > 0 {
         return truncated();
     }

@@ -100,7 +100,10 @@ impl Study {
             key.push_str(&format!("\nseed={}", case.seed));
         }
         let steps = self.steps(key, case, control)?;
-        let steps = steps.as_ref().as_ref().map_err(|why| Stopped::Failed(why.clone()))?;
+        let steps = steps
+            .as_ref()
+            .as_ref()
+            .map_err(|why| Stopped::Failed(why.clone()))?;
         let outcome = compose(case, steps).map_err(|error| Stopped::Failed(error.to_string()))?;
         let mut setting = Setting::from(case);
         setting.fleet.clone_from(&resolved.fleet);
@@ -128,7 +131,11 @@ impl Study {
         let found = simulated(case, control)?;
         let found = Arc::new(found);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.steps.insert(key.clone(), Arc::clone(&found)).is_none() {
+        if known
+            .steps
+            .insert(key.clone(), Arc::clone(&found))
+            .is_none()
+        {
             known.order.push_back(key);
         }
         if known.order.len() > REMEMBERED

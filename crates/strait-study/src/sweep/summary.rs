@@ -207,7 +207,9 @@ impl Gathering {
                 .map(|axis| {
                     let text = match (value(axis.text), value(axis.number)) {
                         (Some(Value::Text(text)), _) => text.clone(),
-                        (_, Some(number)) => number.number().map_or(String::new(), |n| n.to_string()),
+                        (_, Some(number)) => {
+                            number.number().map_or(String::new(), |n| n.to_string())
+                        }
                         _ => String::new(),
                     };
                     (axis.name.clone(), text)
@@ -249,7 +251,9 @@ impl Gathering {
     pub fn finish(self) -> Summary {
         let mut summary = self.summary;
         summary.errors = self.errors.into_iter().collect();
-        summary.errors.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        summary
+            .errors
+            .sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let all: Vec<&Kept> = self.kept.iter().collect();
         summary.cost_usd = spread(&all, |kept| kept.cost);
         summary.step_time_s = spread(&all, |kept| kept.step);
@@ -296,7 +300,9 @@ fn effect(index: usize, axis: &AxisSeen, kept: &[Kept]) -> Effect {
         .collect();
     let told = |value: f64| match axis.listed {
         true => axis.known.get(value as usize).cloned().unwrap_or_default(),
-        false => format!("{} {}", crate::scenario::figure(value), axis.unit).trim().to_owned(),
+        false => format!("{} {}", crate::scenario::figure(value), axis.unit)
+            .trim()
+            .to_owned(),
     };
     let levels = if same.len() <= LEVELS {
         (same.iter())
@@ -350,7 +356,11 @@ mod tests {
                 .collect()
         };
         let few = effect(0, &axis, &kept(90, &|index| (index % 3) as f64));
-        let values: Vec<&str> = few.levels.iter().map(|level| level.value.as_str()).collect();
+        let values: Vec<&str> = few
+            .levels
+            .iter()
+            .map(|level| level.value.as_str())
+            .collect();
         assert_eq!(values, ["0 USD/h", "1 USD/h", "2 USD/h"]);
         assert!(few.levels.iter().all(|level| level.cases == 30));
         let many = effect(0, &axis, &kept(80, &|index| index as f64));

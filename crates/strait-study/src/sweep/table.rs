@@ -82,8 +82,7 @@ impl Table {
             set: plan.set.clone(),
             ..Overrides::default()
         };
-        let template =
-            Template::frozen(&texts, &[], &overrides).map_err(SweepError::Scenario)?;
+        let template = Template::frozen(&texts, &[], &overrides).map_err(SweepError::Scenario)?;
         let columns = Columns::of(&plan, &template);
         let mut table = Table::empty(&plan, &columns, merged);
         let file = folder.file(CASES_JSONL);
@@ -114,7 +113,10 @@ impl Table {
                     table.errors.len(),
                     plan.cases
                 ),
-                format!("remove it and merge again: strait sweep merge {}", path.display()),
+                format!(
+                    "remove it and merge again: strait sweep merge {}",
+                    path.display()
+                ),
             ));
         }
         Ok(table)

@@ -114,7 +114,9 @@ impl Table {
                 }
                 Kind::Number => {
                     let list: Vec<f64> = values().filter_map(Value::number).collect();
-                    column.typed::<DoubleType>().write_batch(&list, levels, None)
+                    column
+                        .typed::<DoubleType>()
+                        .write_batch(&list, levels, None)
                 }
                 Kind::Flag => {
                     let list: Vec<bool> = values()
@@ -132,7 +134,9 @@ impl Table {
                             _ => None,
                         })
                         .collect();
-                    column.typed::<ByteArrayType>().write_batch(&list, levels, None)
+                    column
+                        .typed::<ByteArrayType>()
+                        .write_batch(&list, levels, None)
                 }
             }
             .map_err(wrong)?;
