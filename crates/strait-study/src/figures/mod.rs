@@ -33,9 +33,11 @@ mod waterfall;
 use crate::answer::Answer;
 use crate::rules::cost::Cost;
 use crate::validate::Report;
+use crate::verdict::Quantity;
 pub use marks::Mark;
-pub use plot::{Line, Quantity};
+pub use plot::{Line, Quantity as Axis};
 pub use png::{LARGEST_SCALE, png};
+use results::Results;
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +54,76 @@ pub struct DrawError {
 /// # Errors
 /// A figure that could not be drawn.
 pub fn draw(answer: &Answer, digest: &str) -> Result<Vec<(String, String)>, DrawError> {
+    let (mut metrics, mut distributions, mut swings) = (None, None, None);
+    let drawn = answer.cases.iter().any(|case| case.uncertainty.is_some());
+    if drawn || answer.cases.len() > 1 {
+        let results = Results::of(answer).map_err(|error| DrawError {
+            figure: dumbbell::NAME,
+            reason: error.to_string(),
+        })?;
+        let source = theme::source(&answer.question, digest);
+        metrics = drawn_of(results.metrics(), |input| dumbbell::draw(input, &source))?;
+        distributions = drawn_of(results.distributions(Quantity::Cost), |input| {
+            cost_cdf::draw(input, &source)
+        })?;
+        swings = drawn_of(results.swings(Quantity::Cost), |input| {
+            tornado::draw(input, &source)
+        })?;
+    }
     Ok(files([
         (decomposition::NAME, decomposition::draw(answer, digest)?),
         (gantt::NAME, gantt::draw(answer, digest)?),
         (waterfall::NAME, waterfall::draw(answer, digest)?),
+        (dumbbell::NAME, metrics),
+        (cost_cdf::NAME, distributions),
+        (tornado::NAME, swings),
     ]))
+}
+
+/// A figure, where there is something to draw.
+fn drawn_of<I>(
+    input: Option<I>,
+    draw: impl FnOnce(&I) -> Result<Option<(String, String)>, DrawError>,
+) -> Result<Option<(String, String)>, DrawError> {
+    input.as_ref().map_or(Ok(None), draw)
+}
+
+/// A figure of an answer that shows single steps or bills: file name, SVG and CSV.
+///
+/// # Errors
+/// A figure that could not be drawn.
+pub fn of_answer(
+    name: OfAnswer,
+    answer: &Answer,
+    digest: &str,
+) -> Result<Option<(String, String)>, DrawError> {
+    match name {
+        OfAnswer::StepDecomposition => decomposition::draw(answer, digest),
+        OfAnswer::Pipeline => gantt::draw(answer, digest),
+        OfAnswer::CostWaterfall => waterfall::draw(answer, digest),
+    }
+}
+
+/// Figures that are drawn from a whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfAnswer {
+    /// Where the time of a step goes.
+    StepDecomposition,
+    /// What each pipeline rank does when.
+    Pipeline,
+    /// From the run to all that it took.
+    CostWaterfall,
+}
+
+impl OfAnswer {
+    /// File name without ending.
+    pub fn name(self) -> &'static str {
+        match self {
+            OfAnswer::StepDecomposition => decomposition::NAME,
+            OfAnswer::Pipeline => gantt::NAME,
+            OfAnswer::CostWaterfall => waterfall::NAME,
+        }
+    }
 }
 
 /// All figures of a report, as [`draw`] gives them; `reproduce` is the command that gives the
@@ -276,15 +343,16 @@ mod tests {
         for count in [1, 2, 3, 9] {
             let files = draw(&several(count), &"0".repeat(64)).unwrap();
             let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(
-                names,
-                [
-                    "step-decomposition.svg",
-                    "step-decomposition.csv",
-                    "pipeline.svg",
-                    "pipeline.csv"
-                ]
-            );
+            let expected = [
+                "step-decomposition.svg",
+                "step-decomposition.csv",
+                "pipeline.svg",
+                "pipeline.csv",
+                "dumbbell.svg",
+                "dumbbell.csv",
+            ];
+            // One case has nothing to be compared with.
+            assert_eq!(names, expected[..if count == 1 { 4 } else { 6 }]);
             for (name, contents) in &files {
                 if name.ends_with(".svg") {
                     well_formed(contents);
@@ -319,7 +387,7 @@ mod tests {
         let mut answer = several(2);
         assert_eq!(
             draw(&answer, "").unwrap().len(),
-            4,
+            6,
             "no lines, no waterfall"
         );
         sample::with_lines(&mut answer.cases[1].outcome);

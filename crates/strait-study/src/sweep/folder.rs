@@ -136,6 +136,38 @@ impl Folder {
     }
 }
 
+/// Removes a sweep: its plan, its shards, its tables, and nothing else. The folder must be locked.
+///
+/// # Errors
+/// That something can't be removed.
+pub fn clear(folder: &Folder) -> Result<(), SweepError> {
+    let remove = |path: PathBuf| match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(SweepError::from(WriteError { path, source }))
+        }
+        _ => Ok(()),
+    };
+    // The tables first: what is left by a kill is a sweep that is not merged.
+    for name in [MERGED, CASES_CSV, CASES_JSONL, CASES_PARQUET, METRICS_CSV] {
+        remove(folder.file(name))?;
+    }
+    let entries = std::fs::read_dir(folder.shards())
+        .into_iter()
+        .flatten()
+        .flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if ["shard-", ".shard-", ".lock-"]
+            .iter()
+            .any(|ours| name.starts_with(ours))
+        {
+            remove(entry.path())?;
+        }
+    }
+    remove(folder.plan())
+}
+
 /// Locks that are held as long as this lives.
 #[derive(Debug, Default)]
 pub struct Lock {

@@ -14,6 +14,7 @@
 //! | [`merge`] | shards to one table |
 //! | [`formats`] | CSV, JSON lines and Parquet |
 //! | [`summary`] | the best case, and what each axis does |
+//! | [`text`] | the same in words |
 //! | [`table`] | a merged folder, read back |
 //! | [`folder`] | names in a folder, and the locks on it |
 //!
@@ -32,6 +33,7 @@ pub mod shard;
 pub mod study;
 pub mod summary;
 pub mod table;
+pub mod text;
 
 pub use error::SweepError;
 pub use folder::{Folder, Lock, Part};

@@ -155,7 +155,8 @@ pub fn sweep_up(folder: &Folder) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(TEMPORARY) && name.ends_with(".tmp") {
+        let unfinished = name.starts_with(TEMPORARY) && name.ends_with(".tmp");
+        if unfinished || name.starts_with(".lock-") {
             // What can't be removed is no part of any result.
             let _ = std::fs::remove_file(entry.path());
         }

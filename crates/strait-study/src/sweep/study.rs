@@ -50,6 +50,11 @@ impl Study {
         }
     }
 
+    /// The plan with its scenario.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
     /// The plan.
     pub fn plan(&self) -> &plan::Plan {
         &self.opened.plan
