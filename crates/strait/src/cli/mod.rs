@@ -2,6 +2,7 @@
 //!
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
+pub mod plot;
 pub mod sweep;
 
 use crate::exit;
@@ -84,6 +85,11 @@ pub enum Command {
   strait sweep plan scenarios/deepseek-v3/sweep-nvlink.toml --out runs/nvlink"
     )]
     Sweep(sweep::SweepCommand),
+    /// Draw a figure from answers, from a sweep or from scenarios
+    #[command(after_help = "Examples:
+  strait plot cost-cdf scenarios/deepseek-v3/plausible.toml
+  strait plot sweep runs/nvlink -o nvlink.svg --png")]
+    Plot(plot::PlotArgs),
     /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
     /// to your own
     #[command(after_help = "Examples:
@@ -186,6 +192,9 @@ pub struct RunArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of them.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
 }
 
 /// What to simulate, how, and how sure the answer is to be.
@@ -245,6 +254,9 @@ pub struct ValidateArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of them.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
     /// Write the whole account as a page (Markdown)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub page: Option<PathBuf>,
@@ -438,6 +450,9 @@ pub struct CostArgs {
     /// Write the figure (SVG) and its data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of it.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
 }
 
 /// Which chips under which rules.

@@ -32,7 +32,7 @@ pub fn sweep(
 }
 
 /// A fault of a sweep as the command tells it.
-fn failure(error: SweepError) -> Failure {
+pub(super) fn failure(error: SweepError) -> Failure {
     let input = |message: &str, remedy: &str| {
         Failure::Input(format!(
             "{}: {message}\n  = help: {remedy}",
