@@ -36,9 +36,9 @@ impl Drop for Temporary {
 /// # Errors
 /// The first file or folder that could not be written; none of the others is then replaced,
 /// unless renaming itself fails half-way.
-pub fn write_all(
+pub fn write_all<C: AsRef<[u8]>>(
     folder: &Path,
-    files: &[(String, String)],
+    files: &[(String, C)],
     keep_going: &dyn Fn() -> bool,
 ) -> Result<bool, WriteError> {
     let fail = |path: &Path| {
@@ -52,7 +52,7 @@ pub fn write_all(
         let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
         written.0.push((temporary.clone(), place.clone()));
         let mut file = fs::File::create(&temporary).map_err(fail(&place))?;
-        (file.write_all(contents.as_bytes()))
+        (file.write_all(contents.as_ref()))
             .and_then(|()| file.sync_all())
             .map_err(fail(&place))?;
     }

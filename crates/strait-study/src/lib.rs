@@ -13,6 +13,7 @@
 //! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`search`] | the best layout of a model on a cluster |
+//! | [`sweep`] | many cases of a scenario, planned, run in shards, merged |
 //! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
@@ -33,6 +34,7 @@ pub mod models;
 pub mod rules;
 pub mod scenario;
 pub mod search;
+pub mod sweep;
 pub mod trace;
 pub mod uncertainty;
 pub mod validate;

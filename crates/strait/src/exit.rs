@@ -40,6 +40,13 @@ Exit status: 0 done, 1 unexpected, 2 usage, 3 bad input, 4 a check that was aske
 /// Why a command has no result.
 #[derive(Debug)]
 pub enum Failure {
+    /// What was asked for does not fit what it was asked of.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// An input is wrong; the message is complete, with place and remedy.
     Input(String),
     /// Something could not be written or run; worth a retry after the remedy.
@@ -59,6 +66,7 @@ impl Failure {
     /// The status that this failure ends with.
     pub fn status(&self) -> ExitStatus {
         match self {
+            Failure::Usage { .. } => ExitStatus::Usage,
             Failure::Input(_) => ExitStatus::BadInput,
             Failure::Temporary { .. } => ExitStatus::Temporary,
             Failure::Interrupted => ExitStatus::Interrupted,

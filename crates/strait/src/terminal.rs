@@ -86,6 +86,13 @@ impl Terminal {
         self.result(&text)
     }
 
+    /// Writes an object as one line: the result so far.
+    pub fn line<T: serde::Serialize>(&self, object: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string(object)
+            .map_err(|error| Failure::Unexpected(error.to_string()))?;
+        self.result(&text)
+    }
+
     /// A remark for people who watch; not with `-q`.
     pub fn remark(&self, text: &str) {
         if self.detail > Detail::Headline {
@@ -110,7 +117,7 @@ impl Terminal {
         let red = Terminal::error;
         match failure {
             Failure::Input(message) => complain(message),
-            Failure::Temporary { message, remedy } => {
+            Failure::Usage { message, remedy } | Failure::Temporary { message, remedy } => {
                 complain(&format!("{} {message}\n  help: {remedy}", red("error:")));
             }
             Failure::Interrupted => complain("interrupted"),

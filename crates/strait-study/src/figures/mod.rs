@@ -3,19 +3,41 @@
 //! In: an [`Answer`], a [`Report`] of published runs, or what rules [`Cost`]. Out: file names and contents. Never
 //! writes files, and never draws anything that the CSV beside it does not hold.
 
+mod axis;
+mod contour;
+pub mod cost_cdf;
 mod decades;
 mod decomposition;
+pub mod dumbbell;
 mod families;
+pub mod front;
 mod gantt;
+#[cfg(test)]
+mod inspect;
+pub mod iso_cost;
 mod labels;
+mod look;
+mod marks;
 mod parity;
+mod plot;
+mod png;
+pub mod results;
 mod rules_cost;
+pub mod small_multiples;
+pub mod sweep;
+pub mod tables;
 mod theme;
+pub mod tornado;
 mod waterfall;
 
 use crate::answer::Answer;
 use crate::rules::cost::Cost;
 use crate::validate::Report;
+use crate::verdict::Quantity;
+pub use marks::Mark;
+pub use plot::{Line, Quantity as Axis};
+pub use png::{LARGEST_SCALE, png};
+use results::Results;
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +54,76 @@ pub struct DrawError {
 /// # Errors
 /// A figure that could not be drawn.
 pub fn draw(answer: &Answer, digest: &str) -> Result<Vec<(String, String)>, DrawError> {
+    let (mut metrics, mut distributions, mut swings) = (None, None, None);
+    let drawn = answer.cases.iter().any(|case| case.uncertainty.is_some());
+    if drawn || answer.cases.len() > 1 {
+        let results = Results::of(answer).map_err(|error| DrawError {
+            figure: dumbbell::NAME,
+            reason: error.to_string(),
+        })?;
+        let source = theme::source(&answer.question, digest);
+        metrics = drawn_of(results.metrics(), |input| dumbbell::draw(input, &source))?;
+        distributions = drawn_of(results.distributions(Quantity::Cost), |input| {
+            cost_cdf::draw(input, &source)
+        })?;
+        swings = drawn_of(results.swings(Quantity::Cost), |input| {
+            tornado::draw(input, &source)
+        })?;
+    }
     Ok(files([
         (decomposition::NAME, decomposition::draw(answer, digest)?),
         (gantt::NAME, gantt::draw(answer, digest)?),
         (waterfall::NAME, waterfall::draw(answer, digest)?),
+        (dumbbell::NAME, metrics),
+        (cost_cdf::NAME, distributions),
+        (tornado::NAME, swings),
     ]))
+}
+
+/// A figure, where there is something to draw.
+fn drawn_of<I>(
+    input: Option<I>,
+    draw: impl FnOnce(&I) -> Result<Option<(String, String)>, DrawError>,
+) -> Result<Option<(String, String)>, DrawError> {
+    input.as_ref().map_or(Ok(None), draw)
+}
+
+/// A figure of an answer that shows single steps or bills: file name, SVG and CSV.
+///
+/// # Errors
+/// A figure that could not be drawn.
+pub fn of_answer(
+    name: OfAnswer,
+    answer: &Answer,
+    digest: &str,
+) -> Result<Option<(String, String)>, DrawError> {
+    match name {
+        OfAnswer::StepDecomposition => decomposition::draw(answer, digest),
+        OfAnswer::Pipeline => gantt::draw(answer, digest),
+        OfAnswer::CostWaterfall => waterfall::draw(answer, digest),
+    }
+}
+
+/// Figures that are drawn from a whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfAnswer {
+    /// Where the time of a step goes.
+    StepDecomposition,
+    /// What each pipeline rank does when.
+    Pipeline,
+    /// From the run to all that it took.
+    CostWaterfall,
+}
+
+impl OfAnswer {
+    /// File name without ending.
+    pub fn name(self) -> &'static str {
+        match self {
+            OfAnswer::StepDecomposition => decomposition::NAME,
+            OfAnswer::Pipeline => gantt::NAME,
+            OfAnswer::CostWaterfall => waterfall::NAME,
+        }
+    }
 }
 
 /// All figures of a report, as [`draw`] gives them; `reproduce` is the command that gives the
@@ -84,6 +171,7 @@ fn files<const N: usize>(figures: [(&str, Option<(String, String)>); N]) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use super::inspect::{legible, well_formed};
     use super::*;
     use crate::answer::sample;
     use crate::validate::{Outcome, Predicted};
@@ -104,24 +192,6 @@ mod tests {
             answer.cases.push(case);
         }
         answer
-    }
-
-    /// Every tag closes, attributes hold no bare markup, and texts lie on the canvas.
-    fn well_formed(svg: &str) {
-        let mut open: Vec<&str> = Vec::new();
-        for piece in svg.split('<').skip(1) {
-            let (tag, text) = piece.split_once('>').expect("a tag ends");
-            assert!(!text.contains('>') && !tag.contains('\n'), "{piece}");
-            for entity in text.split('&').skip(1) {
-                assert!(entity.contains(';'), "bare ampersand in {text}");
-            }
-            if let Some(name) = tag.strip_prefix('/') {
-                assert_eq!(open.pop(), Some(name));
-            } else if !tag.ends_with('/') {
-                open.push(tag.split(' ').next().unwrap());
-            }
-        }
-        assert!(open.is_empty(), "{open:?}");
     }
 
     /// A run as validation sees it; errors are of the time.
@@ -175,51 +245,6 @@ mod tests {
             }
         }
         Report::new(outcomes)
-    }
-
-    /// Boxes of all words, from what the drawing says and their estimated widths.
-    fn words(svg: &str) -> Vec<((f64, f64, f64, f64), String)> {
-        let attribute = |tag: &str, name: &str| {
-            let (_, rest) = tag
-                .split_once(&format!(" {name}=\""))
-                .expect("an attribute");
-            rest.split('"').next().unwrap().to_owned()
-        };
-        (svg.split("<text").skip(1))
-            .map(|piece| {
-                let (tag, rest) = piece.split_once('>').unwrap();
-                let text = rest.split('<').next().unwrap().trim();
-                let text = text
-                    .replace("&lt;", "<")
-                    .replace("&gt;", ">")
-                    .replace("&quot;", "\"")
-                    .replace("&apos;", "'")
-                    .replace("&amp;", "&");
-                let number = |name| attribute(tag, name).parse::<f64>().unwrap() / 8.0;
-                let mut font = theme::Type::new(number("font-size"), theme::colour::INK);
-                font.bold = tag.contains("bold");
-                let (x, y, long) = (number("x"), number("y"), theme::width(&text, font));
-                let left = match attribute(tag, "text-anchor").as_str() {
-                    "start" => x,
-                    "middle" => x - long / 2.0,
-                    _ => x - long,
-                };
-                let half = font.size * 0.5;
-                ((left, y - half, left + long, y + half), text)
-            })
-            .collect()
-    }
-
-    /// No word lies on another or leaves the canvas.
-    fn legible(svg: &str) {
-        let words = words(svg);
-        for (index, (a, text)) in words.iter().enumerate() {
-            assert!(a.0 >= 0.0 && a.2 <= theme::WIDTH + 1.0, "{text} {a:?}");
-            for (b, other) in &words[..index] {
-                let apart = a.0 >= b.2 || b.0 >= a.2 || a.1 >= b.3 || b.1 >= a.3;
-                assert!(apart, "{text} lies on {other}: {a:?} {b:?}");
-            }
-        }
     }
 
     #[test]
@@ -318,15 +343,16 @@ mod tests {
         for count in [1, 2, 3, 9] {
             let files = draw(&several(count), &"0".repeat(64)).unwrap();
             let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(
-                names,
-                [
-                    "step-decomposition.svg",
-                    "step-decomposition.csv",
-                    "pipeline.svg",
-                    "pipeline.csv"
-                ]
-            );
+            let expected = [
+                "step-decomposition.svg",
+                "step-decomposition.csv",
+                "pipeline.svg",
+                "pipeline.csv",
+                "dumbbell.svg",
+                "dumbbell.csv",
+            ];
+            // One case has nothing to be compared with.
+            assert_eq!(names, expected[..if count == 1 { 4 } else { 6 }]);
             for (name, contents) in &files {
                 if name.ends_with(".svg") {
                     well_formed(contents);
@@ -361,7 +387,7 @@ mod tests {
         let mut answer = several(2);
         assert_eq!(
             draw(&answer, "").unwrap().len(),
-            4,
+            6,
             "no lines, no waterfall"
         );
         sample::with_lines(&mut answer.cases[1].outcome);

@@ -2,6 +2,9 @@
 //!
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
+pub mod plot;
+pub mod sweep;
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -74,6 +77,19 @@ pub enum Command {
   strait claims
   strait claims mine.toml --set economics.rent='3 USD/h' -v")]
     Claims(ClaimsArgs),
+    /// Vary a scenario's settings over many cases: plan, run in shards, resume, merge
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  strait sweep run scenarios/deepseek-v3/sweep-nvlink.toml
+  strait sweep plan scenarios/deepseek-v3/sweep-nvlink.toml --out runs/nvlink"
+    )]
+    Sweep(sweep::SweepCommand),
+    /// Draw a figure from answers, from a sweep or from scenarios
+    #[command(after_help = "Examples:
+  strait plot cost-cdf scenarios/deepseek-v3/plausible.toml
+  strait plot sweep runs/nvlink -o nvlink.svg --png")]
+    Plot(plot::PlotArgs),
     /// Fit kernel and link profiles to measured tables: all of the catalogue's again, or new ones
     /// to your own
     #[command(after_help = "Examples:
@@ -176,6 +192,9 @@ pub struct RunArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of them.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
 }
 
 /// What to simulate, how, and how sure the answer is to be.
@@ -235,6 +254,9 @@ pub struct ValidateArgs {
     /// Write figures (SVG) and their data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of them.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
     /// Write the whole account as a page (Markdown)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub page: Option<PathBuf>,
@@ -428,6 +450,9 @@ pub struct CostArgs {
     /// Write the figure (SVG) and its data (CSV) to this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub figures: Option<PathBuf>,
+    /// Pictures of it.
+    #[command(flatten)]
+    pub png: plot::PngArgs,
 }
 
 /// Which chips under which rules.

@@ -1,6 +1,7 @@
 //! What commands do after their answer: figures and the exit status.
 
 use crate::cli::RunArgs;
+use crate::cli::plot::PngArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::terminal::{Terminal, complain};
 use std::path::Path;
@@ -10,10 +11,22 @@ use strait_study::{artifact, figures};
 
 /// Fails before the simulation where figures could not be written after it.
 pub fn probe(args: &RunArgs) -> Result<(), Failure> {
+    pictures(&args.png, args.figures.is_some())?;
     match &args.figures {
         Some(folder) => Ok(artifact::probe(folder)?),
         None => Ok(()),
     }
+}
+
+/// Refuses pictures of figures that are not written.
+pub fn pictures(png: &PngArgs, figures: bool) -> Result<(), Failure> {
+    if png.png && !figures {
+        return Err(Failure::Usage {
+            message: "--png has no figures to make pictures of".to_owned(),
+            remedy: "say where figures go: --figures DIR".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Writes the figures that were asked for, all or none.
@@ -28,13 +41,45 @@ pub fn write(
         return Ok(());
     };
     let files = figures::draw(answer, digest).map_err(|e| Failure::Unexpected(e.to_string()))?;
-    save(folder, &files, terminal, cancel)
+    save(folder, &files, &args.png, terminal, cancel)
 }
 
-/// Writes files, all or none, and says which.
+/// Writes figures, all or none, with pictures of them where they are asked for, and says which.
 pub fn save(
     folder: &Path,
     files: &[(String, String)],
+    png: &PngArgs,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<(), Failure> {
+    let mut all: Vec<(String, Vec<u8>)> = Vec::with_capacity(files.len());
+    for (name, contents) in files {
+        all.push((name.clone(), contents.clone().into_bytes()));
+        if let (true, Some(stem)) = (png.png, name.strip_suffix(".svg")) {
+            all.push((format!("{stem}.png"), picture(contents, png.png_scale)?));
+        }
+    }
+    write_all(folder, &all, terminal, cancel)
+}
+
+/// A picture of a figure.
+pub fn picture(svg: &str, scale: f64) -> Result<Vec<u8>, Failure> {
+    figures::png(svg, scale).map_err(|error| {
+        if cfg!(feature = "png") {
+            Failure::Unexpected(error.to_string())
+        } else {
+            Failure::Input(format!(
+                "error: {}\n  help: build it with its usual features, or convert the SVG with any tool",
+                error.reason
+            ))
+        }
+    })
+}
+
+/// Writes files, all or none, and says which.
+pub fn write_all(
+    folder: &Path,
+    files: &[(String, Vec<u8>)],
     terminal: &Terminal,
     cancel: &AtomicBool,
 ) -> Result<(), Failure> {

@@ -12,9 +12,11 @@ mod compare;
 mod completions;
 mod explain;
 mod figures;
+mod plot;
 mod rules;
 mod run;
 mod schema;
+mod sweep;
 mod trace;
 mod validate;
 
@@ -34,6 +36,8 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
         Command::Claims(args) => claims::claims(&args, terminal, cancel),
+        Command::Plot(args) => plot::plot(&args, terminal, cancel),
+        Command::Sweep(command) => sweep::sweep(&command, terminal, cancel),
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),

@@ -109,7 +109,7 @@ fn draw(
 ) -> Result<(), Failure> {
     let files = figures::rules_cost(answer, &command(args))
         .map_err(|error| Failure::Unexpected(error.to_string()))?;
-    save(folder, &files, terminal, cancel)
+    save(folder, &files, &args.png, terminal, cancel)
 }
 
 /// The command that gives the answer again.

@@ -3,7 +3,7 @@
 //! In: the published rows, or a user's table. Out: errors by family and by row. Never judges by
 //! itself: only `--gate` turns an error into an exit status.
 
-use super::figures::save;
+use super::figures::{pictures, save};
 use crate::cli::ValidateArgs;
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
@@ -25,6 +25,7 @@ pub fn validate(
     if args.columns {
         return columns(terminal);
     }
+    pictures(&args.png, args.figures.is_some())?;
     if let Some(folder) = &args.figures {
         artifact::probe(folder)?;
     }
@@ -121,7 +122,7 @@ fn draw(
         terminal.remark("no row has a predicted step: nothing to draw");
         return Ok(());
     }
-    save(folder, &files, terminal, cancel)
+    save(folder, &files, &args.png, terminal, cancel)
 }
 
 /// The command that gives the report again, without options that only affect its form.

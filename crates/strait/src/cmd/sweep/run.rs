@@ -1,0 +1,234 @@
+//! `strait sweep plan` and `strait sweep run`.
+
+use super::{auto, failure, folder, progress};
+use crate::VERSION;
+use crate::cli::sweep::{Shard, SweepOptions, SweepPlanArgs, SweepRunArgs};
+use crate::exit::{ExitStatus, Failure};
+use crate::source;
+use crate::terminal::Terminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use strait_study::artifact;
+use strait_study::catalog::Catalog;
+use strait_study::sweep::plan::Opened;
+use strait_study::sweep::study::Study;
+use strait_study::sweep::{
+    Folder, Job, Lock, Part, Plan, Request, folder as names, run as shards, text,
+};
+
+/// Freezes a plan.
+pub fn plan(args: &SweepPlanArgs, terminal: &Terminal) -> Result<ExitStatus, Failure> {
+    let folder = place(&args.scenario, &args.options);
+    let (opened, _lock) = write(&args.scenario, &args.options, &folder, terminal)?;
+    let plan = &opened.plan;
+    if terminal.json() {
+        terminal.object(&serde_json::json!({
+            "folder": folder.path().display().to_string(),
+            "plan": plan.digest,
+            "title": plan.title,
+            "mode": plan.mode,
+            "cases": plan.cases,
+            "shards": plan.shards,
+            "seed": plan.seed,
+            "chance": plan.chance,
+            "axes": plan.axes,
+        }))?;
+    } else {
+        terminal.result(&format!(
+            "{}plan {} in {}\nrun it: strait sweep run {}",
+            text::plan(plan, terminal.style()),
+            strait_study::sweep::plan::short(&plan.digest),
+            folder.plan().display(),
+            folder.path().display()
+        ))?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// Where the sweep of a scenario goes.
+fn place(scenario: &Path, options: &SweepOptions) -> Folder {
+    let usual = || {
+        let stem = scenario.file_stem().unwrap_or_default();
+        PathBuf::from("runs").join(stem)
+    };
+    Folder::new(&options.out.clone().unwrap_or_else(usual))
+}
+
+/// Plans a scenario into a folder, and keeps the folder locked. A plan that is there already stays, with
+/// its shards; another one is in the way.
+fn write(
+    scenario: &Path,
+    options: &SweepOptions,
+    folder: &Folder,
+    terminal: &Terminal,
+) -> Result<(Opened, Lock), Failure> {
+    artifact::probe(folder.path())?;
+    let overrides = source::overrides(&options.set, &[], options.seed);
+    let request = Request {
+        path: scenario.to_path_buf(),
+        set: overrides.set,
+        case: options.case.clone(),
+        seed: options.seed,
+        cases: options.cases,
+        shards: options.shards,
+        chance: options.chance,
+    };
+    let opened = Plan::new(&request, &Catalog::embedded(), VERSION).map_err(failure)?;
+    std::fs::create_dir_all(folder.path()).map_err(|source| artifact::WriteError {
+        path: folder.path().to_path_buf(),
+        source,
+    })?;
+    let lock = folder.lock().map_err(failure)?;
+    folder::warn(&lock, folder, terminal);
+    if folder.plan().exists() || folder.shards().exists() {
+        let same = Plan::read(&folder.plan()).is_ok_and(|plan| plan.digest == opened.plan.digest);
+        if same {
+            return Ok((opened, lock));
+        }
+        if !options.replace {
+            return Err(Failure::Input(format!(
+                "{}: {} holds another sweep\n  = help: choose another folder with --out, or remove that sweep with --replace",
+                Terminal::error("error[sweep]"),
+                folder.path().display()
+            )));
+        }
+        names::clear(folder).map_err(failure)?;
+    }
+    let text = opened.plan.text().map_err(failure)?;
+    artifact::write_all(folder.path(), &[(names::PLAN.to_owned(), text)], &|| true)?;
+    Ok((opened, lock))
+}
+
+/// Runs what is not there yet.
+pub fn run(
+    args: &SweepRunArgs,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<ExitStatus, Failure> {
+    let is_plan = args
+        .target
+        .file_name()
+        .is_some_and(|name| name == names::PLAN);
+    if args.target.is_file() && !is_plan {
+        return whole(args, terminal, cancel);
+    }
+    if let Some(option) = args.options.given() {
+        return Err(Failure::Usage {
+            message: format!("{option} goes with a scenario file: the plan of a folder is frozen"),
+            remedy: "leave it out, or plan again with it: strait sweep plan FILE --out DIR"
+                .to_owned(),
+        });
+    }
+    let path = match is_plan {
+        true => args.target.parent().unwrap_or(Path::new("")).to_path_buf(),
+        false => args.target.clone(),
+    };
+    let path = match path.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => path,
+    };
+    if !path.exists() {
+        return Err(Failure::Input(format!(
+            "{}: there is no folder and no file {}\n  = help: make a plan: strait sweep plan FILE --out DIR",
+            Terminal::error("error[sweep]"),
+            path.display()
+        )));
+    }
+    let folder = Folder::new(&path);
+    let opened = Plan::open(&folder.plan(), &Catalog::embedded(), VERSION).map_err(failure)?;
+    let shards = opened.plan.shards;
+    let part = match args.shard {
+        None => Part::WHOLE,
+        Some(Shard::Part(part)) => part,
+        Some(Shard::Auto) => auto::part(shards, &|name| std::env::var(name).ok())?,
+    };
+    let lock = match args.shard {
+        None => folder.lock(),
+        Some(_) => folder.lock_part(part),
+    }
+    .map_err(failure)?;
+    folder::warn(&lock, &folder, terminal);
+    if part.index >= shards {
+        terminal.remark(&format!(
+            "nothing to do: the plan has {shards} shards, fewer than {} parts",
+            part.of
+        ));
+    }
+    let alone = args.shard.is_none();
+    let study = Study::new(opened, &Catalog::embedded());
+    let tally = simulate(&study, &folder, part, alone, args.threads, terminal, cancel)?;
+    if !terminal.json() {
+        let next = match alone {
+            true => format!("\nmerge them: strait sweep merge {}", path.display()),
+            false => String::new(),
+        };
+        terminal.result(&format!(
+            "{} of {} shards are finished ({} were there), {} cases, {} without an answer{next}",
+            tally.done + tally.skipped,
+            shards,
+            tally.skipped,
+            tally.rows,
+            tally.errors
+        ))?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// Plans a scenario, runs it and merges.
+fn whole(
+    args: &SweepRunArgs,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<ExitStatus, Failure> {
+    if args.shard.is_some() {
+        return Err(Failure::Usage {
+            message: "--shard goes with the folder of a plan".to_owned(),
+            remedy: "plan first: strait sweep plan FILE --out DIR, then strait sweep run DIR --shard 0/4"
+                .to_owned(),
+        });
+    }
+    let folder = place(&args.target, &args.options);
+    let (opened, _lock) = write(&args.target, &args.options, &folder, terminal)?;
+    let detail = text::plan(&opened.plan, terminal.style());
+    terminal.remark(detail.trim_end());
+    let study = Study::new(opened, &Catalog::embedded());
+    simulate(
+        &study,
+        &folder,
+        Part::WHOLE,
+        true,
+        args.threads,
+        terminal,
+        cancel,
+    )?;
+    folder::merge_locked(&folder, study.opened(), terminal, cancel)?;
+    Ok(ExitStatus::Done)
+}
+
+fn simulate(
+    study: &Study,
+    folder: &Folder,
+    part: Part,
+    alone: bool,
+    threads: Option<u32>,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<progress::Tally, Failure> {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.map_or_else(available, |n| n as usize);
+    let (done, tally) = progress::follow(study.plan().shards, terminal, |tell| {
+        shards(
+            study,
+            &Job {
+                folder,
+                part,
+                threads,
+                alone,
+                cancel,
+                tell,
+            },
+        )
+    })?;
+    done.map_err(failure)?;
+    Ok(tally)
+}
