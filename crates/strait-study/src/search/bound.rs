@@ -16,7 +16,8 @@
 use super::candidates::{Candidate, Lone};
 use super::work::Workers;
 use std::collections::BTreeMap;
-use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind};
+use std::sync::{Arc, Mutex};
+use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind, Zero};
 use strait_training::layout::{Layout, StageContents};
 use strait_training::lower::{Least, durations};
 use strait_training::schedule;
@@ -50,7 +51,8 @@ fn key(p: &Parallelism) -> Key {
 }
 
 /// Prices of all parts of a model under one key.
-struct Prices {
+#[derive(Debug)]
+pub(super) struct Prices {
     /// Layers and the layers of prediction modules: as recomputed, and not.
     layers: Vec<[Least; 2]>,
     embedding: Least,
@@ -98,7 +100,15 @@ impl<'a> Bounds<'a> {
     /// The bound of one of the candidates that were priced; zero for any other.
     pub fn of(&self, candidate: &Candidate) -> Time {
         match self.prices.get(&key(&candidate.parallelism)) {
-            Some(prices) => self.bound(candidate, prices),
+            Some(prices) => {
+                let work = Whole {
+                    parallelism: &candidate.parallelism,
+                    stages: &candidate.stages,
+                    lone: &candidate.lone,
+                    micro_batches: candidate.micro_batches,
+                };
+                least(self.case, work, prices).time
+            }
             None => Time::ZERO,
         }
     }
@@ -107,42 +117,154 @@ impl<'a> Bounds<'a> {
     pub fn tokens(&self) -> u64 {
         u64::from(self.phase.global_batch) * u64::from(self.phase.sequence_length)
     }
+}
 
-    fn bound(&self, candidate: &Candidate, prices: &Prices) -> Time {
-        let p = &candidate.parallelism;
-        let stages: Vec<Least> = (candidate.stages.iter())
-            .map(|stage| of_stage(self.case, p, stage, prices))
-            .collect();
-        let split = matches!(
-            p.schedule,
-            ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
-        );
-        // A micro-batch on its way forth, and its gradient on its way back.
-        let mut forth = vec![Time::ZERO];
-        let mut back = vec![Time::ZERO];
-        for least in &stages {
-            let weights = if split { Time::ZERO } else { least.weights };
-            forth.push(forth[forth.len() - 1] + least.forward + least.forward_exchange);
-            back.push(back[back.len() - 1] + least.backward + weights + least.backward_exchange);
+/// Prices that are found when they are first asked for, and kept.
+pub(super) struct PriceBook<'a> {
+    case: &'a Case,
+    phase: &'a Phase,
+    /// Pipeline ranks that a layout may be priced with: prices do not depend on them.
+    pipelines: &'a [u32],
+    known: Mutex<BTreeMap<Key, Option<Arc<Prices>>>>,
+    /// The first reason why there are none.
+    fault: Mutex<Option<SimulateError>>,
+}
+
+impl<'a> PriceBook<'a> {
+    pub fn new(case: &'a Case, phase: &'a Phase, pipelines: &'a [u32]) -> PriceBook<'a> {
+        PriceBook {
+            case,
+            phase,
+            pipelines,
+            known: Mutex::default(),
+            fault: Mutex::default(),
         }
-        let serial = !self.case.software.expert_overlap;
-        let nothing = Lone::default();
-        (0..p.pipeline)
-            .map(|rank| {
-                let lone = candidate.lone.get(rank as usize).unwrap_or(&nothing);
-                let held = held(p, rank, candidate.micro_batches);
-                let work = work(&held, &stages, lone, serial);
-                let ways = held.iter().map(|(stage, _)| *stage as usize);
-                // The chunk that is reached first; in DualPipe from either end.
-                let fill = ways.clone().map(|s| forth[s]).min().unwrap_or(Time::ZERO);
-                let drain = ways.map(|s| back[s]).min().unwrap_or(Time::ZERO);
-                let trailing: Time = (held.iter().zip(&lone.trailing))
-                    .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
-                    .sum();
-                fill + work.max(work.saturating_sub(trailing) + drain)
-            })
-            .max()
-            .unwrap_or(Time::ZERO)
+    }
+
+    /// Prices for a layout; `None` where the chip has no kernels for the recipe.
+    pub fn of(&self, parallelism: &Parallelism) -> Option<Arc<Prices>> {
+        let key = key(parallelism);
+        if let Ok(known) = self.known.lock()
+            && let Some(prices) = known.get(&key)
+        {
+            return prices.clone();
+        }
+        let found = match self.price(parallelism) {
+            Ok(prices) => Some(Arc::new(prices)),
+            Err(error) => {
+                if let Ok(mut fault) = self.fault.lock() {
+                    fault.get_or_insert(error);
+                }
+                None
+            }
+        };
+        if let Ok(mut known) = self.known.lock() {
+            known.insert(key, found.clone());
+        }
+        found
+    }
+
+    /// Why there were no prices.
+    pub fn fault(self) -> Option<SimulateError> {
+        self.fault.into_inner().ok().flatten()
+    }
+
+    /// Whoever asks first, the answer is that of the plainest layout with this key.
+    fn price(&self, parallelism: &Parallelism) -> Result<Prices, SimulateError> {
+        let ranks = u64::from(self.case.cluster.ranks());
+        let outline = |pipeline: u32| {
+            let plain = Parallelism {
+                pipeline,
+                virtual_stages: 1,
+                schedule: ScheduleKind::OneFOneB,
+                zero: Zero::Zero1,
+                zero_group: None,
+                stage_layers: None,
+                recompute_layers: Some(0),
+                offload_layers: 0,
+                ..parallelism.clone()
+            };
+            let inner = u64::from(plain.tensor) * u64::from(plain.context) * u64::from(pipeline);
+            let batch = ranks / inner.max(1) * u64::from(plain.micro_batch);
+            let batch = u32::try_from(batch).ok()?;
+            let length = self.phase.sequence_length;
+            Layout::outline(&plain, &self.case.model, &self.case.cluster, length, batch)
+                .ok()
+                .map(|layout| (plain, layout))
+        };
+        let own = [parallelism.pipeline];
+        let (plain, layout) = (self.pipelines.iter().chain(&own))
+            .find_map(|pipeline| outline(*pipeline))
+            .ok_or_else(|| SimulateError::Invalid {
+                path: "parallelism".to_owned(),
+                message: "a layout can't be priced".to_owned(),
+                remedy: "this is a defect of Strait: please report the scenario".to_owned(),
+            })?;
+        parts(self.case, self.phase, &plain, &layout)
+    }
+}
+
+/// What a bound depends on, of a layout.
+#[derive(Clone, Copy)]
+pub(super) struct Whole<'a> {
+    pub parallelism: &'a Parallelism,
+    pub stages: &'a [StageContents],
+    pub lone: &'a [Lone],
+    pub micro_batches: u32,
+}
+
+/// The least of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeastStep {
+    /// Its time.
+    pub time: Time,
+    /// The time that a chip is loaded, mean over ranks.
+    pub loaded: Time,
+}
+
+/// The least that a step of a layout takes.
+pub(super) fn least(case: &Case, whole: Whole<'_>, prices: &Prices) -> LeastStep {
+    let p = whole.parallelism;
+    let stages: Vec<Least> = (whole.stages.iter())
+        .map(|stage| of_stage(case, p, stage, prices))
+        .collect();
+    let split = matches!(
+        p.schedule,
+        ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
+    );
+    // A micro-batch on its way forth, and its gradient on its way back.
+    let mut forth = vec![Time::ZERO];
+    let mut back = vec![Time::ZERO];
+    for least in &stages {
+        let weights = if split { Time::ZERO } else { least.weights };
+        forth.push(forth[forth.len() - 1] + least.forward + least.forward_exchange);
+        back.push(back[back.len() - 1] + least.backward + weights + least.backward_exchange);
+    }
+    let serial = !case.software.expert_overlap;
+    let nothing = Lone::default();
+    let mut loaded = Time::ZERO;
+    let time = (0..p.pipeline)
+        .map(|rank| {
+            let lone = whole.lone.get(rank as usize).unwrap_or(&nothing);
+            let held = held(p, rank, whole.micro_batches);
+            for (stage, count) in &held {
+                loaded += stages[*stage as usize].kernels * u64::from(*count);
+            }
+            let work = work(&held, &stages, lone, serial);
+            let ways = held.iter().map(|(stage, _)| *stage as usize);
+            // The chunk that is reached first; in DualPipe from either end.
+            let fill = ways.clone().map(|s| forth[s]).min().unwrap_or(Time::ZERO);
+            let drain = ways.map(|s| back[s]).min().unwrap_or(Time::ZERO);
+            let trailing: Time = (held.iter().zip(&lone.trailing))
+                .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
+                .sum();
+            fill + work.max(work.saturating_sub(trailing) + drain)
+        })
+        .max()
+        .unwrap_or(Time::ZERO);
+    LeastStep {
+        time,
+        loaded: Time::from_picos(loaded.picos() / u64::from(p.pipeline.max(1))),
     }
 }
 
@@ -235,7 +357,17 @@ fn price(case: &Case, phase: &Phase, candidate: &Candidate) -> Result<Prices, Si
             e.swap_remove(0)
         }
     })?;
-    let durations = durations(case, p, length, &layout)?;
+    parts(case, phase, p, &layout)
+}
+
+/// Prices of all parts, where a layout puts its groups.
+fn parts(
+    case: &Case,
+    phase: &Phase,
+    p: &Parallelism,
+    layout: &Layout,
+) -> Result<Prices, SimulateError> {
+    let durations = durations(case, p, phase.sequence_length, layout)?;
     let model = &case.model;
     let mut known = BTreeMap::new();
     let all = p.recompute_layers.is_none() || p.recompute == Recompute::None;

@@ -7,9 +7,14 @@
 //! | room | what |
 //! |---|---|
 //! | [`space`] | what may vary, as a numbered list that nobody has to hold in memory |
-//! | [`candidates`] | which of these there are: layout checks, then the memory model; no simulation |
-//! | [`bound`] | the least that a step of a candidate can take, in microseconds of work |
-//! | [`ranking`] | simulation, most promising first, until the least of the rest is more than the best |
+//! | [`wide`], [`axis`] | the same with every value there is, and with values from a command line |
+//! | [`scan`] | a look at all of it, however large: layout checks, memory, the least that a step takes |
+//! | [`shortlist`] | what is remembered of that look: the most promising, by memory |
+//! | [`score`] | what is to be least: time, cost or energy |
+//! | [`hunt`] | simulation, most promising first, until the least of the rest is more than the best |
+//! | [`answer`], [`document`], [`text`], [`tables`] | the answer of `strait search`, as JSON, in words, as CSV |
+//! | [`candidates`], [`ranking`] | the same one by one with a list of all: for many chips, and to test the above |
+//! | [`bound`] | the least that a step of a layout can take, in microseconds of work |
 //! | [`calm()`] | the case without chance, so that a step folds |
 //!
 //! A layout is simulated only if it is allowed, fits, and its bound is below the best time so far:
@@ -17,17 +22,28 @@
 //! there; [`Limits::exhaustive`] simulates everything). Answers do not depend on threads: layouts are
 //! simulated in rounds of a fixed size.
 
+pub mod answer;
+pub mod axis;
 pub mod bound;
 pub mod calm;
 pub mod candidates;
+pub mod document;
+pub mod hunt;
 pub mod ranking;
+pub mod scan;
+pub mod score;
+pub mod shortlist;
 pub mod space;
+pub mod tables;
+pub mod text;
+pub mod wide;
 mod work;
 
 pub use bound::Bounds;
 pub use calm::calm;
 pub use candidates::{Candidate, Candidates, Refused};
-pub use ranking::{Found, Limits, Objective, Ranked, search, search_among};
+pub use ranking::{Found, Limits, Ranked, search, search_among};
+pub use score::{Objective, Scale};
 pub use space::Space;
 pub use work::Workers;
 

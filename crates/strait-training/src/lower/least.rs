@@ -5,9 +5,9 @@
 //! jitter, no chunk beside another. What a step takes is never less than such parts add up to on
 //! the compute stream or on the exchange stream of one rank.
 
-use super::duration::Durations;
+use super::duration::{Durations, Timed};
 use super::timed::{TimedPass, TimedSegment};
-use crate::ops::{Pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
+use crate::ops::{Pass, Work, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
 use strait_units::Time;
 
 /// What one micro-batch of a part takes at least, by stream.
@@ -23,6 +23,8 @@ pub struct Least {
     pub forward_exchange: Time,
     /// Expert exchanges of the backward pass.
     pub backward_exchange: Time,
+    /// Of all passes, kernels alone: the time that the chip is loaded.
+    pub kernels: Time,
 }
 
 impl std::ops::Add for Least {
@@ -34,6 +36,7 @@ impl std::ops::Add for Least {
             weights: self.weights + more.weights,
             forward_exchange: self.forward_exchange + more.forward_exchange,
             backward_exchange: self.backward_exchange + more.backward_exchange,
+            kernels: self.kernels + more.kernels,
         }
     }
 }
@@ -52,6 +55,13 @@ impl Least {
                 .sum()
         };
         let fillers = timed.backward.iter().chain(&timed.forward);
+        let computes = |timed: &&Timed| {
+            !matches!(
+                timed.op.work,
+                Work::Collective { .. } | Work::Ring { .. } | Work::HostCopy(_)
+            )
+        };
+        let both = timed.backward.iter().chain(&timed.forward);
         Least {
             forward: ops(&timed.forward),
             backward: ops(&timed.backward),
@@ -61,6 +71,11 @@ impl Least {
                 .sum(),
             forward_exchange: exchanges(&timed.forward),
             backward_exchange: exchanges(&timed.backward),
+            kernels: both
+                .flat_map(|s| s.ops.iter().chain(s.filler.iter()))
+                .filter(computes)
+                .map(|timed| timed.time)
+                .sum(),
         }
     }
 
