@@ -15,6 +15,7 @@ mod figures;
 mod rules;
 mod run;
 mod schema;
+mod search;
 mod trace;
 mod validate;
 
@@ -35,6 +36,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
         Command::Claims(args) => claims::claims(&args, terminal, cancel),
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
+        Command::Search(args) => search::search(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
         Command::Rules(command) => rules::rules(&command, terminal, cancel),
