@@ -427,7 +427,13 @@ fn plan(
         let stages = layout.stages.iter();
         stages.map(|stage| stage.layers.end - stage.layers.start).collect()
     });
-    let settings = super::differences(written(case, phase), &parallelism, &stage_layers);
+    let mut settings = super::differences(written(case, phase), &parallelism, &stage_layers);
+    // The other phases keep theirs.
+    if case.training.phases.len() > 1 || phase.parallelism.is_some() {
+        for (path, _) in &mut settings {
+            *path = format!("training.phase.{}.{path}", phase.name);
+        }
+    }
     Plan {
         recipe: variant.recipe.clone(),
         score: ground.scale.of(&step),

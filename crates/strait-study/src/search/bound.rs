@@ -1,7 +1,7 @@
 //! The least that a step can take, without simulating it.
 //!
 //! In: a case, a phase, candidates. Out: for each a time that its simulated step is never below.
-//! Never looks at data-parallel communication, waiting, or noise: those only add.
+//! Never looks at waiting or noise: those only add.
 //!
 //! A rank can't do more than one thing at a time on its compute stream, nor on its exchange stream:
 //!
@@ -11,15 +11,18 @@
 //! - behind its last one, a gradient goes back through them.
 //!
 //! The bound of a step is the largest over its ranks. Kernels have the whole chip here, of which
-//! communication takes a part in pairs.
+//! communication takes a part in pairs. Where it is asked, the end of the step comes on top, and what
+//! sharded parameters move ([`strait_training::lower::Ends`]).
 
 use super::candidates::{Candidate, Lone};
+use super::space::Space;
 use super::work::Workers;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind, Zero};
 use strait_training::layout::{Layout, StageContents};
-use strait_training::lower::{Least, durations};
+use strait_training::lower::{Ends, Least, durations};
+use strait_training::memory::{self, Setting};
 use strait_training::schedule;
 use strait_training::simulate::SimulateError;
 use strait_units::Time;
@@ -53,8 +56,9 @@ fn key(p: &Parallelism) -> Key {
 /// Prices of all parts of a model under one key.
 #[derive(Debug)]
 pub(super) struct Prices {
-    /// Layers and the layers of prediction modules: as recomputed, and not.
-    layers: Vec<[Least; 2]>,
+    /// Layers and the layers of prediction modules: as recomputed, and not; then the same where what
+    /// they keep goes to the host.
+    layers: Vec<[Least; 4]>,
     embedding: Least,
     head: Least,
     entry: Least,
@@ -106,6 +110,7 @@ impl<'a> Bounds<'a> {
                     stages: &candidate.stages,
                     lone: &candidate.lone,
                     micro_batches: candidate.micro_batches,
+                    ends: None,
                 };
                 least(self.case, work, prices).time
             }
@@ -125,17 +130,22 @@ pub(super) struct PriceBook<'a> {
     phase: &'a Phase,
     /// Pipeline ranks that a layout may be priced with: prices do not depend on them.
     pipelines: &'a [u32],
+    /// Whether layers that offload are priced as well.
+    offload: u32,
     known: Mutex<BTreeMap<Key, Option<Arc<Prices>>>>,
     /// The first reason why there are none.
     fault: Mutex<Option<SimulateError>>,
 }
 
 impl<'a> PriceBook<'a> {
-    pub fn new(case: &'a Case, phase: &'a Phase, pipelines: &'a [u32]) -> PriceBook<'a> {
+    pub fn new(case: &'a Case, phase: &'a Phase, space: &'a Space) -> PriceBook<'a> {
+        let layouts = space.also.iter().map(|layout| layout.offload_layers);
+        let offloads = space.offload_layers.iter().copied().chain(layouts);
         PriceBook {
             case,
             phase,
-            pipelines,
+            pipelines: &space.pipeline,
+            offload: offloads.max().unwrap_or(0),
             known: Mutex::default(),
             fault: Mutex::default(),
         }
@@ -181,7 +191,7 @@ impl<'a> PriceBook<'a> {
                 zero_group: None,
                 stage_layers: None,
                 recompute_layers: Some(0),
-                offload_layers: 0,
+                offload_layers: self.offload,
                 ..parallelism.clone()
             };
             let inner = u64::from(plain.tensor) * u64::from(plain.context) * u64::from(pipeline);
@@ -211,6 +221,8 @@ pub(super) struct Whole<'a> {
     pub stages: &'a [StageContents],
     pub lone: &'a [Lone],
     pub micro_batches: u32,
+    /// What comes on top of its chunks, where that is asked.
+    pub ends: Option<&'a Ends>,
 }
 
 /// The least of a step.
@@ -225,9 +237,20 @@ pub(super) struct LeastStep {
 /// The least that a step of a layout takes.
 pub(super) fn least(case: &Case, whole: Whole<'_>, prices: &Prices) -> LeastStep {
     let p = whole.parallelism;
-    let stages: Vec<Least> = (whole.stages.iter())
+    let mut stages: Vec<Least> = (whole.stages.iter())
         .map(|stage| of_stage(case, p, stage, prices))
         .collect();
+    let pairs = matches!(
+        p.schedule,
+        ScheduleKind::OverlappedOneFOneB | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
+    );
+    // Where compute waits for them, gathers are like exchanges of both passes.
+    if let Some(ends) = whole.ends.filter(|ends| ends.gather_shows && !pairs) {
+        for (least, gather) in stages.iter_mut().zip(&ends.gather) {
+            least.forward_exchange += *gather;
+            least.backward_exchange += *gather;
+        }
+    }
     let split = matches!(
         p.schedule,
         ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
@@ -258,7 +281,24 @@ pub(super) fn least(case: &Case, whole: Whole<'_>, prices: &Prices) -> LeastStep
             let trailing: Time = (held.iter().zip(&lone.trailing))
                 .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
                 .sum();
-            fill + work.max(work.saturating_sub(trailing) + drain)
+            let chunks = fill + work;
+            let drained = chunks.saturating_sub(trailing) + drain;
+            let Some(ends) = whole.ends else {
+                return chunks.max(drained);
+            };
+            let each = |of: &dyn Fn(usize) -> Time| -> Time {
+                let parts = held.iter();
+                parts.map(|(stage, count)| of(*stage as usize) * u64::from(*count)).sum()
+            };
+            let awaited = match ends.reduce_shows && !pairs {
+                true => each(&|stage| ends.reduce[stage]),
+                false => Time::ZERO,
+            };
+            // Gathers and reductions of sharded parameters take turns on one stream.
+            let moved = each(&|stage| ends.gather[stage] * 2 + ends.reduce[stage]);
+            // All ranks meet before the update, whichever was last.
+            let own = chunks + awaited + ends.own[rank as usize];
+            (own.max(drained) + ends.behind[rank as usize]).max(moved)
         })
         .max()
         .unwrap_or(Time::ZERO);
@@ -322,7 +362,8 @@ fn of_stage(case: &Case, p: &Parallelism, stage: &StageContents, prices: &Prices
     let mut sum = Least::default();
     let recomputed = p.recompute_layers.unwrap_or(u32::MAX);
     for (nth, layer) in (0..).zip(stage.layers.clone()) {
-        sum = sum + prices.layers[layer as usize][usize::from(nth >= recomputed)];
+        let kind = usize::from(nth >= recomputed) + 2 * usize::from(nth < p.offload_layers);
+        sum = sum + prices.layers[layer as usize][kind];
     }
     if stage.embedding {
         sum = sum + prices.embedding;
@@ -383,7 +424,22 @@ fn parts(
                 true => recomputed,
                 false => Least::layer(&durations, layer, false),
             };
-            [recomputed, plain]
+            if p.offload_layers == 0 {
+                return [recomputed, plain, recomputed, plain];
+            }
+            let offloaded = |recompute| {
+                let setting = Setting {
+                    model,
+                    parallelism: p,
+                    precision: &case.precision,
+                    software: &case.software,
+                    method: case.training.method,
+                    capacity: case.cluster.accelerator.memory,
+                };
+                let bytes = memory::kept(setting, layout, layer, recompute);
+                Least::offloaded(&durations, layer, recompute, bytes)
+            };
+            [recomputed, plain, offloaded(true), offloaded(false)]
         })
     });
     Ok(Prices {

@@ -4,12 +4,16 @@
 //! and how many could not be better or were left. Never simulates a layout twice, nor one whose bound is
 //! above the worst that would still be named. Layouts are simulated in rounds of a fixed size, so that
 //! answers do not depend on threads.
+//!
+//! Bounds of some kinds of layouts are looser than those of others, and their entries would all come
+//! first: kinds take turns, each with its most promising. What has to be simulated in the end is the same,
+//! but good layouts are found early, and a search that is cut short has seen every kind.
 
 use super::scan::Ground;
 use super::shortlist::Entry;
 use super::work::Workers;
-use std::collections::BTreeMap;
-use strait_training::case::Parallelism;
+use std::collections::{BTreeMap, VecDeque};
+use strait_training::case::{Parallelism, Zero};
 use strait_training::outcome::StepOutcome;
 use strait_training::simulate::{Control, SimulateError};
 use strait_training::step::{StepInput, step};
@@ -114,32 +118,44 @@ impl<'a> Hunter<'a> {
             }
         }
         let mut hunt = Hunt::default();
-        let mut at = 0;
+        let mut kinds = self.kinds(queue);
+        let mut turn = 0;
         loop {
             found.sort_unstable();
             let worst = found.get(best - 1).map(|(score, ..)| *score);
             let hopeless = |entry: &Entry| !all && worst.is_some_and(|worst| entry.bound > worst);
-            // Those of the round that are new.
+            // A kind is in the order of bounds: where its first is hopeless, all of it is.
+            for kind in &mut kinds {
+                if kind.front().is_some_and(|entry| hopeless(entry)) {
+                    hunt.bounded += kind.len() as u64;
+                    kind.clear();
+                }
+            }
+            kinds.retain(|kind| !kind.is_empty());
             let left = self.most.saturating_sub(self.known.len());
             let mut round: Vec<Entry> = Vec::new();
-            let mut next = at;
-            while next < queue.len() && round.len() < ROUND.min(left) && !hopeless(&queue[next]) {
-                let entry = queue[next];
-                if !self.known.contains_key(&(entry.variant, entry.number)) {
-                    round.push(entry);
+            while round.len() < ROUND.min(left) && !kinds.is_empty() {
+                turn %= kinds.len();
+                match kinds[turn].front() {
+                    Some(entry) if !hopeless(entry) => round.extend(kinds[turn].pop_front()),
+                    _ if kinds.iter().all(|k| k.front().is_none_or(&hopeless)) => break,
+                    _ => {}
                 }
-                next += 1;
+                turn += 1;
             }
             if round.is_empty() {
-                let rest = &queue[next..];
-                let known = |e: &&Entry| self.known.contains_key(&(e.variant, e.number));
-                let new = || rest.iter().filter(|e| !known(e));
-                hunt.bounded = new().filter(|e| hopeless(e)).count() as u64;
-                hunt.unlooked = new().count() as u64 - hunt.bounded;
-                hunt.least_unlooked = new().find(|e| !hopeless(e)).map(|e| e.bound);
+                for entry in kinds.iter().flatten() {
+                    if hopeless(entry) {
+                        hunt.bounded += 1;
+                    } else {
+                        hunt.unlooked += 1;
+                        let least = hunt.least_unlooked.unwrap_or(u64::MAX);
+                        hunt.least_unlooked = Some(least.min(entry.bound));
+                    }
+                }
                 break;
             }
-            let results = self.workers.each(round.len(), |index| self.simulate(round[index]))?;
+            let results = (self.workers).each(round.len(), |index| self.simulate(round[index]))?;
             for (entry, result) in round.iter().zip(results) {
                 let result = match result {
                     Ok(tried) => {
@@ -151,12 +167,44 @@ impl<'a> Hunter<'a> {
                 };
                 self.known.insert((entry.variant, entry.number), result);
             }
-            at = next;
-            progress(at as f64 / queue.len() as f64);
+            let waiting: usize = kinds.iter().map(VecDeque::len).sum();
+            progress(1.0 - waiting as f64 / queue.len() as f64);
         }
         found.truncate(best);
         hunt.best = found.into_iter().map(|(_, variant, number)| (variant, number)).collect();
         Ok(hunt)
+    }
+
+    /// What of a queue is new, by kind of layout, each in the order of the queue. Layouts that are looked
+    /// at as they are, such as the written one, are a kind.
+    fn kinds(&self, queue: &[Entry]) -> Vec<VecDeque<Entry>> {
+        type Kind = (bool, u32, u8, bool, bool, bool);
+        let mut kinds: BTreeMap<Kind, VecDeque<Entry>> = BTreeMap::new();
+        for entry in queue {
+            if self.known.contains_key(&(entry.variant, entry.number)) {
+                continue;
+            }
+            let Some(ground) = self.grounds.get(entry.variant as usize) else {
+                continue;
+            };
+            let Some(p) = ground.space.layout(entry.number) else {
+                continue;
+            };
+            let other = entry.number >= ground.space.also.len() as u64;
+            let kind = match other {
+                false => (false, entry.variant, 0, false, false, false),
+                true => (
+                    true,
+                    entry.variant,
+                    p.schedule as u8,
+                    p.pipeline > 1,
+                    p.zero == Zero::Zero3,
+                    p.offload_layers > 0,
+                ),
+            };
+            kinds.entry(kind).or_default().push_back(*entry);
+        }
+        kinds.into_values().collect()
     }
 
     fn simulate(&self, entry: Entry) -> Result<Tried, SimulateError> {

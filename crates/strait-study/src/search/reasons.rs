@@ -5,7 +5,7 @@
 
 use super::answer::{Plan, Site};
 use super::describe;
-use crate::answer::format::{fixed, seconds, signed_percent};
+use crate::answer::format::{fixed, seconds, signed};
 use strait_training::price::Shares;
 use strait_units::Time;
 
@@ -75,7 +75,7 @@ pub(super) fn against(plan: &Plan, best: &Plan) -> Vec<String> {
         let share = a.time.seconds() / b.time.seconds() - 1.0;
         words.push(match share == 0.0 {
             true => "the same time".to_owned(),
-            false => format!("next to nothing ({})", signed_percent(share)),
+            false => format!("next to nothing else ({} %)", signed(100.0 * share, 3)),
         });
     }
     words
@@ -90,16 +90,23 @@ pub(super) fn unlike(plan: &Plan, other: &Plan) -> String {
         .map(|(path, value)| {
             let key = path.trim_start_matches("parallelism.");
             let was = theirs.iter().find(|(p, _)| p == path).map(|(_, v)| v.as_str());
-            format!("{key} {value} for {}", was.unwrap_or("none"))
+            format!("{key} {} for {}", bare(value), bare(was.unwrap_or("none")))
         })
         .collect();
     if plan.recipe != other.recipe {
         words.push(format!("precision {} for {}", plan.recipe, other.recipe));
     }
-    if plan.stage_layers != other.stage_layers {
+    let stages = |plan: &Plan| plan.stage_layers.len();
+    if plan.stage_layers != other.stage_layers && stages(plan) == stages(other) {
         words.push("layers of its stages".to_owned());
     }
     words.join(", ")
+}
+
+/// A TOML value in words.
+fn bare(value: &str) -> String {
+    let words = value.trim_matches(['[', ']']).replace('"', "");
+    words.replace(", ", "+")
 }
 
 /// The place of a layout among the best of a site, from 1.

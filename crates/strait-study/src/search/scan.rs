@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind, Zero};
-use strait_training::layout::{Layout, StageContents};
+use strait_training::layout::Layout;
+use strait_training::lower::Ends;
 use strait_training::memory::{self, Setting};
 use strait_training::schedule::{self, Live};
 use strait_training::simulate::SimulateError;
@@ -78,7 +79,7 @@ pub fn scan(
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<(Shortlist, Counts), SimulateError> {
     let space = ground.space;
-    let book = PriceBook::new(ground.case, ground.phase, &space.pipeline);
+    let book = PriceBook::new(ground.case, ground.phase, space);
     let all = Mutex::new(Shortlist::new(ground.capacity, most));
     let jobs = space.jobs() as usize;
     let done = AtomicU64::new(0);
@@ -142,7 +143,15 @@ impl<'a> Part<'a> {
                     let memory = peak(case, parallelism, &layout);
                     if self.fits(memory) {
                         let lone = skeleton(&layout.schedule);
-                        let bound = self.bound(parallelism, &layout.stages, &lone, micro_batches);
+                        let ends = ends(self.ground, parallelism, &layout);
+                        let whole = Whole {
+                            parallelism,
+                            stages: &layout.stages,
+                            lone: &lone,
+                            micro_batches,
+                            ends: ends.as_ref(),
+                        };
+                        let bound = bound(self.ground, self.book, whole);
                         self.keep(bound, number, memory);
                     }
                 }
@@ -223,7 +232,7 @@ impl<'a> Part<'a> {
             .entry(few)
             .or_insert_with(|| order(case, &layout));
         let mut memories = Memories::new(self.ground, core, &layout, order);
-        let mut bounds: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        let mut known: BTreeMap<(usize, usize), Option<Ends>> = BTreeMap::new();
         let mut least_memory = self.counts.refused.least_memory;
         for (number, leaf) in leaves {
             self.counts.refused.looked_at += 1;
@@ -248,16 +257,23 @@ impl<'a> Part<'a> {
                 self.counts.refused.memory += 1;
                 continue;
             }
-            let key = (leaf.recompute, leaf.recompute_layers);
-            let bound = match bounds.get(&key) {
-                Some(bound) => *bound,
-                None => {
-                    let whole = space.layout_of(core, leaf);
-                    let bound = bound(self.ground, self.book, &whole, &layout.stages, &order.lone, micro_batches);
-                    bounds.insert(key, bound);
-                    bound
-                }
+            let parallelism = space.layout_of(core, leaf);
+            let ends = known
+                .entry((leaf.zero, leaf.zero_group))
+                .or_insert_with(|| match parallelism.zero_group {
+                    None => ends(self.ground, &parallelism, &layout),
+                    Some(_) => memories
+                        .outline(&parallelism)
+                        .and_then(|layout| ends(self.ground, &parallelism, &layout)),
+                });
+            let whole = Whole {
+                parallelism: &parallelism,
+                stages: &layout.stages,
+                lone: &order.lone,
+                micro_batches,
+                ends: ends.as_ref(),
             };
+            let bound = bound(self.ground, self.book, whole);
             self.list.add(Entry {
                 bound,
                 variant: self.ground.variant,
@@ -280,16 +296,6 @@ impl<'a> Part<'a> {
         fits
     }
 
-    fn bound(
-        &self,
-        p: &Parallelism,
-        stages: &[StageContents],
-        lone: &[Lone],
-        micro_batches: u32,
-    ) -> u64 {
-        bound(self.ground, self.book, p, stages, lone, micro_batches)
-    }
-
     fn keep(&mut self, bound: u64, number: u64, memory: Bytes) {
         self.list.add(Entry {
             bound,
@@ -307,24 +313,17 @@ fn refuse(counts: &mut Counts, setting: &str, count: u64) {
 }
 
 /// The least that a layout scores; zero where it can't be priced, which the book remembers.
-fn bound(
-    ground: Ground<'_>,
-    book: &PriceBook<'_>,
-    parallelism: &Parallelism,
-    stages: &[StageContents],
-    lone: &[Lone],
-    micro_batches: u32,
-) -> u64 {
-    let Some(prices) = book.of(parallelism) else {
-        return 0;
-    };
-    let whole = Whole {
-        parallelism,
-        stages,
-        lone,
-        micro_batches,
-    };
-    ground.scale.least(least(ground.case, whole, &prices))
+fn bound(ground: Ground<'_>, book: &PriceBook<'_>, whole: Whole<'_>) -> u64 {
+    match book.of(whole.parallelism) {
+        Some(prices) => ground.scale.least(least(ground.case, whole, &prices)),
+        None => 0,
+    }
+}
+
+/// What comes on top of the chunks of a layout; where it can't be told, nothing.
+fn ends(ground: Ground<'_>, parallelism: &Parallelism, layout: &Layout) -> Option<Ends> {
+    let length = ground.phase.sequence_length;
+    Ends::of(ground.case, parallelism, length, layout).ok()
 }
 
 /// A layout without its order, of few micro-batches, and how many there really are; or the path of
@@ -479,11 +478,14 @@ impl<'a> Memories<'a> {
         if parallelism.zero_group.is_none() {
             return Some(of(self.layout));
         }
+        self.outline(&parallelism).map(|layout| of(&layout))
+    }
+
+    /// The layout with ZeRO groups of its own.
+    fn outline(&self, parallelism: &Parallelism) -> Option<Layout> {
         let case = self.ground.case;
         let (length, batch) = (self.layout.sequence_length, self.layout.global_batch);
-        Layout::outline(&parallelism, &case.model, &case.cluster, length, batch)
-            .ok()
-            .map(|layout| of(&layout))
+        Layout::outline(parallelism, &case.model, &case.cluster, length, batch).ok()
     }
 
     fn peak(&mut self, zero: usize, group: usize, kept: (usize, usize, usize)) -> Bytes {

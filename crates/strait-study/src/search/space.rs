@@ -58,7 +58,7 @@ pub struct Space {
 }
 
 /// What the layouts of a group differ in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Leaf {
     /// Place in [`Space::zero`].
     pub zero: usize,

@@ -8,7 +8,7 @@
 use super::duration::{Durations, Timed};
 use super::timed::{TimedPass, TimedSegment};
 use crate::ops::{Pass, Work, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
-use strait_units::Time;
+use strait_units::{Bytes, Time};
 
 /// What one micro-batch of a part takes at least, by stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,10 @@ impl std::ops::Add for Least {
 
 impl Least {
     fn of(durations: &Durations<'_>, pass: &Pass) -> Least {
-        let timed = TimedPass::new(durations, pass, false);
+        Least::timed(&TimedPass::new(durations, pass, false))
+    }
+
+    fn timed(timed: &TimedPass) -> Least {
         let ops = |segments: &[TimedSegment]| -> Time {
             (segments.iter().flat_map(|s| s.ops.iter()))
                 .map(|timed| timed.time)
@@ -83,6 +86,17 @@ impl Least {
     /// past the last.
     pub fn layer(durations: &Durations<'_>, layer: u32, recompute: bool) -> Least {
         Least::of(durations, &layer_pass(&durations.shape, layer, recompute))
+    }
+
+    /// The same where it sends what it keeps of a micro-batch, `bytes`, to the host, and gets it back.
+    pub fn offloaded(
+        durations: &Durations<'_>,
+        layer: u32,
+        recompute: bool,
+        bytes: Bytes,
+    ) -> Least {
+        let pass = layer_pass(&durations.shape, layer, recompute);
+        Least::timed(&TimedPass::new(durations, &pass, false).offloaded(durations, bytes))
     }
 
     /// The embedding.

@@ -323,7 +323,7 @@ fn layer_keeps(setting: Setting<'_>, layout: &Layout, index: u32, recompute: &Re
 }
 
 /// What layer `index` keeps of one micro-batch; `recompute` says whether it is among those that are.
-pub(crate) fn kept(setting: Setting<'_>, layout: &Layout, index: u32, recompute: bool) -> Bytes {
+pub fn kept(setting: Setting<'_>, layout: &Layout, index: u32, recompute: bool) -> Bytes {
     let recompute = match recompute {
         true => &setting.parallelism.recompute,
         false => &Recompute::None,
