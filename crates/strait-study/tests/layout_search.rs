@@ -6,10 +6,13 @@ mod steps;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::scenario::{self, Overrides, Style, render_all};
+use strait_study::search::scan::{Ground, scan};
+use strait_study::search::shortlist::STEPS;
 use strait_study::search::{
-    self, Bounds, Candidates, Found, Limits, Space, Workers, calm, describe, search, search_among,
+    self, Bounds, Candidates, Found, Limits, Objective, Scale, Space, Workers, calm, describe,
+    search, search_among,
 };
-use strait_training::case::{Case, Phase, ScheduleKind, Zero};
+use strait_training::case::{AttentionKernel, Case, Phase, ScheduleKind, Zero};
 use strait_training::layout::Layout;
 use strait_training::memory;
 use strait_training::run::main_phase;
@@ -283,6 +286,78 @@ fn candidates_are_what_the_checks_accept() {
     assert!(refused > 10, "{refused}");
     let counted: u64 = all.refused.by_setting.values().sum();
     assert_eq!(all.refused.looked_at, counted + all.all.len() as u64);
+}
+
+/// A look at all at once against one at a time: the same layouts fit, with the same memory and the same
+/// bounds, and the same settings are at fault.
+#[test]
+fn a_scan_sees_what_one_by_one_is_seen() {
+    let mut unfused = small();
+    unfused.software.attention = AttentionKernel::Unfused;
+    for (case, wide) in [
+        (small(), true),
+        (unfused, false),
+        (experts(), false),
+        (flagship(), false),
+    ] {
+        let phase = main(&case);
+        let mut space = few(&case);
+        if wide {
+            // Every axis of the wide space, few values of each.
+            let all = Space::wide(&case, phase);
+            space = Space {
+                pipeline: vec![1, 2],
+                tensor: vec![1, 2, 4],
+                sequence: all.sequence,
+                zero: all.zero,
+                zero_group: vec![None, Some(2), Some(8)],
+                recompute_layers: vec![None, Some(1), Some(5)],
+                offload_layers: vec![0, 3, 40],
+                sharded_pipelines: true,
+                ..space
+            };
+            space.schedule.push((ScheduleKind::DualPipe, 1));
+            space.schedule.push((ScheduleKind::GPipe, 1));
+        }
+        let capacity = case.cluster.accelerator.memory;
+        let ground = Ground {
+            case: &case,
+            phase,
+            space: &space,
+            capacity,
+            scale: Scale::new(&case, Objective::Time),
+            variant: 0,
+        };
+        let (list, counts) = scan(ground, usize::MAX, workers(2), &|_| {}).expect("a list");
+        let one = Candidates::of(&case, phase, &space, capacity, workers(2)).expect("layouts");
+        assert_eq!(counts.refused, one.refused);
+        assert!(counts.by_states <= counts.refused.memory);
+        assert_eq!(list.len(), one.all.len() as u64);
+        let mut entries = list.queue(STEPS);
+        entries.sort_by_key(|entry| entry.number);
+        let fit: Vec<_> = one.all.iter().collect();
+        let bounds = Bounds::new(&case, phase, &fit, workers(2)).expect("prices");
+        for (entry, candidate) in entries.iter().zip(&one.all) {
+            let name = describe(&candidate.parallelism);
+            assert_eq!(entry.number, candidate.number, "{name}");
+            assert_eq!(entry.memory, candidate.memory, "{name}");
+            if candidate.parallelism.recompute_layers.is_none() {
+                assert_eq!(entry.bound, bounds.of(candidate).picos(), "{name}");
+            }
+        }
+        println!(
+            "{}: {} of {} fit",
+            case.name,
+            entries.len(),
+            counts.refused.looked_at
+        );
+        assert!(entries.len() > 100);
+        if wide {
+            for setting in ["parallelism.zero", "parallelism.zero_group"] {
+                assert!(counts.refused.by_setting.contains_key(setting), "{setting}");
+            }
+        }
+    }
 }
 
 #[test]

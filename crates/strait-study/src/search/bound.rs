@@ -1,7 +1,7 @@
 //! The least that a step can take, without simulating it.
 //!
 //! In: a case, a phase, candidates. Out: for each a time that its simulated step is never below.
-//! Never looks at data-parallel communication, waiting, or noise: those only add.
+//! Never looks at waiting or noise: those only add.
 //!
 //! A rank can't do more than one thing at a time on its compute stream, nor on its exchange stream:
 //!
@@ -11,14 +11,18 @@
 //! - behind its last one, a gradient goes back through them.
 //!
 //! The bound of a step is the largest over its ranks. Kernels have the whole chip here, of which
-//! communication takes a part in pairs.
+//! communication takes a part in pairs. Where it is asked, the end of the step comes on top, and what
+//! sharded parameters move ([`strait_training::lower::Ends`]).
 
 use super::candidates::{Candidate, Lone};
+use super::space::Space;
 use super::work::Workers;
 use std::collections::BTreeMap;
-use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind};
+use std::sync::{Arc, Mutex};
+use strait_training::case::{Case, Parallelism, Phase, Recompute, ScheduleKind, Zero};
 use strait_training::layout::{Layout, StageContents};
-use strait_training::lower::{Least, durations};
+use strait_training::lower::{Ends, Least, durations};
+use strait_training::memory::{self, Setting};
 use strait_training::schedule;
 use strait_training::simulate::SimulateError;
 use strait_units::Time;
@@ -50,9 +54,11 @@ fn key(p: &Parallelism) -> Key {
 }
 
 /// Prices of all parts of a model under one key.
-struct Prices {
-    /// Layers and the layers of prediction modules: as recomputed, and not.
-    layers: Vec<[Least; 2]>,
+#[derive(Debug)]
+pub(super) struct Prices {
+    /// Layers and the layers of prediction modules: as recomputed, and not; then the same where what
+    /// they keep goes to the host.
+    layers: Vec<[Least; 4]>,
     embedding: Least,
     head: Least,
     entry: Least,
@@ -98,7 +104,16 @@ impl<'a> Bounds<'a> {
     /// The bound of one of the candidates that were priced; zero for any other.
     pub fn of(&self, candidate: &Candidate) -> Time {
         match self.prices.get(&key(&candidate.parallelism)) {
-            Some(prices) => self.bound(candidate, prices),
+            Some(prices) => {
+                let work = Whole {
+                    parallelism: &candidate.parallelism,
+                    stages: &candidate.stages,
+                    lone: &candidate.lone,
+                    micro_batches: candidate.micro_batches,
+                    ends: None,
+                };
+                least(self.case, work, prices).time
+            }
             None => Time::ZERO,
         }
     }
@@ -107,42 +122,191 @@ impl<'a> Bounds<'a> {
     pub fn tokens(&self) -> u64 {
         u64::from(self.phase.global_batch) * u64::from(self.phase.sequence_length)
     }
+}
 
-    fn bound(&self, candidate: &Candidate, prices: &Prices) -> Time {
-        let p = &candidate.parallelism;
-        let stages: Vec<Least> = (candidate.stages.iter())
-            .map(|stage| of_stage(self.case, p, stage, prices))
-            .collect();
-        let split = matches!(
-            p.schedule,
-            ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
-        );
-        // A micro-batch on its way forth, and its gradient on its way back.
-        let mut forth = vec![Time::ZERO];
-        let mut back = vec![Time::ZERO];
-        for least in &stages {
-            let weights = if split { Time::ZERO } else { least.weights };
-            forth.push(forth[forth.len() - 1] + least.forward + least.forward_exchange);
-            back.push(back[back.len() - 1] + least.backward + weights + least.backward_exchange);
+/// Prices that are found when they are first asked for, and kept.
+pub(super) struct PriceBook<'a> {
+    case: &'a Case,
+    phase: &'a Phase,
+    /// Pipeline ranks that a layout may be priced with: prices do not depend on them.
+    pipelines: &'a [u32],
+    /// Whether layers that offload are priced as well.
+    offload: u32,
+    known: Mutex<BTreeMap<Key, Option<Arc<Prices>>>>,
+    /// The first reason why there are none.
+    fault: Mutex<Option<SimulateError>>,
+}
+
+impl<'a> PriceBook<'a> {
+    pub fn new(case: &'a Case, phase: &'a Phase, space: &'a Space) -> PriceBook<'a> {
+        let layouts = space.also.iter().map(|layout| layout.offload_layers);
+        let offloads = space.offload_layers.iter().copied().chain(layouts);
+        PriceBook {
+            case,
+            phase,
+            pipelines: &space.pipeline,
+            offload: offloads.max().unwrap_or(0),
+            known: Mutex::default(),
+            fault: Mutex::default(),
         }
-        let serial = !self.case.software.expert_overlap;
-        let nothing = Lone::default();
-        (0..p.pipeline)
-            .map(|rank| {
-                let lone = candidate.lone.get(rank as usize).unwrap_or(&nothing);
-                let held = held(p, rank, candidate.micro_batches);
-                let work = work(&held, &stages, lone, serial);
-                let ways = held.iter().map(|(stage, _)| *stage as usize);
-                // The chunk that is reached first; in DualPipe from either end.
-                let fill = ways.clone().map(|s| forth[s]).min().unwrap_or(Time::ZERO);
-                let drain = ways.map(|s| back[s]).min().unwrap_or(Time::ZERO);
-                let trailing: Time = (held.iter().zip(&lone.trailing))
-                    .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
-                    .sum();
-                fill + work.max(work.saturating_sub(trailing) + drain)
-            })
-            .max()
-            .unwrap_or(Time::ZERO)
+    }
+
+    /// Prices for a layout; `None` where the chip has no kernels for the recipe.
+    pub fn of(&self, parallelism: &Parallelism) -> Option<Arc<Prices>> {
+        let key = key(parallelism);
+        if let Ok(known) = self.known.lock()
+            && let Some(prices) = known.get(&key)
+        {
+            return prices.clone();
+        }
+        let found = match self.price(parallelism) {
+            Ok(prices) => Some(Arc::new(prices)),
+            Err(error) => {
+                if let Ok(mut fault) = self.fault.lock() {
+                    fault.get_or_insert(error);
+                }
+                None
+            }
+        };
+        if let Ok(mut known) = self.known.lock() {
+            known.insert(key, found.clone());
+        }
+        found
+    }
+
+    /// Why there were no prices.
+    pub fn fault(self) -> Option<SimulateError> {
+        self.fault.into_inner().ok().flatten()
+    }
+
+    /// Whoever asks first, the answer is that of the plainest layout with this key.
+    fn price(&self, parallelism: &Parallelism) -> Result<Prices, SimulateError> {
+        let ranks = u64::from(self.case.cluster.ranks());
+        let outline = |pipeline: u32| {
+            let plain = Parallelism {
+                pipeline,
+                virtual_stages: 1,
+                schedule: ScheduleKind::OneFOneB,
+                zero: Zero::Zero1,
+                zero_group: None,
+                stage_layers: None,
+                recompute_layers: Some(0),
+                offload_layers: self.offload,
+                ..parallelism.clone()
+            };
+            let inner = u64::from(plain.tensor) * u64::from(plain.context) * u64::from(pipeline);
+            let batch = ranks / inner.max(1) * u64::from(plain.micro_batch);
+            let batch = u32::try_from(batch).ok()?;
+            let length = self.phase.sequence_length;
+            Layout::outline(&plain, &self.case.model, &self.case.cluster, length, batch)
+                .ok()
+                .map(|layout| (plain, layout))
+        };
+        let own = [parallelism.pipeline];
+        let (plain, layout) = (self.pipelines.iter().chain(&own))
+            .find_map(|pipeline| outline(*pipeline))
+            .ok_or_else(|| SimulateError::Invalid {
+                path: "parallelism".to_owned(),
+                message: "a layout can't be priced".to_owned(),
+                remedy: "this is a defect of Strait: please report the scenario".to_owned(),
+            })?;
+        parts(self.case, self.phase, &plain, &layout)
+    }
+}
+
+/// What a bound depends on, of a layout.
+#[derive(Clone, Copy)]
+pub(super) struct Whole<'a> {
+    pub parallelism: &'a Parallelism,
+    pub stages: &'a [StageContents],
+    pub lone: &'a [Lone],
+    pub micro_batches: u32,
+    /// What comes on top of its chunks, where that is asked.
+    pub ends: Option<&'a Ends>,
+}
+
+/// The least of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeastStep {
+    /// Its time.
+    pub time: Time,
+    /// The time that a chip is loaded, mean over ranks.
+    pub loaded: Time,
+}
+
+/// The least that a step of a layout takes.
+pub(super) fn least(case: &Case, whole: Whole<'_>, prices: &Prices) -> LeastStep {
+    let p = whole.parallelism;
+    let mut stages: Vec<Least> = (whole.stages.iter())
+        .map(|stage| of_stage(case, p, stage, prices))
+        .collect();
+    let pairs = matches!(
+        p.schedule,
+        ScheduleKind::OverlappedOneFOneB | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
+    );
+    // Where compute waits for them, gathers are like exchanges of both passes.
+    if let Some(ends) = whole.ends.filter(|ends| ends.gather_shows && !pairs) {
+        for (least, gather) in stages.iter_mut().zip(&ends.gather) {
+            least.forward_exchange += *gather;
+            least.backward_exchange += *gather;
+        }
+    }
+    let split = matches!(
+        p.schedule,
+        ScheduleKind::ZbH1 | ScheduleKind::DualPipe | ScheduleKind::DualPipeV
+    );
+    // A micro-batch on its way forth, and its gradient on its way back.
+    let mut forth = vec![Time::ZERO];
+    let mut back = vec![Time::ZERO];
+    for least in &stages {
+        let weights = if split { Time::ZERO } else { least.weights };
+        forth.push(forth[forth.len() - 1] + least.forward + least.forward_exchange);
+        back.push(back[back.len() - 1] + least.backward + weights + least.backward_exchange);
+    }
+    let serial = !case.software.expert_overlap;
+    let nothing = Lone::default();
+    let mut loaded = Time::ZERO;
+    let time = (0..p.pipeline)
+        .map(|rank| {
+            let lone = whole.lone.get(rank as usize).unwrap_or(&nothing);
+            let held = held(p, rank, whole.micro_batches);
+            for (stage, count) in &held {
+                loaded += stages[*stage as usize].kernels * u64::from(*count);
+            }
+            let work = work(&held, &stages, lone, serial);
+            let ways = held.iter().map(|(stage, _)| *stage as usize);
+            // The chunk that is reached first; in DualPipe from either end.
+            let fill = ways.clone().map(|s| forth[s]).min().unwrap_or(Time::ZERO);
+            let drain = ways.map(|s| back[s]).min().unwrap_or(Time::ZERO);
+            let trailing: Time = (held.iter().zip(&lone.trailing))
+                .map(|((stage, _), count)| stages[*stage as usize].weights * u64::from(*count))
+                .sum();
+            let chunks = fill + work;
+            let drained = chunks.saturating_sub(trailing) + drain;
+            let Some(ends) = whole.ends else {
+                return chunks.max(drained);
+            };
+            let each = |of: &dyn Fn(usize) -> Time| -> Time {
+                let parts = held.iter();
+                parts
+                    .map(|(stage, count)| of(*stage as usize) * u64::from(*count))
+                    .sum()
+            };
+            let awaited = match ends.reduce_shows && !pairs {
+                true => each(&|stage| ends.reduce[stage]),
+                false => Time::ZERO,
+            };
+            // Gathers and reductions of sharded parameters take turns on one stream.
+            let moved = each(&|stage| ends.gather[stage] * 2 + ends.reduce[stage]);
+            // All ranks meet before the update, whichever was last.
+            let own = chunks + awaited + ends.own[rank as usize];
+            (own.max(drained) + ends.behind[rank as usize]).max(moved)
+        })
+        .max()
+        .unwrap_or(Time::ZERO);
+    LeastStep {
+        time,
+        loaded: Time::from_picos(loaded.picos() / u64::from(p.pipeline.max(1))),
     }
 }
 
@@ -200,7 +364,8 @@ fn of_stage(case: &Case, p: &Parallelism, stage: &StageContents, prices: &Prices
     let mut sum = Least::default();
     let recomputed = p.recompute_layers.unwrap_or(u32::MAX);
     for (nth, layer) in (0..).zip(stage.layers.clone()) {
-        sum = sum + prices.layers[layer as usize][usize::from(nth >= recomputed)];
+        let kind = usize::from(nth >= recomputed) + 2 * usize::from(nth < p.offload_layers);
+        sum = sum + prices.layers[layer as usize][kind];
     }
     if stage.embedding {
         sum = sum + prices.embedding;
@@ -235,7 +400,17 @@ fn price(case: &Case, phase: &Phase, candidate: &Candidate) -> Result<Prices, Si
             e.swap_remove(0)
         }
     })?;
-    let durations = durations(case, p, length, &layout)?;
+    parts(case, phase, p, &layout)
+}
+
+/// Prices of all parts, where a layout puts its groups.
+fn parts(
+    case: &Case,
+    phase: &Phase,
+    p: &Parallelism,
+    layout: &Layout,
+) -> Result<Prices, SimulateError> {
+    let durations = durations(case, p, phase.sequence_length, layout)?;
     let model = &case.model;
     let mut known = BTreeMap::new();
     let all = p.recompute_layers.is_none() || p.recompute == Recompute::None;
@@ -251,7 +426,22 @@ fn price(case: &Case, phase: &Phase, candidate: &Candidate) -> Result<Prices, Si
                 true => recomputed,
                 false => Least::layer(&durations, layer, false),
             };
-            [recomputed, plain]
+            if p.offload_layers == 0 {
+                return [recomputed, plain, recomputed, plain];
+            }
+            let offloaded = |recompute| {
+                let setting = Setting {
+                    model,
+                    parallelism: p,
+                    precision: &case.precision,
+                    software: &case.software,
+                    method: case.training.method,
+                    capacity: case.cluster.accelerator.memory,
+                };
+                let bytes = memory::kept(setting, layout, layer, recompute);
+                Least::offloaded(&durations, layer, recompute, bytes)
+            };
+            [recomputed, plain, offloaded(true), offloaded(false)]
         })
     });
     Ok(Prices {

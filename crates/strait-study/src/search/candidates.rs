@@ -182,7 +182,7 @@ impl Part {
 }
 
 /// Peak memory of a layout.
-fn peak(case: &Case, parallelism: &Parallelism, layout: &Layout) -> Bytes {
+pub(super) fn peak(case: &Case, parallelism: &Parallelism, layout: &Layout) -> Bytes {
     let setting = memory::Setting {
         model: &case.model,
         parallelism,
@@ -195,7 +195,7 @@ fn peak(case: &Case, parallelism: &Parallelism, layout: &Layout) -> Bytes {
 }
 
 /// The path of the first contradiction.
-fn setting(errors: &[SimulateError]) -> String {
+pub(super) fn setting(errors: &[SimulateError]) -> String {
     match errors.first() {
         Some(SimulateError::Invalid { path, .. }) => path.clone(),
         _ => "parallelism".to_owned(),
@@ -205,7 +205,7 @@ fn setting(errors: &[SimulateError]) -> String {
 /// A layout with as many micro-batches as it takes to fill its pipeline, or all; and how many there
 /// really are. More change neither what a rank holds nor which chunks run alone. The error is the
 /// path of a setting at fault.
-fn small_layout(
+pub(super) fn small_layout(
     case: &Case,
     phase: &Phase,
     parallelism: &Parallelism,
@@ -250,7 +250,7 @@ fn small_layout(
 }
 
 /// Fewer micro-batches with the same remainders, enough that every rank is as full as it gets.
-fn fewer(p: &Parallelism, micro_batches: u32) -> u32 {
+pub(super) fn fewer(p: &Parallelism, micro_batches: u32) -> u32 {
     // Groups of interleaved schedules depend on the remainder by the pipeline in ways that are not
     // worth following where it is not zero; GPipe holds all micro-batches.
     let plain = micro_batches.is_multiple_of(p.pipeline) || p.virtual_stages == 1;
@@ -262,7 +262,7 @@ fn fewer(p: &Parallelism, micro_batches: u32) -> u32 {
 }
 
 /// Which chunks run alone on each pipeline rank.
-fn skeleton(schedule: &Schedule) -> Vec<Lone> {
+pub(super) fn skeleton(schedule: &Schedule) -> Vec<Lone> {
     let chunks = schedule.chunks as usize;
     let of = |order: &Vec<Work>| {
         let mut lone = Lone {

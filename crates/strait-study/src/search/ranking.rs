@@ -14,16 +14,6 @@ use strait_training::simulate::{Control, SimulateError};
 use strait_training::step::{StepInput, step};
 use strait_units::{Bytes, Time};
 
-/// What is to be least.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Objective {
-    /// Time of a step. With the number of accelerators given, the least time is the least cost and
-    /// energy too.
-    #[default]
-    Time,
-}
-
 /// How far a search goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

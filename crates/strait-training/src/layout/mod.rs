@@ -104,7 +104,55 @@ impl Layout {
             plan.micro_batches,
         )
         .map_err(|error| vec![checks::invalid_schedule(&error)])?;
-        Ok(Layout {
+        Ok(Layout::of(
+            parallelism,
+            plan,
+            cluster,
+            sequence_length,
+            global_batch,
+            schedule,
+        ))
+    }
+
+    /// [`Layout::new`] without the order of work: enough for groups, and for memory where the
+    /// caller knows what the order holds ([`crate::schedule::Live`]). It can't be simulated.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn outline(
+        parallelism: &Parallelism,
+        model: &Model,
+        cluster: &Cluster,
+        sequence_length: u32,
+        global_batch: u32,
+    ) -> Result<Layout, Vec<SimulateError>> {
+        let plan = checks::check(parallelism, model, cluster, sequence_length, global_batch)?;
+        let schedule = Schedule {
+            kind: parallelism.schedule,
+            pipeline: parallelism.pipeline,
+            chunks: schedule::chunks(parallelism.schedule, parallelism.virtual_stages),
+            micro_batches: plan.micro_batches,
+            order: Vec::new(),
+        };
+        Ok(Layout::of(
+            parallelism,
+            plan,
+            cluster,
+            sequence_length,
+            global_batch,
+            schedule,
+        ))
+    }
+
+    fn of(
+        parallelism: &Parallelism,
+        plan: checks::Plan,
+        cluster: &Cluster,
+        sequence_length: u32,
+        global_batch: u32,
+        schedule: Schedule,
+    ) -> Layout {
+        Layout {
             ranks: cluster.ranks(),
             tensor: parallelism.tensor,
             context: parallelism.context,
@@ -122,7 +170,7 @@ impl Layout {
             global_batch,
             stages: plan.stages,
             schedule,
-        })
+        }
     }
 
     /// Ranks that hold the same pipeline rank.

@@ -15,7 +15,7 @@ use strait_units::{Bytes, Time};
 
 impl Lowering<'_> {
     /// Times of one data-parallel collective of a pass, dense and expert parts.
-    fn data_collectives(
+    pub(super) fn data_collectives(
         &self,
         kind: CollectiveKind,
         parameters: PassParameters,

@@ -5,10 +5,10 @@
 //! jitter, no chunk beside another. What a step takes is never less than such parts add up to on
 //! the compute stream or on the exchange stream of one rank.
 
-use super::duration::Durations;
+use super::duration::{Durations, Timed};
 use super::timed::{TimedPass, TimedSegment};
-use crate::ops::{Pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
-use strait_units::Time;
+use crate::ops::{Pass, Work, embedding_pass, head_pass, layer_pass, mtp_entry_pass};
+use strait_units::{Bytes, Time};
 
 /// What one micro-batch of a part takes at least, by stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Least {
     pub forward_exchange: Time,
     /// Expert exchanges of the backward pass.
     pub backward_exchange: Time,
+    /// Of all passes, kernels alone: the time that the chip is loaded.
+    pub kernels: Time,
 }
 
 impl std::ops::Add for Least {
@@ -34,13 +36,17 @@ impl std::ops::Add for Least {
             weights: self.weights + more.weights,
             forward_exchange: self.forward_exchange + more.forward_exchange,
             backward_exchange: self.backward_exchange + more.backward_exchange,
+            kernels: self.kernels + more.kernels,
         }
     }
 }
 
 impl Least {
     fn of(durations: &Durations<'_>, pass: &Pass) -> Least {
-        let timed = TimedPass::new(durations, pass, false);
+        Least::timed(&TimedPass::new(durations, pass, false))
+    }
+
+    fn timed(timed: &TimedPass) -> Least {
         let ops = |segments: &[TimedSegment]| -> Time {
             (segments.iter().flat_map(|s| s.ops.iter()))
                 .map(|timed| timed.time)
@@ -52,6 +58,13 @@ impl Least {
                 .sum()
         };
         let fillers = timed.backward.iter().chain(&timed.forward);
+        let computes = |timed: &&Timed| {
+            !matches!(
+                timed.op.work,
+                Work::Collective { .. } | Work::Ring { .. } | Work::HostCopy(_)
+            )
+        };
+        let both = timed.backward.iter().chain(&timed.forward);
         Least {
             forward: ops(&timed.forward),
             backward: ops(&timed.backward),
@@ -61,6 +74,11 @@ impl Least {
                 .sum(),
             forward_exchange: exchanges(&timed.forward),
             backward_exchange: exchanges(&timed.backward),
+            kernels: both
+                .flat_map(|s| s.ops.iter().chain(s.filler.iter()))
+                .filter(computes)
+                .map(|timed| timed.time)
+                .sum(),
         }
     }
 
@@ -68,6 +86,17 @@ impl Least {
     /// past the last.
     pub fn layer(durations: &Durations<'_>, layer: u32, recompute: bool) -> Least {
         Least::of(durations, &layer_pass(&durations.shape, layer, recompute))
+    }
+
+    /// The same where it sends what it keeps of a micro-batch, `bytes`, to the host, and gets it back.
+    pub fn offloaded(
+        durations: &Durations<'_>,
+        layer: u32,
+        recompute: bool,
+        bytes: Bytes,
+    ) -> Least {
+        let pass = layer_pass(&durations.shape, layer, recompute);
+        Least::timed(&TimedPass::new(durations, &pass, false).offloaded(durations, bytes))
     }
 
     /// The embedding.

@@ -11,6 +11,7 @@
 mod blocks;
 mod chips;
 mod duration;
+mod ends;
 mod gradients;
 mod least;
 mod listing;
@@ -24,6 +25,7 @@ mod wires;
 
 pub(crate) use blocks::Subject;
 pub use duration::Durations;
+pub use ends::Ends;
 pub use least::Least;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub use pricing::durations;

@@ -354,15 +354,21 @@ impl Lowering<'_> {
         let adapters = *adapters;
         chunk.lone.push(lone.in_layer(layer));
         chunk.paired.push(paired.in_layer(layer));
-        let counts = model.layer_parameters(layer);
+        let (dense, experts) = self.counts(layer);
+        chunk
+            .parameters
+            .push(PassParameters::of(dense, experts, adapters));
+    }
+
+    /// Parameters of a layer on a rank, dense and in experts.
+    pub(super) fn counts(&self, layer: u32) -> (f64, f64) {
+        let counts = self.case.model.layer_parameters(layer);
         let dense = (counts.attention + counts.dense_ffn + counts.shared) as f64
             / f64::from(self.parallelism.tensor)
             + (counts.norms + counts.router) as f64;
         let experts = counts.routed as f64
             / f64::from(self.parallelism.expert * self.parallelism.expert_tensor);
-        chunk
-            .parameters
-            .push(PassParameters::of(dense, experts, adapters));
+        (dense, experts)
     }
 
     /// What a layer keeps of a micro-batch.

@@ -20,7 +20,7 @@ use crate::layout::{Layout, StageContents};
 use crate::model::Model;
 use crate::ops::{Shape, layer_pass, mtp_entry_pass, trained};
 use crate::outcome::{Memory, MemoryPart};
-use crate::schedule::Held;
+use crate::schedule::{Held, Live};
 use activations::Kept;
 use strait_units::Bytes;
 use weights::Weights;
@@ -71,16 +71,23 @@ pub fn peak(setting: Setting<'_>, layout: &Layout) -> Memory {
 pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
     let stages = layout.chunks_of(rank);
     let mut parts = states(setting, layout, &stages);
-    parts.extend(activations_in_flight(setting, layout, rank, &stages));
-    parts.push((
-        "activations: on their way to the host",
-        on_their_way(setting, layout, &stages),
-    ));
+    parts.extend(activations_in_flight(setting, layout, &stages, |held| {
+        let held: Vec<Held> = (held.iter())
+            .map(|bytes| Held {
+                until_input: 0.0,
+                until_weight: *bytes,
+            })
+            .collect();
+        let (_, live) = layout.schedule.peak_held(rank, &held);
+        live.iter().map(|live| live.weight).collect()
+    }));
+    parts.push(on_their_way(setting, layout, &stages));
     parts.push((
         "placeholders of gradients",
         moments::placeholders(setting, layout, &stages),
     ));
-    parts.extend(moments::fuller(setting, layout, rank, &stages));
+    let live = layout.schedule.in_flight(rank);
+    parts.extend(moments::fuller(setting, layout, &live, &stages));
     parts.push(("pipeline buffers", pipeline_buffers(setting, layout)));
     parts.push((OUTSIDE, FRAMEWORK.as_f64()));
 
@@ -101,6 +108,45 @@ pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
         pipeline_rank: rank,
         parts,
     }
+}
+
+/// What of a rank's memory neither recomputation nor the order of work change: states, placeholders,
+/// buffers. With [`passing`] it adds up to the peak of [`of_rank`], to the byte; the layout may be
+/// an outline.
+///
+/// # Panics
+/// As [`of_rank`].
+pub fn standing(setting: Setting<'_>, layout: &Layout, rank: u32) -> Bytes {
+    let stages = layout.chunks_of(rank);
+    let placeholders = moments::placeholders(setting, layout, &stages);
+    let buffers = pipeline_buffers(setting, layout);
+    let parts = states(setting, layout, &stages).into_iter();
+    let others = [
+        ("", placeholders),
+        ("", buffers),
+        (OUTSIDE, FRAMEWORK.as_f64()),
+    ];
+    sum(parts.chain(others))
+}
+
+/// What of a rank's memory ZeRO does not change: activations and temporaries, where its order holds
+/// `live`.
+///
+/// # Panics
+/// As [`of_rank`].
+pub fn passing(setting: Setting<'_>, layout: &Layout, rank: u32, live: &Live) -> Bytes {
+    let stages = layout.chunks_of(rank);
+    let in_flight = activations_in_flight(setting, layout, &stages, |held| {
+        (live.at_peak(held)).map_or_else(|| vec![0; held.len()], <[u32]>::to_vec)
+    });
+    let on_their_way = on_their_way(setting, layout, &stages);
+    let fuller = moments::fuller(setting, layout, &live.most, &stages);
+    sum(in_flight.into_iter().chain([on_their_way]).chain(fuller))
+}
+
+/// Parts are whole bytes each.
+fn sum(parts: impl Iterator<Item = Named>) -> Bytes {
+    parts.map(|(_, bytes)| Bytes::from_f64(bytes)).sum()
 }
 
 /// What the allocator does not hand out.
@@ -281,7 +327,7 @@ fn layer_keeps(setting: Setting<'_>, layout: &Layout, index: u32, recompute: &Re
 }
 
 /// What layer `index` keeps of one micro-batch; `recompute` says whether it is among those that are.
-pub(crate) fn kept(setting: Setting<'_>, layout: &Layout, index: u32, recompute: bool) -> Bytes {
+pub fn kept(setting: Setting<'_>, layout: &Layout, index: u32, recompute: bool) -> Bytes {
     let recompute = match recompute {
         true => &setting.parallelism.recompute,
         false => &Recompute::None,
@@ -323,7 +369,7 @@ fn offloads(setting: Setting<'_>, nth: u32, index: u32) -> bool {
 
 /// Activations between accelerator and host: those of the layer under way and of the one whose copy
 /// runs beside it.
-fn on_their_way(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> f64 {
+fn on_their_way(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]) -> Named {
     let (mut count, mut largest) = (0_u32, 0.0_f64);
     for stage in stages {
         for (nth, index) in (0..).zip(layers(setting.model, std::slice::from_ref(stage))) {
@@ -334,7 +380,10 @@ fn on_their_way(setting: Setting<'_>, layout: &Layout, stages: &[&StageContents]
             }
         }
     }
-    f64::from(count.min(2)) * largest
+    (
+        "activations: on their way to the host",
+        f64::from(count.min(2)) * largest,
+    )
 }
 
 /// Tokens of a micro-batch on a rank where sequence parallelism divides them.
@@ -351,28 +400,23 @@ fn tokens_along(setting: Setting<'_>, layout: &Layout) -> f64 {
 ///
 /// Where a backward is split, what it keeps lives until its weight gradients: the gradients
 /// of its outputs, which these need, take the place of what the input gradient lets go.
+///
+/// `at_peak` says how many micro-batches of each chunk there are when one of them holds so much.
 fn activations_in_flight(
     setting: Setting<'_>,
     layout: &Layout,
-    rank: u32,
     stages: &[&StageContents],
+    at_peak: impl Fn(&[f64]) -> Vec<u32>,
 ) -> Vec<Named> {
     let keeps: Vec<Kept> = stages
         .iter()
         .map(|stage| stage_keeps(setting, layout, stage))
         .collect();
-    let held: Vec<Held> = keeps
-        .iter()
-        .map(|kept| Held {
-            until_input: 0.0,
-            until_weight: kept.all(),
-        })
-        .collect();
-    let (_, live) = layout.schedule.peak_held(rank, &held);
+    let held: Vec<f64> = keeps.iter().map(Kept::all).collect();
     let total = keeps
         .iter()
-        .zip(&live)
-        .map(|(kept, live)| kept.scaled(f64::from(live.weight)))
+        .zip(at_peak(&held))
+        .map(|(kept, live)| kept.scaled(f64::from(live)))
         .fold(Kept::default(), |a, b| a + b);
     vec![
         ("activations: layer inputs and norms", total.residual),

@@ -9,6 +9,7 @@ use crate::case::{Loss, Recompute, ScheduleKind};
 use crate::layout::{Layout, StageContents};
 use crate::model::Activation;
 use crate::ops::{Shape, layer_pass, matrices, mtp_entry_pass};
+use crate::schedule::InFlight;
 use std::collections::BTreeSet;
 
 /// Bytes of a 16-bit element.
@@ -19,10 +20,10 @@ const HALF: f64 = 2.0;
 pub(super) fn fuller(
     setting: Setting<'_>,
     layout: &Layout,
-    rank: u32,
+    live: &[InFlight],
     stages: &[&StageContents],
 ) -> Vec<Named> {
-    let logits = Logits::of(setting, layout, rank, stages);
+    let logits = Logits::of(setting, layout, live, stages);
     let head = head(setting, layout, stages);
     let layer = workspace(setting, layout, stages);
     let paired = matches!(
@@ -57,16 +58,20 @@ struct Logits {
 }
 
 impl Logits {
-    fn of(setting: Setting<'_>, layout: &Layout, rank: u32, stages: &[&StageContents]) -> Logits {
+    fn of(
+        setting: Setting<'_>,
+        layout: &Layout,
+        live: &[InFlight],
+        stages: &[&StageContents],
+    ) -> Logits {
         let (kept, more) = match setting.software.loss {
             // The exponentials in FP32, and the 16-bit logits or their gradient.
             Loss::Fp32 => (4.0, 2.0),
             // `CrossEntropyFunction` of Transformer Engine writes the gradient over its input.
             Loss::InPlace => (HALF, 0.0),
         };
-        let live = layout.schedule.in_flight(rank);
         let (mut all, mut idle) = (0.0, 0.0);
-        for (stage, live) in stages.iter().zip(&live).filter(|(stage, _)| stage.head) {
+        for (stage, live) in stages.iter().zip(live).filter(|(stage, _)| stage.head) {
             let modules = if stage.mtp { setting.model.mtp } else { 0 };
             let heads = f64::from(1 + modules);
             all += heads * f64::from(live.input);

@@ -1,9 +1,11 @@
 //! What a rank holds while it follows its order.
 //!
-//! In: a [`Schedule`]. Out: the most micro-batches whose activations live at once. Never
-//! knows what an activation weighs, except where the caller says so.
+//! In: a [`Schedule`]. Out: the most micro-batches whose activations live at once, or all moments
+//! at which that can be ([`Live`]). Never knows what an activation weighs, except where the caller
+//! says so.
 
 use super::{Schedule, Work};
+use std::collections::BTreeSet;
 
 /// Most micro-batches of one model chunk whose activations are held at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,74 @@ pub struct Held {
     pub until_input: f64,
     /// From the forward to the end of the weight gradients.
     pub until_weight: f64,
+}
+
+/// What of a rank's order its memory depends on, so that the order need not be walked again for every
+/// layout that works in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// As [`Schedule::in_flight`].
+    pub most: Vec<InFlight>,
+    /// How many micro-batches of each chunk are kept until their weight gradients, at every moment
+    /// that no other surpasses in all chunks, in the order of time.
+    pub moments: Vec<Vec<u32>>,
+}
+
+impl Live {
+    /// Of a rank.
+    pub fn of(schedule: &Schedule, rank: u32) -> Live {
+        let mut live = vec![0_u32; schedule.chunks as usize];
+        let mut moments: Vec<Vec<u32>> = Vec::new();
+        let mut seen: BTreeSet<Vec<u32>> = BTreeSet::new();
+        let covers = |a: &[u32], b: &[u32]| a.iter().zip(b).all(|(a, b)| a >= b);
+        for &work in &schedule.order[rank as usize] {
+            let [opened, _, weight] = touched(work);
+            if let Some(local) = opened {
+                live[usize::from(local)] += 1;
+                // A steady state comes by again and again.
+                let new = !seen.contains(&live);
+                if new && !moments.iter().any(|known| covers(known, &live)) {
+                    moments.retain(|known| !covers(&live, known));
+                    moments.push(live.clone());
+                }
+                if new {
+                    seen.insert(live.clone());
+                }
+            }
+            if let Some(local) = weight {
+                live[usize::from(local)] -= 1;
+            }
+        }
+        Live {
+            most: schedule.in_flight(rank),
+            moments,
+        }
+    }
+
+    /// The micro-batches of each chunk at the moment when a rank holds most, if one of chunk `i` holds
+    /// `held[i]`.
+    pub fn at_peak(&self, held: &[f64]) -> Option<&[u32]> {
+        let mut found: Option<(f64, &[u32])> = None;
+        for moment in &self.moments {
+            let parts = moment.iter().zip(held);
+            let now: f64 = parts.map(|(live, held)| f64::from(*live) * held).sum();
+            if now > found.map_or(0.0, |(most, _)| most) {
+                found = Some((now, moment));
+            }
+        }
+        found.map(|(_, moment)| moment)
+    }
+
+    /// Whether a rank with this order never holds less than one with the other, whatever a
+    /// micro-batch of a chunk holds, if the same chunks hold the same.
+    pub fn covers(&self, other: &Live) -> bool {
+        let more =
+            |a: &[u32], b: &[u32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a >= b);
+        let most = |a: &InFlight, b: &InFlight| a.input >= b.input && a.weight >= b.weight;
+        self.most.len() == other.most.len()
+            && self.most.iter().zip(&other.most).all(|(a, b)| most(a, b))
+            && (other.moments.iter()).all(|b| self.moments.iter().any(|a| more(a, b)))
+    }
 }
 
 /// The chunks that a piece of work opens and closes: one opened by its forward, closed by

@@ -18,7 +18,7 @@ mod tests;
 mod twin;
 
 pub use crate::case::ScheduleKind;
-pub use live::{Held, InFlight};
+pub use live::{Held, InFlight, Live};
 
 /// One stage's work for one micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
 pub mod plot;
+pub mod search;
 pub mod sweep;
 
 use crate::exit;
@@ -96,6 +97,12 @@ pub enum Command {
   strait calibrate --profile hopper
   strait calibrate --kernels mine.csv --accelerator h100-sxm --like hopper --name mine --out dir")]
     Calibrate(CalibrateArgs),
+    /// Find the best layout of a model on a cluster: the fastest, the cheapest, or that of the least
+    /// energy, with reasons
+    #[command(after_help = "Examples:
+  strait search scenarios/deepseek-v3/h800.toml
+  strait search scenarios/llama3-405b/8k-gpus.toml --gpus 4096,8192,16384 --by cost")]
+    Search(search::SearchArgs),
     /// Measure how fast Strait is on this machine (under 20 s)
     #[command(after_help = "Examples:
   strait bench
@@ -382,6 +389,8 @@ pub enum SchemaOf {
     Run,
     /// The object of `strait compare --json`.
     Compare,
+    /// The object of `strait search --json`.
+    Search,
 }
 
 /// What to look up.

@@ -16,6 +16,7 @@ mod plot;
 mod rules;
 mod run;
 mod schema;
+mod search;
 mod sweep;
 mod trace;
 mod validate;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Plot(args) => plot::plot(&args, terminal, cancel),
         Command::Sweep(command) => sweep::sweep(&command, terminal, cancel),
         Command::Calibrate(args) => calibrate::calibrate(&args, terminal, cancel),
+        Command::Search(args) => search::search(&args, terminal, cancel),
         Command::Bench => bench::bench(terminal, cancel),
         Command::Catalog(command) => catalog::catalog(&command, terminal),
         Command::Rules(command) => rules::rules(&command, terminal, cancel),

@@ -5,6 +5,7 @@ use crate::exit::{ExitStatus, Failure};
 use crate::source;
 use crate::terminal::Terminal;
 use strait_study::answer::document;
+use strait_study::search;
 
 /// Prints one schema.
 pub fn schema(args: &SchemaArgs, terminal: &Terminal) -> Result<ExitStatus, Failure> {
@@ -12,6 +13,7 @@ pub fn schema(args: &SchemaArgs, terminal: &Terminal) -> Result<ExitStatus, Fail
         SchemaOf::Scenario => source::schema(),
         SchemaOf::Run => document::schema(),
         SchemaOf::Compare => document::compare_schema(),
+        SchemaOf::Search => search::document::schema(),
     };
     terminal.result(&text)?;
     Ok(ExitStatus::Done)
