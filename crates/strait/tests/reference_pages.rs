@@ -1,4 +1,4 @@
-//! The generated pages of the book: command line, scenario keys, answer.
+//! The generated pages of the book: command line, scenario keys, answer, and the tables of the glossary of metrics.
 //!
 //! In: the command's own help and schemas. Out: pages under `docs/src/reference/`, which have to
 //! be the committed ones. Never writes them unless `STRAIT_UPDATE_DOCS` is set.
@@ -7,6 +7,8 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
+use strait_study::verdict::{Better, Quantity};
+use strait_training::ops::Class;
 
 const NOTE: &str =
     "<!-- Generated: STRAIT_UPDATE_DOCS=1 cargo test -p strait --test reference_pages -->\n\n";
@@ -341,4 +343,35 @@ fn the_summary_names_every_page() {
         let named = summary.contains(&format!("]({inside})"));
         assert!(named || inside == "SUMMARY.md", "{inside}");
     }
+}
+
+#[test]
+fn metrics() {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/templates/metrics.md");
+    let mut text = std::fs::read_to_string(template).expect("a template");
+    let classes: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+    let mut quantities = "| key | quantity | unit | better |\n|---|---|---|---|".to_owned();
+    for quantity in Quantity::all() {
+        let better = match quantity.better() {
+            Better::Lower => "less",
+            Better::Higher => "more",
+        };
+        let (id, name) = (quantity.id(), quantity.name());
+        let unit = quantity.unit().symbol();
+        let _ = write!(quantities, "\n| `{id}` | {name} | {unit} | {better} |");
+    }
+    let mut columns = "| column | unit |\n|---|---|".to_owned();
+    for (name, unit) in strait_study::sweep::columns::metrics() {
+        let _ = write!(columns, "\n| `{name}` | {unit} |");
+    }
+    for (name, value) in [
+        ("{{classes}}", classes.join(", ")),
+        ("{{quantities}}", quantities),
+        ("{{columns}}", columns),
+    ] {
+        assert_eq!(text.matches(name).count(), 1, "{name}");
+        text = text.replace(name, &value);
+    }
+    let (title, rest) = text.split_once("\n\n").expect("a title");
+    is_current("metrics.md", &format!("{title}\n\n{NOTE}{rest}"));
 }

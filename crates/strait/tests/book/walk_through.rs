@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 /// The page's commands, in its order.
 const RUN: &str = "strait run scenarios/deepseek-v3/h800.toml";
-const DRAWS: &str = "strait run scenarios/deepseek-v3/plausible.toml --draws 10000";
+const DRAWS: &str =
+    "strait run scenarios/deepseek-v3/plausible.toml --draws 10000 --figures figures";
 const CUT: &str = "strait compare scenarios/deepseek-v3/variants.toml --case h800 --case h100 --case tp8 --case tp8-h100 --figures figures";
 const OWNED: &str = "strait run scenarios/deepseek-v3/h800.toml --set economics.basis=own --set economics.year=2024 --set economics.place=china";
 const ALL: &str = "strait run scenarios/deepseek-v3/all-that-it-took.toml --figures figures";
