@@ -14,6 +14,7 @@
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`search`] | the best layout of a model on a cluster |
 //! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
+//! | [`sensitivity`] | what moves the answer, one input at a time, and two at once |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
@@ -33,6 +34,7 @@ pub mod models;
 pub mod rules;
 pub mod scenario;
 pub mod search;
+pub mod sensitivity;
 pub mod trace;
 pub mod uncertainty;
 pub mod validate;

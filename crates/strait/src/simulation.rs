@@ -251,7 +251,7 @@ fn study(
 }
 
 /// The command that gives an answer again, quoted for a POSIX shell.
-fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
+pub fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
     let mut words = vec!["strait".to_owned(), verb.to_owned()];
     let scenario = &args.scenario;
     words.extend(

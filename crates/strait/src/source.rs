@@ -134,6 +134,12 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
     Ok(Source { cases })
 }
 
+/// A scenario's title and question.
+pub fn heading(path: &Path, args: &ScenarioArgs) -> Result<(String, String), Failure> {
+    let loaded = read(path, args)?;
+    Ok((loaded.title, loaded.question))
+}
+
 /// Ranges that warnings tell one by one.
 const FEW_RANGES: usize = 4;
 

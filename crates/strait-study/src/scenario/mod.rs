@@ -22,6 +22,7 @@ mod layout;
 mod lines;
 mod lookup;
 mod model;
+mod number;
 mod ownership;
 mod paths;
 mod phases;
@@ -44,6 +45,7 @@ pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_a
 pub use factors::Factor;
 pub use files::{Shelf, shipped};
 pub use fleet::{FleetPart, FleetPrice};
+pub use number::Number;
 pub use paths::all_paths;
 pub use read::{Explained, Origin, Range};
 pub use unit::{Dimension, figure, print};

@@ -2,6 +2,8 @@
 //!
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
+pub mod sensitivity;
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -59,6 +61,11 @@ pub enum Command {
   strait explain scenarios/deepseek-v3/h800.toml
   strait explain scenarios/deepseek-v3/variants.toml --case h100")]
     Explain(ScenarioArgs),
+    /// Say what moves an answer: one input at a time over its range, elasticities, two at once
+    #[command(after_help = "Examples:
+  strait sensitivity scenarios/deepseek-v3/plausible.toml
+  strait sensitivity scenarios/deepseek-v3/h800.toml --over cluster.nvlink_bandwidth='160 GB/s..900 GB/s' --metric step_time")]
+    Sensitivity(sensitivity::SensitivityArgs),
     /// Write what ranks do in one step as a timeline for Perfetto
     #[command(after_help = "Examples:
   strait trace scenarios/deepseek-v3/h800.toml -o step.json
@@ -360,6 +367,8 @@ pub enum SchemaOf {
     Run,
     /// The object of `strait compare --json`.
     Compare,
+    /// The object of `strait sensitivity --json`.
+    Sensitivity,
 }
 
 /// What to look up.

@@ -15,6 +15,7 @@ mod figures;
 mod rules;
 mod run;
 mod schema;
+mod sensitivity;
 mod trace;
 mod validate;
 
@@ -31,6 +32,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Check(args) => check::check(&args, terminal),
         Command::Explain(args) => explain::explain(&args, terminal),
         Command::Schema(args) => schema::schema(&args, terminal),
+        Command::Sensitivity(args) => sensitivity::sensitivity(&args, terminal, cancel),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
         Command::Claims(args) => claims::claims(&args, terminal, cancel),

@@ -12,6 +12,7 @@ pub fn schema(args: &SchemaArgs, terminal: &Terminal) -> Result<ExitStatus, Fail
         SchemaOf::Scenario => source::schema(),
         SchemaOf::Run => document::schema(),
         SchemaOf::Compare => document::compare_schema(),
+        SchemaOf::Sensitivity => strait_study::sensitivity::document::schema(),
     };
     terminal.result(&text)?;
     Ok(ExitStatus::Done)
