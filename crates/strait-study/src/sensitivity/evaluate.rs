@@ -26,7 +26,7 @@ pub(super) struct Point {
     pub at: String,
     pub case: Case,
     pub fleet: Vec<FleetPart>,
-    /// Chance itself is what changes, or words do: nothing less than all steps will do.
+    /// All steps with chance, rather than a ratio of steps without.
     pub full: bool,
     /// Every step takes so many times as long as simulated.
     pub prediction: f64,

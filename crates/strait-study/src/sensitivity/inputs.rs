@@ -7,8 +7,8 @@ use super::document::InputSource;
 use super::evaluate::Point;
 use super::request::Value;
 use super::{SensitivityError, Subject};
-use crate::chance::law::{Law, SCORE_95};
 use crate::chance::PREDICTION;
+use crate::chance::law::{Law, SCORE_95};
 use crate::scenario::{Number, Range, ResolvedCase, Shape};
 use strait_training::simulate::check;
 
@@ -99,6 +99,7 @@ impl Plan {
         subject: &Subject<'_>,
         path: &str,
         value: &Value,
+        full: bool,
     ) -> Result<usize, SensitivityError> {
         let resolved = subject.at(&[(path.to_owned(), value.set.clone())])?;
         let known = &subject.resolved.warnings;
@@ -110,7 +111,7 @@ impl Plan {
                     .push(format!("{} ({})", warning.message, warning.code));
             }
         }
-        let full = of_chance(path) || value.number.is_none();
+        let full = full || of_chance(path);
         self.add(format!("at {path} = {}", value.shown), resolved, full)
     }
 
@@ -128,7 +129,10 @@ impl Plan {
         let ends = [1.0 - NEAR, 1.0 + NEAR].map(|share| (base * share).clamp(least, most));
         let mut near = [(0.0, 0); 2];
         for (slot, end) in near.iter_mut().zip(ends) {
-            *slot = (end, self.set(subject, path, &Value::number(&number, end))?);
+            *slot = (
+                end,
+                self.set(subject, path, &Value::number(&number, end), false)?,
+            );
         }
         Ok((near[0].0 < near[1].0).then_some(near))
     }
@@ -140,14 +144,14 @@ impl Plan {
         path: &str,
         values: &[Value],
         source: InputSource,
-        why: String,
+        full: bool,
     ) -> Result<(), SensitivityError> {
         let mut points = Vec::new();
         for value in values {
             points.push(InputPoint {
                 shown: value.shown.clone(),
                 number: value.number,
-                job: self.set(subject, path, value)?,
+                job: self.set(subject, path, value, full)?,
             });
         }
         let base_value = subject.base_value(path);
@@ -159,7 +163,7 @@ impl Plan {
         self.inputs.push(Input {
             path: path.to_owned(),
             source,
-            why,
+            why: String::new(),
             base: subject.base_text(path),
             base_value,
             points,
@@ -174,6 +178,7 @@ impl Plan {
         subject: &Subject<'_>,
         index: usize,
         range: &Range,
+        full: bool,
     ) -> Result<(), SensitivityError> {
         let modes: Vec<f64> = (subject.resolved.ranges.iter())
             .map(|range| range.mode)
@@ -183,32 +188,32 @@ impl Plan {
             _ if range.low == range.high => return Ok(()),
             _ => vec![range.low, range.high],
         };
-        let full = of_chance(&range.path) || range.of_words();
-        let at = |plan: &mut Plan, value: f64| -> Result<usize, SensitivityError> {
+        let chance = of_chance(&range.path);
+        let at = |plan: &mut Plan, value: f64, full: bool| -> Result<usize, SensitivityError> {
             let mut all = modes.clone();
             all[index] = value;
-            let case = (subject.resolved.with(subject.catalog, &all))
-                .map_err(SensitivityError::Faults)?;
+            let case =
+                (subject.resolved.with(subject.catalog, &all)).map_err(SensitivityError::Faults)?;
             let mut resolved = subject.resolved.clone();
             resolved.case = case;
             let told = format!("at {} = {}", range.path, range.print(value));
-            plan.add(told, resolved, full)
+            plan.add(told, resolved, full || chance)
         };
         let mut points = Vec::new();
         for value in values {
             points.push(InputPoint {
                 shown: range.print(value),
                 number: (!range.of_words()).then_some(value),
-                job: at(self, value)?,
+                job: at(self, value, full)?,
             });
         }
-        let smooth = !full && !range.whole() && range.mode > 0.0;
+        let smooth = !chance && !range.of_words() && !range.whole() && range.mode > 0.0;
         let near = match smooth {
             true => {
                 let (least, most) = range.bounds();
                 let ends =
                     [1.0 - NEAR, 1.0 + NEAR].map(|share| (range.mode * share).clamp(least, most));
-                let jobs = [at(self, ends[0])?, at(self, ends[1])?];
+                let jobs = [at(self, ends[0], false)?, at(self, ends[1], false)?];
                 (ends[0] < ends[1]).then(|| [(ends[0], jobs[0]), (ends[1], jobs[1])])
             }
             false => None,
@@ -270,7 +275,9 @@ impl Plan {
         for explained in &subject.resolved.origins {
             let path = &explained.path;
             let varied = VARIED.iter().any(|p| path.starts_with(p))
-                && !LEFT_OUT.iter().any(|p| path == p || path.starts_with(&format!("{p}.")));
+                && !LEFT_OUT
+                    .iter()
+                    .any(|p| path == p || path.starts_with(&format!("{p}.")));
             let Some(number) = Number::at(path).filter(|n| varied && !n.whole()) else {
                 continue;
             };
@@ -287,7 +294,7 @@ impl Plan {
                 continue;
             }
             let (inputs, points) = (self.inputs.len(), self.points.len());
-            match self.asked(subject, path, &values, InputSource::Convention, String::new()) {
+            match self.asked(subject, path, &values, InputSource::Convention, false) {
                 Ok(()) => {}
                 // Nobody has asked for this value: what it contradicts is said, and the rest goes on.
                 Err(SensitivityError::Faults(faults)) => {

@@ -19,8 +19,6 @@ mod evaluate;
 mod inputs;
 pub mod request;
 pub mod table;
-#[cfg(test)]
-mod tests;
 pub mod text;
 
 pub use document::SensitivityDocument;
@@ -31,7 +29,7 @@ use crate::answer::digest;
 use crate::answer::format::{count, percent};
 use crate::catalog::Catalog;
 use crate::chance::pool;
-use crate::scenario::{Diagnostic, Number, Overrides, ResolvedCase, load};
+use crate::scenario::{Diagnostic, Number, ResolvedCase, Template};
 use crate::verdict::Quantity;
 use document::{
     AxisDocument, GridDocument, InputDocument, InputSource, MetricDocument, PointDocument,
@@ -87,15 +85,15 @@ impl SensitivityError {
     }
 }
 
-/// What is studied: a case, and the file to read it from again with other values.
+/// What is studied: a case, and the file to resolve it from again with other values.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The scenario file.
+    /// The scenario file, for people.
     pub path: &'a Path,
+    /// The scenario file, read, with what the command line changes.
+    pub template: &'a Template,
     /// The catalogue that it was read with.
     pub catalog: &'a Catalog,
-    /// What the command line changes, the case's name apart.
-    pub overrides: &'a Overrides,
     /// The case as it stands.
     pub resolved: &'a ResolvedCase,
     /// Title of the scenario.
@@ -111,20 +109,8 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// The case with further settings.
     fn at(&self, set: &[(String, String)]) -> Result<ResolvedCase, SensitivityError> {
-        let mut overrides = self.overrides.clone();
-        overrides.set.extend(set.iter().cloned());
-        overrides.cases = match &self.overrides.cases {
-            names if names.is_empty() => Vec::new(),
-            _ => vec![self.resolved.case.name.clone()],
-        };
-        let loaded = load(self.path, self.catalog, &overrides).map_err(SensitivityError::Faults)?;
-        let mut cases = loaded.cases.into_iter();
-        cases
-            .find(|case| case.case.name == self.resolved.case.name)
-            .ok_or_else(|| SensitivityError::Request {
-                message: format!("`{}` has changed meanwhile", self.path.display()),
-                help: "start again".to_owned(),
-            })
+        let name = self.resolved.case.name.as_str();
+        (self.template.case(self.catalog, Some(name), set)).map_err(SensitivityError::Faults)
     }
 
     /// A value as it stands, for people; empty where the case has none.
@@ -275,7 +261,7 @@ fn plan(subject: &Subject<'_>, request: &Request) -> Result<Plan, SensitivityErr
             &over.path,
             &values,
             InputSource::CommandLine,
-            String::new(),
+            !request.ratio,
         )?;
     }
     let known: Vec<String> = plan.inputs.iter().map(|input| input.path.clone()).collect();
@@ -286,7 +272,7 @@ fn plan(subject: &Subject<'_>, request: &Request) -> Result<Plan, SensitivityErr
         None if ranges.is_empty() => plan.convention(subject, CONVENTION, &known)?,
         None => {
             for (index, range) in ranges.iter().enumerate() {
-                plan.stated(subject, index, range)?;
+                plan.stated(subject, index, range, !request.ratio)?;
             }
         }
     }
@@ -351,13 +337,12 @@ fn grid_plan(
                 (x.path.clone(), column.set.clone()),
                 (y.path.clone(), row.set.clone()),
             ];
-            let words = column.number.is_none() || row.number.is_none();
             let chance = inputs::of_chance(&x.path) || inputs::of_chance(&y.path);
             let at = format!(
                 "at {} = {}, {} = {}",
                 x.path, column.shown, y.path, row.shown
             );
-            jobs.push(plan.add(at, subject.at(&set)?, words || chance)?);
+            jobs.push(plan.add(at, subject.at(&set)?, !request.ratio || chance)?);
         }
     }
     let axis = |path: &str, values: &[request::Value]| AxisDocument {
@@ -512,17 +497,24 @@ fn method(
         say("Ranges are those that the scenario states, from end to end.");
     }
     say(match grid {
-        true => "Inputs are varied one at a time, all others as they stand, and two at once in the grid.",
+        true => {
+            "Inputs are varied one at a time, all others as they stand, and two at once in the grid."
+        }
         false => "Inputs are varied one at a time, all others as they stand.",
     });
-    if inputs.iter().any(|i| i.way == Way::Ratio) {
+    let ratio = inputs.iter().any(|i| i.way == Way::Ratio);
+    let full = inputs.iter().any(|i| i.way == Way::Full);
+    if full && !ratio {
+        say("Each value that changes the step is simulated in full, as the case itself.");
+    }
+    if ratio {
         say(
             "Where a value changes the step, steps are simulated at it without chance, and their \
              ratio to those of the case without chance multiplies the steps as they stand.",
         );
     }
-    if inputs.iter().any(|i| i.way == Way::Full) {
-        say("Inputs of chance and words are simulated in full.");
+    if full && ratio {
+        say("Inputs of chance are simulated in full.");
     }
     if base.lucky() {
         say("What fails when is random: all values are means over the same 16 runs.");

@@ -137,6 +137,9 @@ pub struct Request {
     pub grid: bool,
     /// Values of a span in a grid.
     pub steps: u32,
+    /// Values that change the step are simulated without chance, many times faster; the ratio to the
+    /// case without chance multiplies its steps.
+    pub ratio: bool,
 }
 
 /// One value: its text, and its number where it has one.
@@ -179,7 +182,8 @@ impl Over {
             (Values::List(texts), Some(number)) => (texts.iter())
                 .map(|text| {
                     // "none" and "market" are words where a number could stand.
-                    let word = !text.starts_with(|c: char| c.is_ascii_digit() || "+-.\"".contains(c));
+                    let word =
+                        !text.starts_with(|c: char| c.is_ascii_digit() || "+-.\"".contains(c));
                     let value = match word {
                         true => None,
                         false => Some(number.read(&bare_number(text, &number)).map_err(fault)?),
@@ -268,7 +272,15 @@ mod tests {
             assert_eq!(over(text).values, values, "{text}");
         }
         for bad in [
-            "", "a.b", "=1,2", "a.b=", "a.b=1", "a.b=1,", "a.b=1..2..3", "a.b=..3", "a.b=1,1",
+            "",
+            "a.b",
+            "=1,2",
+            "a.b=",
+            "a.b=1",
+            "a.b=1,",
+            "a.b=1..2..3",
+            "a.b=..3",
+            "a.b=1,1",
         ] {
             assert!(bad.parse::<Over>().is_err(), "{bad}");
         }

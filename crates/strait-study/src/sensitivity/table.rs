@@ -8,12 +8,17 @@ use super::document::SensitivityDocument;
 /// Every value of every input, one quantity a line; then the grid, where there is one.
 pub fn files(document: &SensitivityDocument) -> Vec<(String, String)> {
     let mut rows = vec![
-        ["input", "source", "value", "number", "way", "quantity", "result", "unit"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "input", "source", "value", "number", "way", "quantity", "result", "unit",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     let word = |value: serde_json::Result<serde_json::Value>| {
-        value.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+        value
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
     };
     let number = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
     for input in &document.inputs {

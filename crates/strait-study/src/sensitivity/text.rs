@@ -2,10 +2,12 @@
 //!
 //! In: a [`SensitivityDocument`]. Out: a string. Never computes, but for lengths of bars.
 
-use super::document::{GridDocument, MetricDocument, SensitivityDocument, SwingDocument};
+use super::document::{
+    GridDocument, InputDocument, MetricDocument, SensitivityDocument, SwingDocument,
+};
 use crate::answer::format::{count, fixed, wrap};
 use crate::answer::table::Align::{Left, Right};
-use crate::answer::table::render;
+use crate::answer::table::{bar, render};
 use crate::answer::{Detail, TextStyle};
 use crate::verdict::{Quantity, Unit};
 use std::fmt::Write;
@@ -13,7 +15,7 @@ use std::fmt::Write;
 /// Columns that no line exceeds, but those of wide grids and commands.
 const COLUMNS: usize = 96;
 /// Columns of the longest bar on one side.
-const BAR: usize = 12;
+const BAR: usize = 7;
 /// Inputs shown where not all are asked for.
 const SHOWN: usize = 15;
 /// A move smaller than this share of the base is called none.
@@ -86,7 +88,7 @@ pub fn text(document: &SensitivityDocument, style: TextStyle) -> String {
         document.case
     );
     for metric in &document.metrics {
-        tornado(&mut out, metric, style);
+        tornado(&mut out, metric, &document.inputs, style);
     }
     if let Some(grid) = &document.grid {
         for (metric, cells) in document.metrics.iter().zip(&grid.cells) {
@@ -101,7 +103,11 @@ pub fn text(document: &SensitivityDocument, style: TextStyle) -> String {
         }
     }
     if !document.warnings.is_empty() {
-        style.heading(&mut out, "Warnings", "check these before trusting the answer");
+        style.heading(
+            &mut out,
+            "Warnings",
+            "check these before trusting the answer",
+        );
         for warning in &document.warnings {
             let _ = writeln!(out, "  - {}", wrap(warning, COLUMNS - 4, 4));
         }
@@ -116,7 +122,7 @@ pub fn text(document: &SensitivityDocument, style: TextStyle) -> String {
 }
 
 /// Bars to both sides of the base.
-fn tornado(out: &mut String, metric: &MetricDocument, style: TextStyle) {
+fn tornado(out: &mut String, metric: &MetricDocument, inputs: &[InputDocument], style: TextStyle) {
     style.heading(
         out,
         &format!("What moves {}", name(metric)),
@@ -137,11 +143,11 @@ fn tornado(out: &mut String, metric: &MetricDocument, style: TextStyle) {
         _ => SHOWN.min(moving.len()),
     };
     let unit = quantity(&metric.quantity).map_or(Unit::Fraction, Quantity::unit);
-    let mut rows = vec![[
-        "input", "from", "to", "less", "", "more", &name(metric), "", "elasticity",
-    ]
-    .map(str::to_owned)
-    .to_vec()];
+    let mut rows = vec![
+        ["input", "from and to", "less  more", "from", "to", "elast."]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for swing in &moving[..shown] {
         let (mut left, mut right) = (0.0f64, 0.0f64);
         for value in [swing.at_low, swing.at_high] {
@@ -151,25 +157,45 @@ fn tornado(out: &mut String, metric: &MetricDocument, style: TextStyle) {
         }
         rows.push(vec![
             swing.input.clone(),
-            swing.low_input.clone(),
-            swing.high_input.clone(),
-            bar_left(left),
-            "│".to_owned(),
-            crate::answer::table::bar(right, BAR),
+            ends(&swing.low_input, &swing.high_input),
+            format!("{:>BAR$}│{:<BAR$}", bar_left(left), bar(right, BAR)),
             unit.figure(swing.at_low),
             unit.figure(swing.at_high),
             (swing.elasticity).map_or("-".to_owned(), |e| fixed(e, 2)),
         ]);
     }
-    let aligns = [Left, Right, Right, Right, Left, Left, Right, Right, Right];
+    let aligns = [Left, Right, Left, Right, Right, Right];
     *out += &render(&rows, &aligns, 2);
     if moving.len() > shown {
         let _ = writeln!(out, "  and {} more (-v shows all)", moving.len() - shown);
     }
-    if !still.is_empty() {
-        let names: Vec<&str> = still.iter().map(|s| s.input.as_str()).collect();
-        let line = format!("By less than 0.01 %: {}", names.join(", "));
-        let _ = writeln!(out, "  {}", wrap(&line, COLUMNS - 2, 2));
+    let mut remark = |what: &str, names: Vec<&str>| {
+        if !names.is_empty() {
+            let line = format!("{what}: {}", names.join(", "));
+            let _ = writeln!(out, "  {}", wrap(&line, COLUMNS - 2, 2));
+        }
+    };
+    let names = still.iter().map(|swing| swing.input.as_str()).collect();
+    remark("By less than 0.01 %", names);
+    let moved = |input: &&InputDocument| metric.swings.iter().any(|s| s.input == input.input);
+    remark(
+        "Not at all",
+        (inputs.iter().filter(|input| !moved(input)))
+            .map(|input| input.input.as_str())
+            .collect(),
+    );
+}
+
+/// Both ends, their unit once where it is the same.
+fn ends(low: &str, high: &str) -> String {
+    let unit = |text: &str| {
+        let digits = text.find(|c: char| !(c.is_ascii_digit() || ".-".contains(c)));
+        digits.map_or(String::new(), |at| text[at..].to_owned())
+    };
+    let (short, other) = (unit(low), unit(high));
+    match short == other && low.len() > short.len() {
+        true => format!("{} to {high}", &low[..low.len() - short.len()]),
+        false => format!("{low} to {high}"),
     }
 }
 

@@ -29,6 +29,10 @@ pub struct SensitivityArgs {
     /// Values of a LOW..HIGH in a grid
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Inputs", requires = "grid", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub steps: u32,
+    /// Simulate values that change the step without chance, many times faster, and multiply the
+    /// steps as they stand by the ratio: good near by, some per cent off far away. --by does so anyway
+    #[arg(long, help_heading = "Simulation", conflicts_with = "full_ranks")]
+    pub ratio: bool,
     /// What of the answer to look at, by the name that claims use (repeatable)
     #[arg(
         long = "metric",

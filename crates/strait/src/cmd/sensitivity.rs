@@ -10,7 +10,7 @@ use crate::source;
 use crate::terminal::Terminal;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
-use strait_study::scenario::{Style, render_all};
+use strait_study::scenario::{Style, Template, render_all};
 use strait_study::sensitivity::request::Values;
 use strait_study::sensitivity::{self, Request, SensitivityError, Subject, table, text};
 use strait_training::simulate::Control;
@@ -35,12 +35,14 @@ pub fn sensitivity(
     let catalog = Catalog::embedded();
     let given = &args.run.scenario;
     let overrides = source::overrides(&given.set, &given.cases, given.seed);
+    let template = Template::load(path, &catalog, &overrides)
+        .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))?;
     let (title, question) = source::heading(path, given)?;
     let command = command(args);
     let subject = Subject {
         path,
+        template: &template,
         catalog: &catalog,
-        overrides: &overrides,
         resolved: &case.resolved,
         title: &title,
         question: &question,
@@ -53,6 +55,7 @@ pub fn sensitivity(
         metrics: args.metrics.clone(),
         grid: args.grid,
         steps: args.steps,
+        ratio: args.ratio,
     };
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let progress = Progress::new(terminal, 1);
@@ -97,6 +100,9 @@ fn command(args: &SensitivityArgs) -> String {
     let metrics: Vec<&str> = args.metrics.iter().map(|metric| metric.id()).collect();
     if metrics != ["cost"] {
         add("--metric", &metrics.join(","));
+    }
+    if args.ratio {
+        text += " --ratio";
     }
     if args.grid {
         text += " --grid";
