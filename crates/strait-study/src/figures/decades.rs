@@ -92,7 +92,8 @@ impl Axes {
     }
 }
 
-fn marks((from, to): (f64, f64), steps: &[f64], stride: f64) -> Vec<(f64, String)> {
+/// Round values between two logarithms: logarithm and name.
+pub(super) fn marks((from, to): (f64, f64), steps: &[f64], stride: f64) -> Vec<(f64, String)> {
     let mut found = Vec::new();
     let mut power = (from / stride).floor() * stride;
     while power <= to {

@@ -3,19 +3,35 @@
 //! In: an [`Answer`], a [`Report`] of published runs, or what rules [`Cost`]. Out: file names and contents. Never
 //! writes files, and never draws anything that the CSV beside it does not hold.
 
+mod axis;
+mod contour;
+pub mod cost_cdf;
 mod decades;
 mod decomposition;
+pub mod dumbbell;
 mod families;
+pub mod front;
 mod gantt;
+#[cfg(test)]
+mod inspect;
+pub mod iso_cost;
 mod labels;
+mod look;
+mod marks;
 mod parity;
+mod plot;
 mod rules_cost;
+pub mod small_multiples;
+pub mod sweep;
 mod theme;
+pub mod tornado;
 mod waterfall;
 
 use crate::answer::Answer;
 use crate::rules::cost::Cost;
 use crate::validate::Report;
+pub use marks::Mark;
+pub use plot::{Line, Quantity};
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +100,7 @@ fn files<const N: usize>(figures: [(&str, Option<(String, String)>); N]) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use super::inspect::{legible, well_formed};
     use super::*;
     use crate::answer::sample;
     use crate::validate::{Outcome, Predicted};
@@ -104,24 +121,6 @@ mod tests {
             answer.cases.push(case);
         }
         answer
-    }
-
-    /// Every tag closes, attributes hold no bare markup, and texts lie on the canvas.
-    fn well_formed(svg: &str) {
-        let mut open: Vec<&str> = Vec::new();
-        for piece in svg.split('<').skip(1) {
-            let (tag, text) = piece.split_once('>').expect("a tag ends");
-            assert!(!text.contains('>') && !tag.contains('\n'), "{piece}");
-            for entity in text.split('&').skip(1) {
-                assert!(entity.contains(';'), "bare ampersand in {text}");
-            }
-            if let Some(name) = tag.strip_prefix('/') {
-                assert_eq!(open.pop(), Some(name));
-            } else if !tag.ends_with('/') {
-                open.push(tag.split(' ').next().unwrap());
-            }
-        }
-        assert!(open.is_empty(), "{open:?}");
     }
 
     /// A run as validation sees it; errors are of the time.
@@ -175,51 +174,6 @@ mod tests {
             }
         }
         Report::new(outcomes)
-    }
-
-    /// Boxes of all words, from what the drawing says and their estimated widths.
-    fn words(svg: &str) -> Vec<((f64, f64, f64, f64), String)> {
-        let attribute = |tag: &str, name: &str| {
-            let (_, rest) = tag
-                .split_once(&format!(" {name}=\""))
-                .expect("an attribute");
-            rest.split('"').next().unwrap().to_owned()
-        };
-        (svg.split("<text").skip(1))
-            .map(|piece| {
-                let (tag, rest) = piece.split_once('>').unwrap();
-                let text = rest.split('<').next().unwrap().trim();
-                let text = text
-                    .replace("&lt;", "<")
-                    .replace("&gt;", ">")
-                    .replace("&quot;", "\"")
-                    .replace("&apos;", "'")
-                    .replace("&amp;", "&");
-                let number = |name| attribute(tag, name).parse::<f64>().unwrap() / 8.0;
-                let mut font = theme::Type::new(number("font-size"), theme::colour::INK);
-                font.bold = tag.contains("bold");
-                let (x, y, long) = (number("x"), number("y"), theme::width(&text, font));
-                let left = match attribute(tag, "text-anchor").as_str() {
-                    "start" => x,
-                    "middle" => x - long / 2.0,
-                    _ => x - long,
-                };
-                let half = font.size * 0.5;
-                ((left, y - half, left + long, y + half), text)
-            })
-            .collect()
-    }
-
-    /// No word lies on another or leaves the canvas.
-    fn legible(svg: &str) {
-        let words = words(svg);
-        for (index, (a, text)) in words.iter().enumerate() {
-            assert!(a.0 >= 0.0 && a.2 <= theme::WIDTH + 1.0, "{text} {a:?}");
-            for (b, other) in &words[..index] {
-                let apart = a.0 >= b.2 || b.0 >= a.2 || a.1 >= b.3 || b.1 >= a.3;
-                assert!(apart, "{text} lies on {other}: {a:?} {b:?}");
-            }
-        }
     }
 
     #[test]

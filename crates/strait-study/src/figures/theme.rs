@@ -35,6 +35,7 @@ pub(super) mod colour {
     pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
     pub const NAVY: RGBColor = RGBColor(0x1d, 0x35, 0x57);
     pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
+    pub const VERMILION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
     pub const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 }
 
@@ -47,6 +48,19 @@ pub(super) fn ink_on(ground: RGBColor) -> RGBColor {
     } else {
         colour::WHITE
     }
+}
+
+/// A colour dark enough to be read as text on white.
+pub(super) fn ink_of(hue: RGBColor) -> RGBColor {
+    let RGBColor(r, g, b) = hue;
+    let light =
+        |f: f64| 0.299 * f64::from(r) * f + 0.587 * f64::from(g) * f + 0.114 * f64::from(b) * f;
+    let mut share = 1.0;
+    while light(share) > 105.0 {
+        share -= 0.05;
+    }
+    let darker = |c: u8| (f64::from(c) * share).round() as u8;
+    RGBColor(darker(r), darker(g), darker(b))
 }
 
 /// Where the given point of a text is, horizontally.
@@ -188,6 +202,79 @@ impl Canvas<'_> {
         self.area.draw(&shape).map_err(|e| e.to_string())
     }
 
+    /// A line through points.
+    pub fn path(&self, points: &[(f64, f64)], stroke: f64, ink: RGBColor) -> Drawn {
+        if points.len() < 2 {
+            return Ok(());
+        }
+        let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
+        let style = ink.stroke_width((stroke * SCALE).round() as u32);
+        let shape = PathElement::new(points, style);
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
+    /// A straight line of dashes.
+    pub fn dashes(&self, from: (f64, f64), to: (f64, f64), stroke: f64, ink: RGBColor) -> Drawn {
+        const DASH: f64 = 6.0;
+        const GAP: f64 = 4.0;
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let long = libm::hypot(dx, dy);
+        let mut at = 0.0;
+        while at < long {
+            let end = (at + DASH).min(long);
+            let point = |d: f64| (from.0 + dx * d / long, from.1 + dy * d / long);
+            self.line(point(at), point(end), stroke, ink)?;
+            at += DASH + GAP;
+        }
+        Ok(())
+    }
+
+    /// A line of dashes through points.
+    pub fn dashed(&self, points: &[(f64, f64)], stroke: f64, ink: RGBColor) -> Drawn {
+        const DASH: f64 = 9.0;
+        const GAP: f64 = 6.0;
+        let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+        let mut left = DASH;
+        let mut drawing = true;
+        for pair in points.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let long = libm::hypot(to.0 - from.0, to.1 - from.1);
+            let mut at = 0.0;
+            while long - at > left {
+                at += left;
+                let point = (
+                    from.0 + (to.0 - from.0) * at / long,
+                    from.1 + (to.1 - from.1) * at / long,
+                );
+                if drawing {
+                    dash.push(point);
+                    self.path(&dash, stroke, ink)?;
+                }
+                dash = vec![point];
+                drawing = !drawing;
+                left = if drawing { DASH } else { GAP };
+            }
+            left -= long - at;
+            if drawing {
+                dash.push(to);
+            }
+        }
+        if drawing {
+            self.path(&dash, stroke, ink)?;
+        }
+        Ok(())
+    }
+
+    /// A translucent area between points.
+    pub fn tint(&self, points: &[(f64, f64)], fill: RGBColor, opacity: f64) -> Drawn {
+        if points.len() < 3 {
+            return Ok(());
+        }
+        let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
+        let shape = Polygon::new(points, fill.mix(opacity).filled());
+        self.area.draw(&shape).map_err(|e| e.to_string())
+    }
+
     /// A filled area between points.
     pub fn area(&self, points: &[(f64, f64)], fill: RGBColor) -> Drawn {
         let points: Vec<_> = points.iter().map(|(x, y)| (unit(*x), unit(*y))).collect();
@@ -279,7 +366,30 @@ fn lines(text: &str, font: Type) -> Vec<String> {
         let all: Vec<char> = text.chars().collect();
         return all.chunks(columns).map(|c| c.iter().collect()).collect();
     }
-    wrap(text, columns, 0).lines().map(str::to_owned).collect()
+    let wrapped: Vec<String> = wrap(text, columns, 0).lines().map(str::to_owned).collect();
+    let room = WIDTH - 2.0 * MARGIN;
+    if wrapped.iter().all(|line| width(line, font) <= room) {
+        return wrapped;
+    }
+    // Wide letters: break before what has no room.
+    let mut found: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line, font) + width(word, font) + 5.0 > room {
+            found.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for letter in word.chars() {
+            if width(&line, font) + font.size * 1.1 > room {
+                found.push(std::mem::take(&mut line));
+            }
+            line.push(letter);
+        }
+    }
+    found.push(line);
+    found
 }
 
 impl Frame {
