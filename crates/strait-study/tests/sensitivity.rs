@@ -304,7 +304,8 @@ fn stated_ranges_are_varied_from_end_to_end_with_the_prediction_s_error() {
     for point in &found.inputs[0].points {
         let set = [("software.host_time_per_op", point.input.as_str())];
         let alone = file.alone(&set, Quantity::StepTime);
-        assert_eq!(point.quantities[0], Some(alone));
+        // A mean of sixteen equal times has other last digits.
+        assert!((point.quantities[0].unwrap() / alone - 1.0).abs() < 1e-12);
     }
     assert!(found.method.contains("16 runs"), "{}", found.method);
     assert!(
@@ -387,7 +388,11 @@ fn what_makes_no_sense_is_refused_before_anything_is_simulated() {
         ("economics.rent=2..3", "needs a unit"),
         ("cluster.nodes=2,0", "can't be zero"),
         ("cluster.accelerator=h100-sxm,h800", "h800"),
-        ("parallelism.pipeline=2,3", "parallelism.pipeline = 3"),
+        ("parallelism.pipeline=2,3", "does not fill the 16 GPUs"),
+        (
+            "parallelism.micro_batch=1,64",
+            "at parallelism.micro_batch = 64",
+        ),
         ("parallelism.schedule=1f1b..gpipe", "list its values"),
     ] {
         let message = told(&request(&[over], &cost));

@@ -3,7 +3,7 @@
 //! In: a path, and texts such as "400 GB/s". Out: numbers in the base unit, and texts that read back
 //! as the same number. Never changes a scenario.
 
-use super::amount;
+use super::amount::{self, Dimension};
 use super::diagnostic::Diagnostic;
 use super::keys::Kind;
 use super::paths::{self, Target};
@@ -87,6 +87,31 @@ impl Number {
     /// Its values are whole numbers.
     pub fn whole(&self) -> bool {
         matches!(self.kind, Kind::Count { .. })
+    }
+
+    /// Symbol of its base unit; empty for plain numbers and counts.
+    pub fn unit(&self) -> &'static str {
+        match self.kind {
+            Kind::Quantity { dimension, .. } => match dimension {
+                Dimension::Bandwidth => "B/s",
+                Dimension::Bytes => "B",
+                Dimension::FlopRate => "FLOP/s",
+                Dimension::Power => "W",
+                Dimension::Time => "s",
+                Dimension::Tokens => "tokens",
+                Dimension::PricePerHour => "USD/h",
+                Dimension::PricePerEnergy => "USD/J",
+                Dimension::Money => "USD",
+                Dimension::Energy => "J",
+                Dimension::GpuHours => "GPU h",
+                Dimension::Days => "d",
+                Dimension::Accelerators => "GPUs",
+                Dimension::TokenRate => "tokens/s",
+                Dimension::Share => "1",
+                Dimension::FailureRate => "failures per node-day",
+            },
+            _ => "",
+        }
     }
 
     /// It is written with a unit.

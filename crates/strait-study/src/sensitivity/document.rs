@@ -53,8 +53,21 @@ pub struct MetricDocument {
     pub unit: String,
     /// With every input as it stands; a mean over runs with other failures where those are random.
     pub base: f64,
+    /// What the scenario says that others state about it.
+    pub claims: Vec<StatedDocument>,
     /// What moves it, most first.
     pub swings: Vec<SwingDocument>,
+}
+
+/// A claim about a quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StatedDocument {
+    /// Stated value, in the unit of the quantity.
+    pub stated: f64,
+    /// Who says so; may be empty.
+    pub who: String,
+    /// When; may be empty.
+    pub date: String,
 }
 
 /// How far one input moves a quantity, all others as they stand.

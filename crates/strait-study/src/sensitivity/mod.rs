@@ -13,9 +13,11 @@
 //! | [`document`] | the answer as JSON |
 //! | [`text`] | the answer for people |
 //! | [`table`] | the answer as CSV |
+//! | [`figures`] | the answer as pictures |
 
 pub mod document;
 mod evaluate;
+pub mod figures;
 mod inputs;
 pub mod request;
 pub mod table;
@@ -30,10 +32,10 @@ use crate::answer::format::{count, percent};
 use crate::catalog::Catalog;
 use crate::chance::pool;
 use crate::scenario::{Diagnostic, Number, ResolvedCase, Template};
-use crate::verdict::Quantity;
+use crate::verdict::{Claim, Quantity};
 use document::{
     AxisDocument, GridDocument, InputDocument, InputSource, MetricDocument, PointDocument,
-    SwingDocument, Way,
+    StatedDocument, SwingDocument, Way,
 };
 use evaluate::{Base, Found};
 use inputs::{Input, Plan};
@@ -172,6 +174,7 @@ pub fn study(
             quantity: metric.id().to_owned(),
             unit: metric.unit().symbol().to_owned(),
             base: as_it_stands[at],
+            claims: claims(subject, *metric),
             swings: swings(&plan.inputs, &found, at),
         })
         .collect();
@@ -209,6 +212,19 @@ pub fn study(
     };
     document.digest = digest(&document);
     Ok(document)
+}
+
+/// Claims of the scenario about a quantity.
+fn claims(subject: &Subject<'_>, metric: Quantity) -> Vec<StatedDocument> {
+    (subject.resolved.claims.iter())
+        .filter_map(|stated| Claim::of(stated).ok())
+        .filter(|claim| claim.quantity == metric && claim.phase.is_none())
+        .map(|claim| StatedDocument {
+            stated: claim.stated,
+            who: claim.who,
+            date: claim.date,
+        })
+        .collect()
 }
 
 /// Whether the scenario's own ranges are what is varied.

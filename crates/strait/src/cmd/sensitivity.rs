@@ -11,6 +11,7 @@ use crate::terminal::Terminal;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::scenario::{Style, Template, render_all};
+use strait_study::sensitivity::figures as pictures;
 use strait_study::sensitivity::request::Values;
 use strait_study::sensitivity::{self, Request, SensitivityError, Subject, table, text};
 use strait_training::simulate::Control;
@@ -76,7 +77,10 @@ pub fn sensitivity(
         terminal.result(&text::text(&document, terminal.style()))?;
     }
     if let Some(folder) = &args.run.figures {
-        figures::save(folder, &table::files(&document), terminal, cancel)?;
+        let mut files =
+            pictures::draw(&document).map_err(|error| Failure::Unexpected(error.to_string()))?;
+        files.extend(table::files(&document));
+        figures::save(folder, &files, terminal, cancel)?;
     }
     Ok(ExitStatus::Done)
 }
