@@ -50,6 +50,7 @@ pub fn answer(
             case.case.name, effort.cpu_s, effort.wall_s
         ));
     }
+    let about = source::about(&cases, question.command.clone());
     let cases = (cases.into_iter().zip(outcomes))
         .map(|(case, (outcome, uncertainty, effort))| {
             let answer = CaseAnswer::new(
@@ -66,7 +67,11 @@ pub fn answer(
             }
         })
         .collect();
-    Ok(Answer { question, cases })
+    Ok(Answer {
+        question,
+        cases,
+        about: Some(about),
+    })
 }
 
 /// Loads all scenarios; where cases of several files share a name, the file's goes before it.

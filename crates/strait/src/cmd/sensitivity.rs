@@ -38,15 +38,14 @@ pub fn sensitivity(
     let overrides = source::overrides(&given.set, &given.cases, given.seed);
     let template = Template::load(path, &catalog, &overrides)
         .map_err(|faults| Failure::Input(render_all(&faults, Style::Colour)))?;
-    let (title, question) = source::heading(path, given)?;
     let command = command(args);
     let subject = Subject {
         path,
         template: &template,
         catalog: &catalog,
         resolved: &case.resolved,
-        title: &title,
-        question: &question,
+        title: &case.file.title,
+        question: &case.file.question,
         version: VERSION,
         command: &command,
     };
