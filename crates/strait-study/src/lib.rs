@@ -19,6 +19,7 @@
 //! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
+//! | [`report`] | answers as one page of HTML |
 //! | [`artifact`] | files that appear whole or not at all |
 //!
 //! The command calls [`scenario`] first and [`answer`] last; between them lies the training floor.
@@ -31,6 +32,7 @@ pub mod chance;
 pub mod figures;
 pub mod ledger;
 pub mod models;
+pub mod report;
 pub mod rules;
 pub mod scenario;
 pub mod search;

@@ -2,6 +2,7 @@
 //!
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
+pub mod report;
 pub mod sensitivity;
 
 use crate::exit;
@@ -66,6 +67,11 @@ pub enum Command {
   strait sensitivity scenarios/deepseek-v3/plausible.toml
   strait sensitivity scenarios/deepseek-v3/h800.toml --over cluster.nvlink_bandwidth='160 GB/s..900 GB/s' --metric step_time")]
     Sensitivity(sensitivity::SensitivityArgs),
+    /// Make a page of results to read, print and send: one HTML file that fetches nothing
+    #[command(after_help = "Examples:
+  strait report scenarios/deepseek-v3/plausible.toml -o report.html
+  strait report answer.json sensitivity.json -o report.html")]
+    Report(report::ReportArgs),
     /// Write what ranks do in one step as a timeline for Perfetto
     #[command(after_help = "Examples:
   strait trace scenarios/deepseek-v3/h800.toml -o step.json

@@ -12,6 +12,7 @@ mod compare;
 mod completions;
 mod explain;
 mod figures;
+mod report;
 mod rules;
 mod run;
 mod schema;
@@ -32,6 +33,7 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Check(args) => check::check(&args, terminal),
         Command::Explain(args) => explain::explain(&args, terminal),
         Command::Schema(args) => schema::schema(&args, terminal),
+        Command::Report(args) => report::report(&args, terminal, cancel),
         Command::Sensitivity(args) => sensitivity::sensitivity(&args, terminal, cancel),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
