@@ -3,16 +3,19 @@
 //! In: the documents of `run` and `compare`, from a file or from a simulation on the spot. Out: a part
 //! of a page. Never judges anew: verdicts and ranges are those of the documents.
 
-use super::markup::{Column, escape, list, prose, table};
+use super::markup::{Column, classed, escape, list, prose, table};
 use super::{Part, ReportError, drawings, inputs, limits};
 use crate::answer::compare::Difference;
 use crate::answer::document::{CaseDocument, ClaimDocument};
 use crate::answer::format::{count, fixed};
 use crate::answer::{AboutDocument, Answer, Comparison, RunDocument};
 use crate::chance::{DistributionDocument, PREDICTION, Study};
-use crate::verdict::{Quantity, Unit};
+use crate::verdict::{Quantity, Unit, Verdict};
 use crate::{chance, figures};
 use serde_json::Value;
+
+/// Differences that stand in the answer; all stand in their section.
+const FINDINGS: usize = 3;
 
 /// Answered cases.
 pub struct Answered {
@@ -68,12 +71,13 @@ impl Answered {
     /// A figure that could not be drawn.
     pub fn simulated(answer: &Answer) -> Result<Answered, ReportError> {
         let compared = Comparison::new(answer).filter(|_| answer.cases.len() > 1);
-        let answered = match compared {
-            Some(comparison) => Answered::compared(comparison),
-            None => Answered::run(RunDocument::from(answer)),
-        };
-        let drawn = figures::draw(answer, &answered.digest)?;
-        Ok(Answered { drawn, ..answered })
+        let mut answered = Answered::run(RunDocument::from(answer));
+        answered.drawn = figures::draw(answer, &answered.digest)?;
+        if let Some(comparison) = compared {
+            answered.baseline = comparison.baseline;
+            answered.differences = comparison.differences;
+        }
+        Ok(answered)
     }
 
     /// The command that gives the cases again.
@@ -104,11 +108,32 @@ impl Answered {
         }
     }
 
-    /// The quantity that the question is about: that of the first claim that draws say something
-    /// about, else the cost.
+    /// The question is about money.
+    fn asks_for_money(&self) -> bool {
+        let scenarios = self.about.iter().flat_map(|about| &about.scenarios);
+        scenarios.into_iter().next().is_some_and(|scenario| {
+            let question = scenario.question.to_lowercase();
+            ["$", "cost", "usd", "dollar", "price"]
+                .iter()
+                .any(|word| question.contains(word))
+        })
+    }
+
+    /// The claim that the question is about: the first, or where money is asked for the first of it.
+    fn first_claim<'a>(&self, case: &'a CaseDocument) -> Option<&'a ClaimDocument> {
+        let money = |claim: &&ClaimDocument| claim.unit == Unit::Dollars.symbol();
+        let asked = case
+            .claims
+            .iter()
+            .find(|c| self.asks_for_money() && money(c));
+        asked.or(case.claims.first())
+    }
+
+    /// The quantity that the question is about: that of its claim where draws say something about
+    /// it, else the cost.
     pub(super) fn headline(&self) -> Quantity {
-        let claims = self.cases.iter().flat_map(|case| &case.claims);
-        claims
+        (self.cases.iter())
+            .filter_map(|case| self.first_claim(case))
             .filter(|claim| claim.phase.is_none())
             .filter_map(|claim| claim.quantity.parse().ok())
             .find(|quantity| chance::drawn(*quantity))
@@ -183,30 +208,33 @@ impl Answered {
     /// The answer: a sentence with its range, then what else the run is.
     fn answer(&self) -> Vec<String> {
         let mut paragraphs: Vec<String> = Vec::new();
+        for difference in self.differences.iter().take(FINDINGS) {
+            let told = prose(&difference.finding);
+            paragraphs.push(match paragraphs.is_empty() {
+                true => format!("<strong>{told}</strong>"),
+                false => told,
+            });
+        }
         for case in &self.cases {
             let whose = match self.cases.len() {
                 1 => String::new(),
                 _ => format!("{}: ", case.name),
             };
-            if paragraphs.is_empty() {
-                paragraphs.push(format!(
-                    "<strong>{}</strong>",
-                    prose(&(whose.clone() + &sentence(case)))
-                ));
-            } else {
-                paragraphs.push(prose(&(whose.clone() + &sentence(case))));
-            }
+            let told = prose(&(whose + &sentence(case, self.first_claim(case))));
+            paragraphs.push(match paragraphs.is_empty() {
+                true => format!("<strong>{told}</strong>"),
+                false => told,
+            });
         }
         if let [case] = self.cases.as_slice() {
-            paragraphs.push(prose(&run_in_words(case)));
-            if let Some(drawn) = (case.uncertainty.iter())
-                .flat_map(|study| &study.claims)
-                .find(|claim| {
-                    case.claims
-                        .first()
-                        .is_some_and(|c| c.quantity == claim.quantity)
-                })
-            {
+            if !case.claims.is_empty() {
+                paragraphs.push(prose(&run_in_words(case)));
+            }
+            let asked = self.first_claim(case);
+            let drawn = case.uncertainty.iter().flat_map(|study| &study.claims);
+            if let Some(drawn) = drawn.into_iter().find(|claim| {
+                asked.is_some_and(|c| c.quantity == claim.quantity && c.stated == claim.stated)
+            }) {
                 paragraphs.push(prose(&drawn.sentence));
             }
         }
@@ -214,12 +242,13 @@ impl Answered {
     }
 
     fn numbers(&self) -> String {
+        // One case reads best beside its names; several line up.
+        let column = match self.cases.len() {
+            1 => Column::Text,
+            _ => Column::Number,
+        };
         let mut heads = vec![("", Column::Text)];
-        heads.extend(
-            self.cases
-                .iter()
-                .map(|case| (case.name.as_str(), Column::Number)),
-        );
+        heads.extend((self.cases.iter()).map(|case| (case.name.as_str(), column)));
         let mut rows = Vec::new();
         let mut add = |name: &str, of: &dyn Fn(&CaseDocument) -> String| {
             let mut row = vec![escape(name)];
@@ -299,7 +328,7 @@ impl Answered {
             true => "<p class=\"small\">Small: nine in ten draws lie between.</p>\n",
             false => "",
         };
-        table("The run in numbers", &heads, &rows) + note
+        classed("fit", &table("The run in numbers", &heads, &rows)) + note
     }
 
     fn claims(&self) -> String {
@@ -315,8 +344,9 @@ impl Answered {
             ("ratio", Column::Number),
             ("verdict", Column::Text),
             ("reached in", Column::Number),
-            ("who, when, where", Column::Text),
+            ("who, when", Column::Text),
         ]);
+        let mut sources: Vec<String> = Vec::new();
         let mut rows = Vec::new();
         let mut reasons: Vec<String> = Vec::new();
         for case in &self.cases {
@@ -359,20 +389,11 @@ impl Answered {
                         claim.verdict.word()
                     ),
                     weighed.map_or("–".to_owned(), |w| share(w.reached)),
-                    escape(
-                        &[claim.who.as_str(), &claim.date, &claim.source]
-                            .into_iter()
-                            .filter(|s| !s.is_empty())
-                            .collect::<Vec<_>>()
-                            .join(", "),
-                    ),
+                    whose(claim, &mut sources),
                 ]);
-                if let Some(last) = row.last_mut() {
-                    *last = format!("<span class=\"wide\">{last}</span>");
-                }
                 rows.push(row);
                 let told = claim.reasons.join(" ");
-                if !told.is_empty() {
+                if !told.is_empty() && claim.verdict != Verdict::Expected {
                     let whose = if several {
                         format!("{}, ", case.name)
                     } else {
@@ -388,10 +409,16 @@ impl Answered {
             out += "<p class=\"small\">Ratio: simulated over stated. Range: of draws nine in ten, else what the \
                     prediction allows. Reached in: the share of draws in which the run needs no more, or is no slower, than \
                     stated.</p>\n";
-            out += &format!(
-                "<details open><summary>Why these verdicts</summary>\n{}</details>\n",
-                list(&reasons)
-            );
+            if !sources.is_empty() {
+                let items: String = (sources.iter())
+                    .map(|source| format!("<li>{}</li>\n", escape(source)))
+                    .collect();
+                out += &format!("<h3>Sources</h3>\n<ol class=\"small\">\n{items}</ol>\n");
+            }
+            if !reasons.is_empty() {
+                out += "<h3>Why these verdicts</h3>\n<p class=\"small\">Those other than expected.</p>\n";
+                out += &list(&reasons);
+            }
         }
         let checks: Vec<Vec<String>> = (self.cases.iter())
             .flat_map(|case| case.expects.iter().map(move |e| (case, e)))
@@ -429,14 +456,11 @@ impl Answered {
     fn findings(&self) -> String {
         let mut out = String::new();
         for difference in &self.differences {
+            out += &format!("<h3>{}</h3>\n", escape(&difference.case));
             out += &format!("<p>{}</p>\n", prose(&difference.finding));
             if !difference.settings.is_empty() {
                 let settings: Vec<String> = difference.settings.iter().map(|s| escape(s)).collect();
-                out += &format!(
-                    "<details open><summary>What {} sets differently</summary>\n{}</details>\n",
-                    escape(&difference.case),
-                    list(&settings)
-                );
+                out += &format!("<p>It sets:</p>\n{}", list(&settings));
             }
         }
         out
@@ -473,7 +497,7 @@ impl Answered {
                 ("why", Column::Text),
                 ("moves with", Column::Text),
             ];
-            out += &table("What draws vary", &heads, &rows);
+            out += &classed("stack", &table("What draws vary", &heads, &rows));
             out += &format!("<p class=\"small\">{}</p>\n", prose(&scheme(study)));
         }
         out
@@ -554,6 +578,23 @@ fn range(case: &CaseDocument, claim: &ClaimDocument) -> (Option<f64>, Option<f64
     }
 }
 
+/// Who says so and when, with the number of the source.
+fn whose(claim: &ClaimDocument, sources: &mut Vec<String>) -> String {
+    let told: Vec<&str> = ([claim.who.as_str(), claim.date.as_str()].into_iter())
+        .filter(|s| !s.is_empty())
+        .collect();
+    let mut text = escape(&told.join(", "));
+    if !claim.source.is_empty() {
+        let known = sources.iter().position(|s| *s == claim.source);
+        let number = known.unwrap_or_else(|| {
+            sources.push(claim.source.clone());
+            sources.len() - 1
+        });
+        text += &format!(" <span class=\"small\">[{}]</span>", number + 1);
+    }
+    format!("<span class=\"who\">{text}</span>")
+}
+
 fn claim_name(claim: &ClaimDocument) -> String {
     let quantity: Option<Quantity> = claim.quantity.parse().ok();
     let name = match quantity {
@@ -567,8 +608,8 @@ fn claim_name(claim: &ClaimDocument) -> String {
 }
 
 /// The first claim's verdict with its range, or the cost with its own.
-fn sentence(case: &CaseDocument) -> String {
-    let Some(claim) = case.claims.first() else {
+fn sentence(case: &CaseDocument, claim: Option<&ClaimDocument>) -> String {
+    let Some(claim) = claim else {
         let mut text = run_in_words(case);
         if let Some((low, high)) = drawn(case, Quantity::Cost, None).and_then(nine_in_ten) {
             text += &format!(
@@ -587,8 +628,14 @@ fn sentence(case: &CaseDocument) -> String {
     };
     let unit = claim.quantity.parse::<Quantity>().ok().map(Quantity::unit);
     let print = |v: f64| unit.map_or(format!("{v} {}", claim.unit), |u| u.print(v));
-    let verdict = claim.verdict.word();
-    let mut text = verdict[..1].to_uppercase() + &verdict[1..];
+    let mut text = match claim.verdict {
+        Verdict::Impossible => "Impossible",
+        Verdict::Implausible => "Implausible",
+        Verdict::Plausible => "Plausible",
+        Verdict::Expected => "Plausible, and about what is to be expected",
+        Verdict::Undecidable => "Undecidable",
+    }
+    .to_owned();
     let who = match claim.who.as_str() {
         "" => "The claim is".to_owned(),
         who => format!("{who} states"),
@@ -602,7 +649,7 @@ fn sentence(case: &CaseDocument) -> String {
                 false => "as far as the prediction goes",
             };
             if let (Some(low), Some(high)) = range(case, claim) {
-                text += &format!(", {} to {} {told}", print(low), print(high));
+                text += &format!(", between {} and {} {told}", print(low), print(high));
             }
         }
         None => text += "; the simulation says nothing about it",

@@ -4,7 +4,7 @@
 //! cases only what differs. Plain defaults are counted, not listed.
 
 use super::Answered;
-use super::markup::{Column, escape, list, prose, table};
+use super::markup::{Column, classed, escape, list, prose, table};
 use crate::answer::AboutDocument;
 use crate::answer::about::{InputsDocument, ValueDocument, ValueOrigin};
 
@@ -39,6 +39,19 @@ pub(super) fn content(answered: &Answered, about: Option<&AboutDocument>) -> Str
     if !first.note.is_empty() {
         out += &format!("<p>{}</p>\n", prose(&first.note));
     }
+    let assumed: Vec<Vec<String>> = (first.values.iter())
+        .filter_map(|value| assumption(value, &first.values))
+        .collect();
+    if !assumed.is_empty() {
+        let heads = [
+            ("input", Column::Text),
+            ("value", Column::Text),
+            ("why, or who says so", Column::Text),
+        ];
+        out += "<h3>Assumed</h3>\n";
+        out += &classed("stack", &table("Assumptions", &heads, &assumed));
+    }
+    out += "<h3>All inputs</h3>\n";
     let shown: Vec<&ValueDocument> = first.values.iter().filter(|v| worth(v)).collect();
     let known: Vec<&str> = SECTIONS.iter().map(|(section, _)| *section).collect();
     for (section, name) in SECTIONS.iter().copied().chain([("", "Other")]) {
@@ -47,6 +60,7 @@ pub(super) fn content(answered: &Answered, about: Option<&AboutDocument>) -> Str
                 "" => !known.contains(&top(&v.path)),
                 section => top(&v.path) == section,
             })
+            .filter(|v| !v.path.ends_with(".why"))
             .collect();
         if of.is_empty() {
             continue;
@@ -56,11 +70,12 @@ pub(super) fn content(answered: &Answered, about: Option<&AboutDocument>) -> Str
             ("input", Column::Text),
             ("value", Column::Text),
             ("from", Column::Text),
-            ("source, or why", Column::Text),
+            ("source", Column::Text),
         ];
         out += &format!(
-            "<details open><summary>{name}</summary>\n{}</details>\n",
-            table(name, &heads, &rows)
+            "<details><summary>{name} <span class=\"small\">({})</span></summary>\n{}</details>\n",
+            rows.len(),
+            classed("stack", &table(name, &heads, &rows))
         );
     }
     let plain = first.values.len() - shown.len();
@@ -81,7 +96,9 @@ pub(super) fn content(answered: &Answered, about: Option<&AboutDocument>) -> Str
             out += &format!("<p>As {}, but:</p>\n{}", escape(&first.case), list(&items));
         }
     }
-    let uncited = answered.cases.iter().flat_map(|case| &case.cost_usd.parts);
+    let uncited = (answered.cases.iter())
+        .filter(|case| case.cost_usd.parts.len() > 1)
+        .flat_map(|case| &case.cost_usd.parts);
     let lines: Vec<String> = uncited
         .filter(|part| !part.why.is_empty())
         .map(|part| {
@@ -108,16 +125,52 @@ fn top(path: &str) -> &str {
     path.split('.').next().unwrap_or(path)
 }
 
+/// Words by which rules and sources say that somebody assumed or fitted something.
+const ASSUMED: [&str; 3] = ["assum", "calibration", "basis"];
+
 /// Not a plain default, or a default that somebody gave a reason for.
 fn worth(value: &ValueDocument) -> bool {
-    let assumed = ["assum", "calibration", "basis"]
-        .iter()
-        .any(|w| value.source.contains(w));
-    value.origin != ValueOrigin::Default || !value.why.is_empty() || assumed
+    let reasoned = ASSUMED.iter().any(|word| value.source.contains(word));
+    let name = value.path.ends_with(".name");
+    !name && (value.origin != ValueOrigin::Default || !value.why.is_empty() || reasoned)
+}
+
+/// An assumption with its reason: a range, a reason in the file, a fact of the least confidence, a
+/// default that is none of a published source.
+fn assumption(value: &ValueDocument, all: &[ValueDocument]) -> Option<Vec<String>> {
+    let code = |path: &str| format!("<code>{}</code>", escape(path));
+    let wide = |text: String| format!("<span class=\"wide\">{text}</span>");
+    if let Some(path) = value.path.strip_suffix(".why") {
+        // The reason is for what the file states beside it.
+        let beside: Vec<String> = (all.iter())
+            .filter(|v| v.origin != ValueOrigin::Default)
+            .filter_map(|v| Some((v.path.strip_prefix(path)?.strip_prefix('.')?, &v.value)))
+            .filter(|(name, _)| !name.contains('.') && !["why", "name"].contains(name))
+            .map(|(name, value)| format!("{}\u{a0}= {}", escape(name), escape(value)))
+            .collect();
+        return Some(vec![
+            code(path),
+            beside.join(", "),
+            wide(prose(&value.value)),
+        ]);
+    }
+    let weak = value.confidence.as_deref() == Some("D");
+    let assumed = value.origin == ValueOrigin::Default && value.source.contains("assum");
+    if value.why.is_empty() && !weak && !assumed {
+        return None;
+    }
+    let told: Vec<String> = ([&value.why, &value.source].into_iter())
+        .filter(|text| !text.is_empty())
+        .map(|text| prose(text))
+        .collect();
+    Some(vec![
+        code(&value.path),
+        escape(&value.value),
+        wide(told.join("<br>")),
+    ])
 }
 
 fn row(value: &ValueDocument) -> Vec<String> {
-    let reason = value.path.strip_suffix(".why");
     let mut from = match value.origin {
         ValueOrigin::File => "scenario".to_owned(),
         ValueOrigin::Case => "case".to_owned(),
@@ -134,20 +187,18 @@ fn row(value: &ValueDocument) -> Vec<String> {
             told.push(prose(text));
         }
     }
-    if reason.is_some() {
-        told.push(prose(&value.value));
-    }
     if !value.place.is_empty() {
         told.push(format!(
             "<span class=\"small\">{}</span>",
             escape(&value.place)
         ));
     }
+    let short = value.value.chars().count() <= 28;
     vec![
-        format!("<code>{}</code>", escape(reason.unwrap_or(&value.path))),
-        match reason {
-            Some(_) => "<em>why</em>".to_owned(),
-            None => escape(&value.value),
+        format!("<code>{}</code>", escape(&value.path)),
+        match short {
+            true => format!("<span class=\"nowrap\">{}</span>", escape(&value.value)),
+            false => escape(&value.value),
         },
         format!("<span class=\"nowrap\">{}</span>", escape(&from)),
         format!("<span class=\"wide\">{}</span>", told.join("<br>")),

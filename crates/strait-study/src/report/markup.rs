@@ -97,6 +97,12 @@ pub(super) fn table(caption: &str, heads: &[(&str, Column)], rows: &[Vec<String>
     out + "</tbody>\n</table>\n</div>\n"
 }
 
+/// A table in another way: `fit` no wider than its content, `stack` one cell below the other where
+/// the page is narrow.
+pub(super) fn classed(class: &str, table: &str) -> String {
+    table.replacen("<table>", &format!("<table class=\"{class}\">"), 1)
+}
+
 /// A section with its heading.
 pub(super) fn section(id: &str, heading: &str, content: &str) -> String {
     format!(

@@ -185,11 +185,11 @@ fn data(parts: &[Part]) -> String {
     let mut scripts = String::new();
     for (index, part) in parts.iter().enumerate() {
         let name = format!("result-{}.json", index + 1);
-        let pretty = serde_json::to_string_pretty(&part.data).unwrap_or_default();
+        let text = part.data.to_string();
         out += &format!(
             "<li><a download=\"{name}\" href=\"{}\">{name}</a> ({:.0} kB)</li>\n",
-            markup::data_address("application/json", &pretty),
-            (pretty.len() as f64 / 1000.0).ceil()
+            markup::data_address("application/json", &text),
+            (text.len() as f64 / 1000.0).ceil()
         );
         scripts += &format!(
             "<script type=\"application/json\" id=\"result-{}\">{}</script>\n",

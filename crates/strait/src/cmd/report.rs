@@ -132,6 +132,12 @@ fn command(args: &ReportArgs) -> String {
     if args.draws != 2000 {
         words.push(format!("--draws {}", args.draws));
     }
-    words.push(format!("-o {}", quoted(&args.output.display().to_string())));
+    // Where the page lies changes nothing on it.
+    let name = args
+        .output
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    words.push(format!("-o {}", quoted(&name)));
     words.join(" ")
 }
