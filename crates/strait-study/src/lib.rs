@@ -13,6 +13,7 @@
 //! | [`rules`] | export rules as dated data; what they say of a chip |
 //! | [`scenario`] | files to cases; every fault with its place; where each value came from |
 //! | [`search`] | the best layout of a model on a cluster |
+//! | [`sweep`] | many cases of a scenario, planned, run in shards, merged |
 //! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
 //! | [`sensitivity`] | what moves the answer, one input at a time, and two at once |
 //! | [`verdict`] | claims and expectations, judged |
@@ -37,6 +38,7 @@ pub mod rules;
 pub mod scenario;
 pub mod search;
 pub mod sensitivity;
+pub mod sweep;
 pub mod trace;
 pub mod uncertainty;
 pub mod validate;

@@ -43,6 +43,15 @@ impl Steps {
         self
     }
 
+    /// The same without the bars of pipeline charts, for who keeps many.
+    #[must_use]
+    pub fn without_bars(mut self) -> Steps {
+        for (step, _) in &mut self.outcomes {
+            step.bars = Vec::new();
+        }
+        self
+    }
+
     /// Seconds of every step, in the order of phases, batches ascending.
     pub fn seconds(&self) -> Vec<f64> {
         let steps = self.outcomes.iter();

@@ -38,6 +38,11 @@ impl Common {
             weight: r.clamp(0.0, 1.0).sqrt(),
         }
     }
+
+    /// The normal score of a member from the common score and the member's own.
+    pub fn joined(&self, common: f64, own: f64) -> f64 {
+        self.weight * common + (1.0 - self.weight * self.weight).max(0.0).sqrt() * own
+    }
 }
 
 /// All assumptions of a case.

@@ -89,8 +89,8 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
         title: title(input, &all, &front, (&x, &y)),
         subtitle: format!(
             "{} against {} of {} {}; blue: no other has less of both{}",
-            begin(&input.y.titled(&y)),
-            input.x.titled(&x),
+            begin(&input.y.said(&y)),
+            input.x.said(&x),
             count(all.len() as u64),
             input.what,
             if all.iter().any(|c| c.published) {

@@ -6,6 +6,7 @@
 use super::DrawError;
 use super::axis::{Axis, Spacing};
 use super::contour::contours;
+use super::decades::marks;
 use super::labels::{Labels, Spot};
 use super::look::{Measure, begin, named};
 use super::marks::{CLAIM, Mark};
@@ -101,9 +102,9 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
         title: title(input, (&x, &y, &z), &known),
         subtitle: format!(
             "Lines of equal {}, over {} and {}{claimed}{}{}",
-            input.z.titled(&z),
-            input.x.titled(&x),
-            input.y.titled(&y),
+            input.z.said(&z),
+            input.x.said(&x),
+            input.y.said(&y),
             if input.how.is_empty() { "" } else { "; " },
             input.how
         ),
@@ -203,11 +204,9 @@ fn body(
             .map(|line| line.into_iter().map(|p| area.at(p)).collect())
             .collect()
     };
-    // Round levels, about as many as can be read.
-    let levels = Axis::new(known, Spacing::Either, (0.0, 560.0))
-        .across(z.factor, Type::new(30.0, colour::INK));
+    let levels = levels(known);
     let mut texts: Vec<(Vec<(f64, f64)>, String, Type)> = Vec::new();
-    for (level, _) in &levels {
+    for level in &levels {
         for line in pixels(*level) {
             canvas.path(&line, 1.3, colour::SKY)?;
             texts.push((line, z.short(*level), LEVEL));
@@ -245,6 +244,29 @@ fn body(
         }
     }
     Ok(())
+}
+
+/// Round values between the least and the largest, no more than can be read.
+fn levels(known: &[f64]) -> Vec<f64> {
+    const MANY: usize = 9;
+    let (low, high) = (known.iter()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+        (l.min(*v), h.max(*v))
+    });
+    if low > 0.0 && high / low > 3.0 {
+        let (from, to) = (libm::log10(low), libm::log10(high));
+        let all: &[f64] = &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0];
+        for steps in [all, &[1.0, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0]] {
+            let found = marks((from, to), steps, 1.0);
+            if found.len() <= MANY {
+                return found.into_iter().map(|(at, _)| libm::exp10(at)).collect();
+            }
+        }
+    }
+    let axis = Axis::new(known, Spacing::Either, (0.0, 560.0));
+    (axis.across(1.0, Type::new(30.0, colour::INK)).into_iter())
+        .map(|(level, _)| level)
+        .take(MANY)
+        .collect()
 }
 
 /// White under a text, so that lines don't run through it.

@@ -140,7 +140,8 @@ impl Measure {
 /// A name as it stands within a sentence.
 pub(super) fn named(name: &str) -> String {
     const LONGEST: usize = 40;
-    let clean = name.trim();
+    let clean = name.replace(|c: char| c.is_control(), " ");
+    let clean = clean.trim();
     if clean.is_empty() {
         return "(no name)".to_owned();
     }

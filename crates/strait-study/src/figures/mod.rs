@@ -21,9 +21,12 @@ mod look;
 mod marks;
 mod parity;
 mod plot;
+mod png;
+pub mod results;
 mod rules_cost;
 pub mod small_multiples;
 pub mod sweep;
+pub mod tables;
 mod theme;
 pub mod tornado;
 mod waterfall;
@@ -33,6 +36,7 @@ use crate::rules::cost::Cost;
 use crate::validate::Report;
 pub use marks::Mark;
 pub use plot::{Line, Quantity};
+pub use png::{LARGEST_SCALE, png};
 
 /// A figure could not be drawn.
 #[derive(Debug, thiserror::Error)]

@@ -42,6 +42,14 @@ impl Quantity {
         }
     }
 
+    /// Name and unit, within a sentence.
+    pub(super) fn said(&self, measure: &Measure) -> String {
+        match measure.name.as_str() {
+            "" => self.name.clone(),
+            unit => format!("{} ({unit})", self.name),
+        }
+    }
+
     /// Name and unit, for an axis.
     pub(super) fn titled(&self, measure: &Measure) -> String {
         match measure.name.as_str() {

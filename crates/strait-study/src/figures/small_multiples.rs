@@ -121,8 +121,8 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let rows = panels.len().div_ceil(look.columns);
     let mut subtitle = format!(
         "{} over {}{}, a panel for each value of {}, all on the same axes",
-        begin(&input.y.titled(&y)),
-        input.x.titled(&x),
+        begin(&input.y.said(&y)),
+        input.x.said(&x),
         if axes.0.log { " (logarithmic)" } else { "" },
         input.by
     );

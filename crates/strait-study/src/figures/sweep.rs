@@ -43,6 +43,9 @@ pub struct Input {
     pub claim: Option<Mark>,
     /// What the title compares, where both are on the axis: the change from the first to the second.
     pub compared: Option<(Mark, Mark)>,
+    /// Whether neighbours of a line differ in the setting alone, so that a straight line between them tells
+    /// something.
+    pub joined: bool,
 }
 
 /// The figure as SVG and CSV; `None` without a point. With more than seven lines the first seven are named and
@@ -175,8 +178,14 @@ fn body(
     let mut ends = Vec::with_capacity(named.len());
     for ((name, points), hue) in named.iter().zip(&hues) {
         let points: Vec<_> = points.iter().map(|p| area.at(*p)).collect();
-        canvas.path(&points, 2.2, *hue)?;
-        if points.len() <= 40 {
+        if input.joined {
+            canvas.path(&points, 2.2, *hue)?;
+        } else {
+            for point in &points {
+                canvas.dot(*point, 3.0, *hue, 0.5)?;
+            }
+        }
+        if input.joined && points.len() <= 40 {
             for point in &points {
                 canvas.dot(*point, 3.0, *hue, 1.0)?;
             }
@@ -221,7 +230,11 @@ fn title(input: &Input, lines: &[(&str, Vec<(f64, f64)>)], (x, y): (&Measure, &M
             spread(&found),
         );
     }
-    let found = changes(lines, None);
+    let found = if input.joined {
+        changes(lines, None)
+    } else {
+        Vec::new()
+    };
     let all = || lines.iter().flat_map(|(_, points)| points.iter());
     let fold = |of: &dyn Fn(&(f64, f64)) -> f64| {
         all().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| {
@@ -231,7 +244,7 @@ fn title(input: &Input, lines: &[(&str, Vec<(f64, f64)>)], (x, y): (&Measure, &M
     let (ends, range) = (fold(&|p| p.0), fold(&|p| p.1));
     if found.is_empty() || ends.0 == ends.1 {
         return format!(
-            "{}: {} of {} to {}",
+            "{}: {} between {} and {}",
             input.subject,
             input.y.name,
             y.value(range.0),
@@ -349,6 +362,7 @@ mod tests {
             thresholds: vec![mark(600.0, "rule of 2022-10-07: 600 GB/s")],
             claim: None,
             compared: Some((mark(900.0, "H100"), mark(400.0, "H800"))),
+            joined: true,
         }
     }
 
@@ -395,6 +409,8 @@ mod tests {
         assert_eq!(draw(&one, "").unwrap(), None);
         let mut flat = input(1, 0.0);
         sound("sweep-flat", &|| draw(&flat, ""));
+        flat.joined = false;
+        sound("sweep-flat-dots", &|| draw(&flat, ""));
         flat.claim = Some(Mark {
             value: 0.0,
             name: "stated".to_owned(),

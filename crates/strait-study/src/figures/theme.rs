@@ -357,7 +357,7 @@ pub(super) const NOTE: Type = Type::new(10.5, colour::FAINT);
 /// Breaks a text into lines of at most the figure's width.
 fn lines(text: &str, font: Type) -> Vec<String> {
     // A number stays on the line of its unit.
-    let text = &text.replace(" %", "\u{a0}%");
+    let text = &(text.replace(|c: char| c.is_control(), " ")).replace(" %", "\u{a0}%");
     let mean = width("the mean of usual words", font) / 23.0;
     let columns = ((WIDTH - 2.0 * MARGIN) / mean) as usize;
     let long = (text.split(' ')).any(|word| word.chars().count() > columns);

@@ -257,7 +257,7 @@ fn node(node: &Node, key: &Place, kind: Kind, path: &str, out: &mut Vec<Diagnost
                 ));
             }
         }
-        Kind::Stated => {}
+        Kind::Stated | Kind::Values => {}
     }
 }
 

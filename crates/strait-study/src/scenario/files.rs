@@ -118,6 +118,36 @@ pub(super) fn of_text(name: &str, text: &str) -> Document {
     }
 }
 
+/// The texts of a file and of those that it extends, nearest first, as they were once read.
+pub(super) fn of_texts(texts: &[(String, String)]) -> Result<Document, Diagnostic> {
+    let mut faults = Vec::new();
+    let mut sources = Vec::new();
+    let mut merged = Table::default();
+    for (name, text) in texts {
+        sources.push(Arc::new(Source {
+            name: name.clone(),
+            text: text.clone(),
+            pulled_in_by: None,
+        }));
+    }
+    for source in sources.iter().rev() {
+        let (table, errors) = tree::parse(source);
+        faults.extend(errors);
+        check::table(&table, &ROOT, "", &mut faults);
+        merge(&mut merged, table, &ROOT);
+    }
+    merged.entries.retain(|e| e.name != "extends");
+    let source = (sources.first().cloned())
+        .ok_or_else(|| Diagnostic::error("scenario::missing-file", "there is no text"))?;
+    Ok(Document {
+        source,
+        table: merged,
+        sources,
+        broken: faults.iter().any(|d| d.code == "scenario::syntax"),
+        faults,
+    })
+}
+
 /// Reads a file with all its parents.
 pub(super) fn read(path: &Path, shelf: Shelf) -> Result<Document, Diagnostic> {
     let mut faults = Vec::new();

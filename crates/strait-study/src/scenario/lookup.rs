@@ -4,7 +4,6 @@
 //! origins. Never makes an entry up.
 
 use super::diagnostic::Diagnostic;
-use super::files;
 use super::read::{Reader, Scope};
 use super::tree::Node;
 use super::unit::{self, Dimension};
@@ -429,7 +428,7 @@ fn profile_file<T: serde::de::DeserializeOwned>(
 ) -> Option<T> {
     let folder = Path::new(&node.place.source.name).parent();
     let full = folder.unwrap_or(Path::new("")).join(path);
-    let text = match files::read_text(&full) {
+    let text = match reader.beside.text(&full) {
         Ok(text) => text,
         Err(d) => {
             reader.fail(d.at(&node.place, "named here"));

@@ -9,6 +9,8 @@
 //! values, the record of origins, and the JSON Schema ([`schema`]).
 
 mod amount;
+mod axes;
+mod beside;
 mod check;
 pub mod claim;
 pub mod diagnostic;
@@ -40,19 +42,22 @@ mod unit;
 pub mod words;
 
 pub use amount::{Alternative, Shape};
+pub use axes::{Axis, Mode, Point, Space, Values, between};
 pub use check::suggest;
 pub use claim::{Claim, Quantity, Relation};
 pub use diagnostic::{Diagnostic, Label, Place, Severity, Source, Style, render_all};
 pub use factors::Factor;
 pub use files::{Shelf, shipped};
 pub use fleet::{FleetPart, FleetPrice};
+pub use keys::MAX_CASES;
 pub use number::Number;
 pub use paths::all_paths;
 pub use read::{Explained, Origin, Range};
-pub use template::Template;
+pub use template::{NamedText, Template};
 pub use unit::{Dimension, figure, print};
 
 use crate::catalog::Catalog;
+use beside::Beside;
 use read::Reader;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -124,6 +129,7 @@ struct Written {
     settled: Table,
     top: Place,
     seed: Option<u64>,
+    beside: Beside,
 }
 
 impl ResolvedCase {
@@ -174,6 +180,7 @@ impl ResolvedCase {
             given: (self.ranges.iter().zip(values))
                 .map(|(range, value)| (range.place.clone(), *value))
                 .collect(),
+            beside: self.written.beside.clone(),
             ..Reader::default()
         }
     }
@@ -248,12 +255,14 @@ fn of_document(
     let root = &document.table;
     let top = files::start(&document.source);
 
+    let beside = Beside::default();
+
     let cases = named_cases(root, &stem, &mut faults);
     let wanted = wanted_cases(&cases, &overrides.cases, &document.source, &mut faults);
 
     let mut resolved = Vec::new();
     for named in cases.iter().filter(|c| wanted.contains(&c.name)) {
-        let (case, mut found) = one_case(named, root, &top, catalog, overrides);
+        let (case, mut found) = one_case(named, root, &top, catalog, overrides, &beside);
         faults.append(&mut found);
         resolved.extend(case);
     }
@@ -394,6 +403,7 @@ fn one_case(
     top: &Place,
     catalog: &Catalog,
     overrides: &Overrides,
+    beside: &Beside,
 ) -> (Option<ResolvedCase>, Vec<Diagnostic>) {
     let mut table = root.clone();
     let mut faults = Vec::new();
@@ -416,7 +426,10 @@ fn one_case(
             &Via::CommandLine,
         ));
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader {
+        beside: beside.clone(),
+        ..Reader::default()
+    };
     let as_written = table.clone();
     factors::settle_words(&mut table, &mut reader);
     let root_scope = read::Scope {
@@ -456,20 +469,10 @@ fn one_case(
         faults.extend(warnings);
         return (None, faults);
     };
-    let stated = |key: &str| -> Vec<Claim> {
-        let of = |t: &Table| -> Vec<Claim> {
-            t.get(key)
-                .and_then(|e| e.node.list())
-                .unwrap_or_default()
-                .iter()
-                .filter_map(claim::read)
-                .collect()
-        };
-        let mut claims = of(&table);
-        claims.extend(named.table.as_ref().map(of).unwrap_or_default());
-        claims
-    };
-    let (claims, expects) = (stated("claim"), stated("expect"));
+    let (claims, expects) = (
+        stated(&table, named, "claim"),
+        stated(&table, named, "expect"),
+    );
     for claim in claims.iter().chain(&expects) {
         faults.extend(claim.unknown_phase(&case.training.phases));
     }
@@ -486,6 +489,7 @@ fn one_case(
         settled: table.clone(),
         top: top.clone(),
         seed: overrides.seed,
+        beside: beside.clone(),
     };
     let resolved = ResolvedCase {
         note,
@@ -500,6 +504,21 @@ fn one_case(
         written: Arc::new(written),
     };
     (Some(resolved), faults)
+}
+
+/// Claims or expectations of a file and of one of its cases.
+fn stated(table: &Table, named: &Named, key: &str) -> Vec<Claim> {
+    let of = |t: &Table| -> Vec<Claim> {
+        t.get(key)
+            .and_then(|e| e.node.list())
+            .unwrap_or_default()
+            .iter()
+            .filter_map(claim::read)
+            .collect()
+    };
+    let mut claims = of(table);
+    claims.extend(named.table.as_ref().map(of).unwrap_or_default());
+    claims
 }
 
 /// Keeps the last record of each path, in the order of first mention: an override follows

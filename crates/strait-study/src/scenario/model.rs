@@ -4,7 +4,6 @@
 //! Never counts parameters.
 
 use super::diagnostic::Diagnostic;
-use super::files;
 use super::lookup;
 use super::read::{Reader, Scope};
 use crate::catalog::Catalog;
@@ -46,7 +45,7 @@ pub(super) fn resolve(scope: &Scope<'_>, catalog: &Catalog, reader: &mut Reader)
                 _ => stem,
             }
             .map_or("model".to_owned(), |n| n.to_string_lossy().into_owned());
-            let text = match files::read_text(&full) {
+            let text = match reader.beside.text(&full) {
                 Ok(text) => text,
                 Err(d) => {
                     reader.fail(d.at(&node.place, "named here"));

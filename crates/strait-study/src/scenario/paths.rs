@@ -76,6 +76,23 @@ pub(super) fn find(path: &str) -> Result<Target, (String, &'static Section)> {
     Ok(Target::Section(section))
 }
 
+/// The key that a path leads to, or why it leads to none.
+pub(super) fn key(path: &str, place: &Place) -> Result<&'static Key, Diagnostic> {
+    match find(path) {
+        Ok(Target::Key(key)) => Ok(key),
+        Ok(Target::Section(section)) => Err(Diagnostic::error(
+            "scenario::unknown-path",
+            format!("`{path}` is a whole section, not one value"),
+        )
+        .at(place, "of which of its keys?")
+        .help(format!(
+            "name one: {path}.{}",
+            section.keys.first().map_or("key", |key| key.name)
+        ))),
+        Err((segment, section)) => Err(unknown(path, &segment, section, place)),
+    }
+}
+
 /// Applies one setting.
 pub(super) fn apply(table: &mut Table, setting: Setting, via: &Via) -> Vec<Diagnostic> {
     let Setting {

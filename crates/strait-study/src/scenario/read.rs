@@ -142,6 +142,26 @@ impl Range {
         }
     }
 
+    /// One of its values as a file writes it, its number, and the unit of the number.
+    pub fn written(&self, value: f64) -> (String, Option<f64>, Option<String>) {
+        if self.of_words() {
+            let word = self.choices.get(value as usize);
+            return (word.map_or(String::new(), |w| w.text.clone()), None, None);
+        }
+        let (scale, unit) = match self.kind.bare() {
+            Kind::Quantity { dimension, .. } => {
+                let example = dimension.example("1");
+                let scale = super::unit::parse(dimension, &example).unwrap_or(1.0);
+                (
+                    scale,
+                    example.split_once(' ').map(|(_, unit)| unit.to_owned()),
+                )
+            }
+            _ => (1.0, None),
+        };
+        super::axes::written(value / scale, unit)
+    }
+
     /// One of its values for people, with its unit and at most four digits.
     pub fn print(&self, value: f64) -> String {
         if self.of_words() {
@@ -225,6 +245,8 @@ pub(super) struct Reader {
     pub failed: bool,
     /// Values that ranges take instead of their likeliest ones, by the place of the range.
     pub given: Vec<(Place, f64)>,
+    /// Files that the scenario names.
+    pub beside: super::beside::Beside,
 }
 
 impl Reader {

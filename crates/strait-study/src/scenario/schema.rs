@@ -99,7 +99,15 @@ pub fn text() -> String {
 fn section(section: &Section, root: bool) -> Value {
     let mut properties = Map::new();
     // What a file says about itself and others is no setting that may be one of several.
-    let settings = !["[[claim]]", "[[case]]", "[[factor]]", "[sweep]"].contains(&section.title);
+    let settings = ![
+        "[[claim]]",
+        "[[case]]",
+        "[[factor]]",
+        "[sweep]",
+        "[[sweep.axis]]",
+        "[[sweep.axis.option]]",
+    ]
+    .contains(&section.title);
     for key in section.keys {
         properties.insert(key.name.to_owned(), property(key, settings));
     }
@@ -213,5 +221,7 @@ fn kind(kind: Kind) -> Value {
         Kind::Tables(inner) => json!({ "type": "array", "items": section(inner, false) }),
         Kind::Settings => json!({ "type": "object" }),
         Kind::Stated => json!({ "type": ["string", "number"] }),
+        // Of any key: what they may be, that key says.
+        Kind::Values => json!({ "type": ["array", "string", "number"] }),
     }
 }

@@ -8,12 +8,14 @@ mod machine;
 mod reinforcement;
 mod reliability;
 mod run;
+mod sweep;
 
 pub use economics::{ECONOMICS, LINE, OWNERSHIP, POWER, STAFF};
 pub use machine::{CLUSTER, MODEL, PARALLELISM, PRECISION};
 pub use reinforcement::REINFORCEMENT;
 pub use reliability::RELIABILITY;
-pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, SWEEP, TRAINING};
+pub use run::{ENGINE, FAULT, NOISE, PHASE, ROUTING, SOFTWARE, TRAINING};
+pub use sweep::{AXIS, MAX_CASES, OPTION, SWEEP};
 
 use super::amount::Dimension;
 
@@ -87,6 +89,8 @@ pub enum Kind {
     Settings,
     /// A claim's value: its unit follows from the claim's `quantity`.
     Stated,
+    /// Values of another key, or one end of a span of them: read when it is known of which key.
+    Values,
 }
 
 impl Kind {

@@ -356,10 +356,3 @@ pub const SOFTWARE: Section = Section {
         ),
     ],
 };
-
-/// `[sweep]`: no settings yet, so any key is refused rather than ignored.
-pub const SWEEP: Section = Section {
-    title: "[sweep]",
-    doc: "Axes of a sweep. This version has no settings here.",
-    keys: &[],
-};
