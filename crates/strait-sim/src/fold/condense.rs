@@ -10,34 +10,28 @@ use crate::world::Accounts;
 use crate::{Site, Timing};
 use strait_units::Time;
 
-/// What a condensed foreground would have booked.
+/// What a condensed foreground books each time.
 #[derive(Clone, Debug)]
 pub(super) struct Condensed {
-    /// How often the block runs.
-    pub runs: u64,
-    /// From opening to close.
-    length: u64,
     busy: [u64; MAX_ACCOUNTS],
     idle: [u64; MAX_ACCOUNTS],
 }
 
 impl Condensed {
-    /// Puts right what a rank's accounts say, where the pauses were booked as busy.
-    pub fn book(&self, accounts: &mut Accounts) {
-        let paused = &mut accounts.busy[usize::from(PAUSES)];
-        *paused = Time::from_picos(paused.picos() - self.runs * self.length);
+    /// Books so many runs of the block.
+    pub fn book(&self, accounts: &mut Accounts, runs: u64) {
         for (into, each) in [
             (&mut accounts.busy, &self.busy),
             (&mut accounts.idle, &self.idle),
         ] {
             for (into, each) in into.iter_mut().zip(each) {
-                *into += Time::from_picos(self.runs * each);
+                *into += Time::from_picos(runs * each);
             }
         }
     }
 }
 
-/// The account that pauses are booked to.
+/// The account of pauses, which are never booked.
 const PAUSES: u8 = 0;
 
 /// A block on a rank, in the first slot that has it.
@@ -119,8 +113,6 @@ impl Lone<'_> {
             drains: self.block.drains,
         };
         let condensed = Condensed {
-            runs: 0,
-            length,
             busy: ends.busy,
             idle: ends.idle,
         };

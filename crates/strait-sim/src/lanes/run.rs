@@ -416,7 +416,7 @@ mod tests {
                 blocks: vec![Block {
                     streams: vec![vec![work], vec![meet]],
                     ..Block::default()
-                }],
+                }.into()],
                 slots: (0..slots)
                     .map(|slot| Slot {
                         block: 0,

@@ -193,7 +193,7 @@ fn pairs() -> Job {
         blocks: vec![strait_sim::Block {
             streams: vec![vec![op(Kind::Collective { group: 0 }, picos)]],
             ..Default::default()
-        }],
+        }.into()],
         slots: vec![strait_sim::Slot {
             block: 0,
             keys: [0, 0],

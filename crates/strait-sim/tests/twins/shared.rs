@@ -333,7 +333,7 @@ fn program(foreground: u8, streams: Vec<Vec<Instruction>>, slots: Vec<Slot>) -> 
         blocks: vec![Block {
             streams,
             ..Block::default()
-        }],
+        }.into()],
         slots,
         foreground,
         channels: 1,
@@ -367,7 +367,7 @@ fn two_on_a_link_get_half_each() {
     };
     let job = Job {
         programs: vec![before(0), before(late)],
-        ranks: vec![rank(0, 0, 0), rank(1, 1, 1)],
+        ranks: vec![rank(0, 0, 0), rank(1, 1, 1)].into(),
     };
     let timing = OneLink::new();
     assert!(all_agree(&job, &timing));
@@ -415,7 +415,7 @@ fn lanes_keep_order_where_sends_lag() {
             ),
             program(1, receives, slots(12, |slot| Some(entry(slot)))),
         ],
-        ranks: vec![rank(0, 0, 2), rank(0, 0, 3), rank(1, 1, 0), rank(1, 1, 1)],
+        ranks: vec![rank(0, 0, 2), rank(0, 0, 3), rank(1, 1, 0), rank(1, 1, 1)].into(),
     };
     assert!(all_agree(&job, &OneLink::new()), "refused");
 }

@@ -429,7 +429,7 @@ mod tests {
             entry: [None, None],
         };
         let program = Program {
-            blocks: vec![block],
+            blocks: vec![block.into()],
             slots: (0..5).map(slot).collect(),
             foreground: 2,
             channels: 0,
