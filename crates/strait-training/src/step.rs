@@ -4,12 +4,12 @@
 
 use crate::case::{Case, Parallelism};
 use crate::layout::Layout;
-use crate::lower::{Lowered, Window, account, lower};
+use crate::lower::{Lowered, Stock, Window, account, lower_from};
 use crate::memory;
 use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
 use crate::simulate::{Control, SimulateError};
-use strait_sim::{Accounts, BlockSpan, EngineError, Fold, Observer};
+use strait_sim::{Accounts, BlockSpan, EngineError, Fold, FoldMemo, Observer};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
 
 /// What of a phase a step needs.
@@ -71,7 +71,49 @@ impl Observer for Bars {
 }
 
 /// Simulates one step.
+///
+/// # Errors
+/// The first contradiction met, or that the caller asked to stop.
 pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, SimulateError> {
+    Stepper::default().step(input, control)
+}
+
+/// Simulates steps, one after the other. What those of one case, layout and length have in common is
+/// found out once; each answer is that of [`step()`].
+#[derive(Default)]
+pub struct Stepper<'a> {
+    stocks: Vec<(StepInput<'a>, Stock)>,
+}
+
+impl<'a> Stepper<'a> {
+    /// Simulates one step.
+    ///
+    /// # Errors
+    /// As [`step()`].
+    pub fn step(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+    ) -> Result<StepOutcome, SimulateError> {
+        let alike = |known: &StepInput<'_>| {
+            std::ptr::eq(known.case, input.case)
+                && known.sequence_length == input.sequence_length
+                && known.parallelism == input.parallelism
+        };
+        let known = self.stocks.iter().position(|(known, _)| alike(known));
+        let at = known.unwrap_or_else(|| {
+            self.stocks.push((input, Stock::default()));
+            self.stocks.len() - 1
+        });
+        step_from(&mut self.stocks[at].1, input, control)
+    }
+}
+
+fn step_from(
+    stock: &mut Stock,
+    input: StepInput<'_>,
+    control: Control<'_>,
+) -> Result<StepOutcome, SimulateError> {
     let case = input.case;
     let layout = Layout::new(
         input.parallelism,
@@ -81,19 +123,13 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         input.global_batch,
     )
     .map_err(first)?;
-    let schedule = &layout.schedule;
-    let lowered = lower(
-        case,
-        input.parallelism,
-        input.sequence_length,
-        &layout,
-        schedule,
-    )?;
+    let (parallelism, length) = (input.parallelism, input.sequence_length);
+    let lowered = lower_from(stock, case, parallelism, length, &layout)?;
     let mut bars = Bars {
         inner: layout.stage_ranks(),
         bars: Vec::new(),
     };
-    let books = run(&lowered, &mut bars, control).map_err(engine_error)?;
+    let books = run(&lowered, &mut stock.memo, &mut bars, control).map_err(engine_error)?;
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
     Ok(read(input, &layout, &lowered, &books, bars.bars))
@@ -108,13 +144,18 @@ struct Books {
 }
 
 /// Runs a job: representatives where that is exact, unless all ranks are asked for.
-fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books, EngineError> {
+fn run(
+    lowered: &Lowered,
+    memo: &mut FoldMemo,
+    bars: &mut Bars,
+    control: Control<'_>,
+) -> Result<Books, EngineError> {
     let Control { cancel, .. } = control;
     let progress = |share: f64| (control.progress)(share);
     let ranks = lowered.job.ranks.len() as u64;
     let on_links = lowered.timing.wires.as_ref().map_or(0, |w| w.shared());
     if !control.full_ranks
-        && let Ok(fold) = Fold::new(&lowered.job, &lowered.timing)
+        && let Ok(fold) = Fold::knowing(&lowered.job, &lowered.timing, memo)
     {
         match fold.run(bars, cancel, &progress) {
             Ok(run) => {

@@ -84,7 +84,7 @@ pub(crate) type Subjects = [Vec<Subject>; 4];
 const NEAR: usize = 64;
 
 /// Names and dependences shared by all blocks of a job.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
     /// Where those of kernels are, by speed, layer and key: asked for each instruction. Zero
@@ -94,23 +94,38 @@ pub(super) struct Tables {
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
     /// Labels asked for lately, by address: for speed alone.
-    near: [Option<(&'static str, u16)>; NEAR],
+    near: Near,
     /// What instructions send, where links may be shared.
     pub requests: Requests,
-    /// Of each finished block, in the order of finishing.
+    /// Of each finished block, in the order of finishing; none where nobody asks.
     pub subjects: Vec<Subjects>,
+    /// Somebody asks.
+    subjects_told: bool,
+    /// Durations depend on the layer, by its routed load.
+    loads: bool,
+}
+
+/// Labels by address.
+#[derive(Debug)]
+struct Near([Option<(&'static str, u16)>; NEAR]);
+
+impl Default for Near {
+    fn default() -> Near {
+        Near([None; NEAR])
+    }
 }
 
 impl Tables {
-    pub fn new(requests: Requests) -> Tables {
+    /// Empty tables. `loads`: durations depend on the layer by its routed load; `subjects_told`:
+    /// somebody asks what instructions are about.
+    pub fn new(requests: Requests, loads: bool, subjects_told: bool) -> Tables {
         Tables {
             requests,
             dependences: vec![Dependence::Exact],
-            kernels: Vec::new(),
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
-            labels: Vec::new(),
-            near: [None; NEAR],
-            subjects: Vec::new(),
+            subjects_told,
+            loads,
+            ..Tables::default()
         }
     }
 
@@ -158,7 +173,7 @@ impl Tables {
         // Asked for each instruction, mostly with the same literal: its address is enough.
         let address = name.as_ptr() as usize;
         let near = ((address >> 2) ^ (address >> 9)) % NEAR;
-        if let Some((known, number)) = self.near[near]
+        if let Some((known, number)) = self.near.0[near]
             && std::ptr::eq(known, name)
         {
             return number;
@@ -168,7 +183,7 @@ impl Tables {
             self.labels.push(name);
             self.labels.len() - 1
         }) as u16;
-        self.near[near] = Some((name, number));
+        self.near.0[near] = Some((name, number));
         number
     }
 }
@@ -260,7 +275,9 @@ impl<'t> Builder<'t> {
     }
 
     pub fn finish(self, window: Window, drains: bool) -> Block {
-        self.tables.subjects.push(self.subjects);
+        if self.tables.subjects_told {
+            self.tables.subjects.push(self.subjects);
+        }
         Block {
             window: window as u8,
             streams: self.streams.into(),
@@ -281,7 +298,9 @@ impl<'t> Builder<'t> {
 
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
-        self.subjects[stream as usize].push(self.subject);
+        if self.tables.subjects_told {
+            self.subjects[stream as usize].push(self.subject);
+        }
         self.subject.sent = Sent::default();
     }
 
@@ -322,7 +341,8 @@ impl<'t> Builder<'t> {
                 (kind, account::CONTEXT, account::CONTEXT, load)
             }
             _ => {
-                let routed = timed.op.routed.then_some((layer, lane as u8));
+                let routed = self.tables.loads && timed.op.routed;
+                let routed = routed.then_some((layer, lane as u8));
                 let load = self.tables.dependence(Dependence::Kernel {
                     speed: timed.speed,
                     routed,
@@ -384,7 +404,7 @@ impl<'t> Builder<'t> {
             let request = self.tables.requests.add(Request::Exchange(tokens));
             let load = self.tables.dependence(Dependence::Exchange {
                 time,
-                layer: segment.layer,
+                layer: if self.tables.loads { segment.layer } else { 0 },
                 key: lane as u8,
                 request,
             });

@@ -16,6 +16,7 @@ mod least;
 mod listing;
 mod pricing;
 mod ranks;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod timed;
@@ -29,6 +30,8 @@ pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub use pricing::durations;
 pub(crate) use pricing::unsupported;
 pub use ranks::{Lowered, lower};
+pub(crate) use ranks::lower_from;
+pub(crate) use stock::Stock;
 pub use timing::StepTiming;
 
 use crate::ops::Class;
