@@ -4,7 +4,7 @@
 
 use crate::case::{Case, Parallelism};
 use crate::layout::Layout;
-use crate::lower::{Lowered, Stock, Window, account, lower_from};
+use crate::lower::{Lowered, Stock, Window, account, lower, lower_from};
 use crate::memory;
 use crate::ops::Class;
 use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
@@ -27,7 +27,8 @@ pub struct StepInput<'a> {
 
 /// Collects the open blocks of one data-parallel replica for the pipeline chart.
 struct Bars {
-    inner: u32,
+    /// Ranks of a stage: the first of each is watched.
+    each: u32,
     bars: Vec<Bar>,
 }
 
@@ -45,7 +46,7 @@ impl Observer for Bars {
             close,
             ..
         } = span;
-        if rank % self.inner != 0 {
+        if rank % self.each != 0 {
             return;
         }
         let kind = match window {
@@ -61,7 +62,7 @@ impl Observer for Bars {
             _ => keys[1],
         };
         self.bars.push(Bar {
-            pipeline_rank: rank / self.inner,
+            pipeline_rank: rank / self.each,
             kind,
             micro_batch,
             start: open,
@@ -124,12 +125,30 @@ fn step_from(
     )
     .map_err(first)?;
     let (parallelism, length) = (input.parallelism, input.sequence_length);
-    let lowered = lower_from(stock, case, parallelism, length, &layout)?;
     let mut bars = Bars {
-        inner: layout.stage_ranks(),
+        each: layout.stage_ranks(),
         bars: Vec::new(),
     };
-    let books = run(&lowered, &mut stock.memo, &mut bars, control).map_err(engine_error)?;
+    let fold = !control.full_ranks;
+    let plain = || lower(case, parallelism, length, &layout, &layout.schedule);
+    let mut lowered = match fold {
+        true => lower_from(stock, case, parallelism, length, &layout)?,
+        // The plain twin shares nothing.
+        false => plain()?,
+    };
+    let folded = match fold {
+        true => folded(&lowered, &mut stock.memo, &mut bars, control).map_err(engine_error)?,
+        false => None,
+    };
+    let books = match folded {
+        Some(books) => books,
+        None => {
+            if lowered.each > 1 {
+                lowered = plain()?;
+            }
+            full(&lowered, &mut bars, control).map_err(engine_error)?
+        }
+    };
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
     Ok(read(input, &layout, &lowered, &books, bars.bars))
@@ -143,54 +162,72 @@ struct Books {
     work: Work,
 }
 
-/// Runs a job: representatives where that is exact, unless all ranks are asked for.
-fn run(
+/// Runs representatives, where that is exact and the job has an end.
+fn folded(
     lowered: &Lowered,
     memo: &mut FoldMemo,
     bars: &mut Bars,
     control: Control<'_>,
-) -> Result<Books, EngineError> {
-    let Control { cancel, .. } = control;
-    let progress = |share: f64| (control.progress)(share);
-    let ranks = lowered.job.ranks.len() as u64;
-    let on_links = lowered.timing.wires.as_ref().map_or(0, |w| w.shared());
-    if !control.full_ranks
-        && let Ok(fold) = Fold::knowing(&lowered.job, &lowered.timing, memo)
-    {
-        match fold.run(bars, cancel, &progress) {
-            Ok(run) => {
-                let classes = run.classes.into_iter();
-                return Ok(Books {
-                    end: run.end,
-                    accounts: classes.map(|c| (c.accounts, u64::from(c.ranks))).collect(),
-                    work: Work {
-                        ranks,
-                        ops: run.ops,
-                        events: run.events,
-                        folded: (fold.classes() as u64) < ranks,
-                        grain: lowered.grain,
-                        on_links,
-                    },
-                });
-            }
-            // The full run meets it too, and names ranks as the user knows them.
-            Err(EngineError::Deadlock { .. }) => bars.bars.clear(),
-            Err(other) => return Err(other),
+) -> Result<Option<Books>, EngineError> {
+    let each = u64::from(lowered.each);
+    let ranks = lowered.job.ranks.len() as u64 * each;
+    let Ok(fold) = Fold::knowing(&lowered.job, &lowered.timing, memo) else {
+        return Ok(None);
+    };
+    let of_stage = bars.each;
+    bars.each /= lowered.each;
+    let run = fold.run(bars, control.cancel, &|share| (control.progress)(share));
+    bars.each = of_stage;
+    match run {
+        Ok(run) => {
+            let classes = run.classes.into_iter();
+            Ok(Some(Books {
+                end: run.end,
+                accounts: classes
+                    .map(|c| (c.accounts, u64::from(c.ranks) * each))
+                    .collect(),
+                work: Work {
+                    ranks,
+                    ops: run.ops * each,
+                    events: run.events,
+                    folded: (fold.classes() as u64) < ranks,
+                    ..work(lowered)
+                },
+            }))
         }
+        // The full run meets it too, and names ranks as the user knows them.
+        Err(EngineError::Deadlock { .. }) => {
+            bars.bars.clear();
+            Ok(None)
+        }
+        Err(other) => Err(other),
     }
-    let run = strait_sim::run(&lowered.job, &lowered.timing, bars, cancel, &progress)?;
+}
+
+/// Runs all ranks.
+fn full(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books, EngineError> {
+    let progress = |share: f64| (control.progress)(share);
+    let (job, timing) = (&lowered.job, &lowered.timing);
+    let run = strait_sim::run(job, timing, bars, control.cancel, &progress)?;
     Ok(Books {
         end: run.end,
         accounts: run.accounts.into_iter().map(|a| (a, 1)).collect(),
         work: Work {
-            ranks,
+            ranks: job.ranks.len() as u64,
             ops: run.ops,
             events: run.events,
-            folded: false,
-            grain: lowered.grain,
-            on_links,
+            ..work(lowered)
         },
     })
+}
+
+/// What is known of the work before it is done.
+fn work(lowered: &Lowered) -> Work {
+    Work {
+        grain: lowered.grain,
+        on_links: lowered.timing.wires.as_ref().map_or(0, |w| w.shared()),
+        ..Work::default()
+    }
 }
 
 pub(crate) fn first(mut errors: Vec<SimulateError>) -> SimulateError {

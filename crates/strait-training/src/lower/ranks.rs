@@ -37,6 +37,8 @@ pub struct Lowered {
     pub labels: Vec<&'static str>,
     /// How finely its transfers are told apart.
     pub grain: Grains,
+    /// How many ranks each of the job stands for.
+    pub(crate) each: u32,
     /// What is left out that the case asks for.
     pub warnings: Vec<String>,
     /// What instructions are about, for each block of each program in turn; nothing where blocks are
@@ -130,6 +132,8 @@ pub(super) struct Lowering<'a> {
     pub(super) schedule: &'a Schedule,
     pub(super) durations: Durations<'a>,
     pub(super) stock: Stock,
+    /// One rank of each stage is enough: all others do the same at the same time.
+    representatives: bool,
 }
 
 /// Lowers one step of a phase.
@@ -145,11 +149,12 @@ pub fn lower(
 ) -> Result<Lowered, SimulateError> {
     let subject = (case, parallelism, sequence_length);
     let wants = Wants::of(case);
-    lower_with(subject, layout, schedule, wants, Stock::of_one(case, wants)).1
+    lower_with(subject, (layout, schedule), wants, Stock::of_one(case, wants), false).1
 }
 
 /// [`lower`] with what is in stock from other steps of the same case, parallelism and length; says
-/// no more about its instructions than their durations.
+/// no more about its instructions than their durations. Where all ranks of a stage do the same at the
+/// same time, one of them stands for all.
 pub(crate) fn lower_from(
     stock: &mut Stock,
     case: &Case,
@@ -165,19 +170,37 @@ pub(crate) fn lower_from(
         false => Stock::of_one(case, wants),
     };
     let shares = used.shares;
-    let (used, lowered) = lower_with(subject, layout, &layout.schedule, wants, used);
+    let fold = shares && alike(case, layout);
+    let order = (layout, &layout.schedule);
+    let (used, lowered) = lower_with(subject, order, wants, used, fold);
     if shares && lowered.is_ok() {
         *stock = used;
     }
     lowered
 }
 
+/// Whether all ranks of a stage do the same at the same time, if no transfer meets another and no load
+/// is sampled: no kernel and no chip differs by chance or by a fault, messages go from each rank to its
+/// likes, and the groups of one kind join the same stages. (Shards of a group that spans two mirrored
+/// stages may not.)
+fn alike(case: &Case, layout: &Layout) -> bool {
+    let slow = |fault: &Fault| {
+        matches!(fault, Fault::Accelerator { index, .. } if *index < layout.ranks)
+    };
+    let of_stage = layout.data * layout.context;
+    let even = |large: u32, small: u32| small > 0 && large.is_multiple_of(small);
+    case.noise.jitter.get() == 0.0
+        && super::chips::common(layout.ranks, case.noise).is_some()
+        && !case.faults.iter().any(slow)
+        && (even(of_stage, layout.shard) || even(layout.shard, of_stage))
+}
+
 fn lower_with(
     (case, parallelism, sequence_length): (&Case, &Parallelism, u32),
-    layout: &Layout,
-    schedule: &Schedule,
+    (layout, schedule): (&Layout, &Schedule),
     wants: Wants,
     stock: Stock,
+    representatives: bool,
 ) -> (Stock, Result<Lowered, SimulateError>) {
     let cluster = if wants.nothing() {
         Cow::Borrowed(&case.cluster)
@@ -195,6 +218,7 @@ fn lower_with(
         schedule,
         durations,
         stock,
+        representatives,
     };
     let lowered = lowering.run(wants);
     (lowering.stock, lowered)
@@ -209,9 +233,13 @@ impl Lowering<'_> {
             within_numbers(&program, &tables)?;
             programs.push(program);
         }
-        let ranks = match self.stock.ranks.take() {
-            Some(ranks) => ranks,
-            None => self.ranks().into(),
+        let each = match self.representatives {
+            true => self.layout.stage_ranks(),
+            false => 1,
+        };
+        let (ranks, known) = match self.stock.ranks.take() {
+            Some((of, ranks, timing)) if of == each => (ranks, Some(timing)),
+            _ => (self.ranks(each), None),
         };
         let requests = std::mem::take(&mut tables.requests);
         let wires = Wires::new(self.case, self.layout, &self.durations, requests)?;
@@ -225,15 +253,17 @@ impl Lowering<'_> {
                     .to_owned(),
             );
         }
-        let timing = match &self.stock.timing {
+        let dependences = tables.dependences.clone();
+        let timing = match known {
             Some(known) => StepTiming {
-                dependences: tables.dependences.clone(),
-                ..known.clone()
+                dependences,
+                ..known
             },
-            None => self.timing(tables.dependences.clone(), wires),
+            None => self.timing(dependences, wires, each),
         };
         let lowered = Lowered {
             grain: self.grain(),
+            each,
             warnings,
             labels: tables.labels.clone(),
             subjects: std::mem::take(&mut tables.subjects),
@@ -241,8 +271,8 @@ impl Lowering<'_> {
             job: Job { programs, ranks },
         };
         if self.stock.shares {
-            self.stock.ranks = Some(lowered.job.ranks.clone());
-            self.stock.timing.get_or_insert_with(|| lowered.timing.clone());
+            let ranks = lowered.job.ranks.clone();
+            self.stock.ranks = Some((each, ranks, lowered.timing.clone()));
             self.stock.tables = tables;
         }
         Ok(lowered)
@@ -790,11 +820,15 @@ impl Lowering<'_> {
         (target.0 != rank).then_some(target)
     }
 
-    fn ranks(&self) -> Vec<RankSpec> {
+    /// The ranks of the job: all, or the first of each stage for all `each` of them.
+    fn ranks(&self, each: u32) -> Shared<Vec<RankSpec>> {
         let layout = self.layout;
         let inner = layout.stage_ranks();
-        (0..layout.ranks)
-            .map(|rank| {
+        let all = (0..layout.ranks).step_by(each.max(1) as usize);
+        // A group is that of its first member.
+        let mut met: BTreeMap<(usize, u32), u32> = BTreeMap::new();
+        all.enumerate()
+            .map(|(number, rank)| {
                 let pipeline = rank / inner;
                 let peers = (0..self.schedule.chunks as u8)
                     .flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
@@ -803,7 +837,7 @@ impl Lowering<'_> {
                         let (target, chunk) =
                             self.target(pipeline, local, lane).unwrap_or((pipeline, 0));
                         Peer {
-                            rank: target * inner + rank % inner,
+                            rank: (target * inner + rank % inner) / each,
                             channel: 2 * chunk + lane as u8,
                         }
                     })
@@ -818,9 +852,15 @@ impl Lowering<'_> {
                     Group::ExpertTensor,
                     Group::World,
                 ];
+                let mut groups = kinds.map(|kind| layout.place(kind, rank).0);
+                if each > 1 {
+                    for (kind, group) in groups.iter_mut().enumerate() {
+                        *group = *met.entry((kind, *group)).or_insert(number as u32);
+                    }
+                }
                 RankSpec {
                     program: pipeline,
-                    groups: kinds.map(|kind| layout.place(kind, rank).0),
+                    groups,
                     peers,
                 }
             })
@@ -831,6 +871,7 @@ impl Lowering<'_> {
         &self,
         dependences: Vec<super::timing::Dependence>,
         wires: Option<Wires>,
+        each: u32,
     ) -> StepTiming {
         let layout = self.layout;
         let spread = match self.case.routing.balance {
@@ -838,6 +879,7 @@ impl Lowering<'_> {
             _ => self.case.routing.spread.get(),
         };
         let places = (0..layout.ranks)
+            .step_by(each.max(1) as usize)
             .map(|rank| layout.place(Group::Expert, rank))
             .collect();
         let mut chips = super::chips::factors(self.case.seed, layout.ranks, self.case.noise);
@@ -851,6 +893,8 @@ impl Lowering<'_> {
                 chips[index as usize] /= left.get();
             }
         }
+        // Those of representatives are all the same.
+        chips.truncate((layout.ranks / each.max(1)) as usize);
         StepTiming {
             wires,
             slow,

@@ -50,8 +50,8 @@ pub(crate) struct Stock {
     /// By the number of an outfit.
     pub(super) blocks: BTreeMap<(u32, BlockKey), Shared<Block>>,
     pub(super) tables: Tables,
-    pub(super) ranks: Option<Shared<Vec<RankSpec>>>,
-    pub(super) timing: Option<StepTiming>,
+    /// Ranks of the last job and what they take, by how many each of them stands for.
+    pub(super) ranks: Option<(u32, Shared<Vec<RankSpec>>, StepTiming)>,
     /// What is known of the folds of these steps.
     pub memo: FoldMemo,
 }
