@@ -5,7 +5,7 @@
 
 use crate::sharing::Shared;
 use crate::program::{
-    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS, Program,
+    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS, Program, Wait,
 };
 
 /// Where in a program an instruction stands.
@@ -121,7 +121,38 @@ impl Needs {
     /// What a block asks for, if nothing is wrong with it.
     pub fn of(block: &Block) -> Option<Needs> {
         let mut needs = Needs::default();
-        check_block(0, 0, block, &mut needs).ok()?;
+        let lengths: [usize; MAX_STREAMS] =
+            std::array::from_fn(|stream| block.streams.get(stream).map_or(0, Vec::len));
+        let short = lengths.iter().all(|length| *length <= usize::from(u16::MAX));
+        let window = usize::from(block.window) < MAX_WINDOWS;
+        if block.streams.len() > MAX_STREAMS || !short || !window {
+            return None;
+        }
+        for (stream, list) in block.streams.iter().enumerate() {
+            let holds = |wait: &Wait| {
+                let length = lengths.get(usize::from(wait.stream));
+                usize::from(wait.stream) != stream
+                    && length.is_some_and(|length| usize::from(wait.count) <= *length)
+            };
+            for one in list {
+                let accounts = usize::from(one.busy) < MAX_ACCOUNTS
+                    && usize::from(one.idle) < MAX_ACCOUNTS;
+                if !accounts || !one.waits.iter().flatten().all(holds) {
+                    return None;
+                }
+                match one.kind {
+                    Kind::Local => {}
+                    Kind::Send { peer } => needs.peers = needs.peers.max(usize::from(peer) + 1),
+                    Kind::Collective { group } => {
+                        let known = needs.streams.get_mut(usize::from(group))?;
+                        if known.is_some_and(|known| usize::from(known) != stream) {
+                            return None;
+                        }
+                        *known = Some(stream as u8);
+                    }
+                }
+            }
+        }
         Some(needs)
     }
 

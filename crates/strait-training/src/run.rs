@@ -318,7 +318,12 @@ fn simulate_all(
                 ..control
             };
             let start = (control.clock)();
-            let answer = (stepper.step(input, control))
+            // Of a ramp nothing but times is looked at below its full batch.
+            let answer = match batch == phase.global_batch {
+                true => stepper.step(input, control),
+                false => stepper.times(input, control),
+            };
+            let answer = answer
                 .map(|outcome| (outcome, (control.clock)() - start))
                 .map_err(|e| in_phase(e, phase, index == main));
             progress(1.0);

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::lower::{Lowered, Stock, Window, account, lower, lower_from};
 use crate::memory;
 use crate::ops::Class;
-use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
+use crate::outcome::{Bar, BarKind, Breakdown, Exposed, Memory, StepOutcome, Work};
 use crate::simulate::{Control, SimulateError};
 use strait_sim::{Accounts, BlockSpan, EngineError, Fold, FoldMemo, Observer};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
@@ -29,6 +29,8 @@ pub struct StepInput<'a> {
 struct Bars {
     /// Ranks of a stage: the first of each is watched.
     each: u32,
+    /// Somebody will look at them.
+    wanted: bool,
     bars: Vec<Bar>,
 }
 
@@ -46,7 +48,7 @@ impl Observer for Bars {
             close,
             ..
         } = span;
-        if rank % self.each != 0 {
+        if !self.wanted || rank % self.each != 0 {
             return;
         }
         let kind = match window {
@@ -96,6 +98,24 @@ impl<'a> Stepper<'a> {
         input: StepInput<'a>,
         control: Control<'_>,
     ) -> Result<StepOutcome, SimulateError> {
+        self.simulate(input, control, true)
+    }
+
+    /// The same without memory and bars, for who does not look at them.
+    pub(crate) fn times(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+    ) -> Result<StepOutcome, SimulateError> {
+        self.simulate(input, control, false)
+    }
+
+    fn simulate(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+        whole: bool,
+    ) -> Result<StepOutcome, SimulateError> {
         let alike = |known: &StepInput<'_>| {
             std::ptr::eq(known.case, input.case)
                 && known.sequence_length == input.sequence_length
@@ -106,7 +126,7 @@ impl<'a> Stepper<'a> {
             self.stocks.push((input, Stock::default()));
             self.stocks.len() - 1
         });
-        step_from(&mut self.stocks[at].1, input, control)
+        step_from(&mut self.stocks[at].1, input, control, whole)
     }
 }
 
@@ -114,6 +134,7 @@ fn step_from(
     stock: &mut Stock,
     input: StepInput<'_>,
     control: Control<'_>,
+    whole: bool,
 ) -> Result<StepOutcome, SimulateError> {
     let case = input.case;
     let layout = Layout::new(
@@ -127,6 +148,7 @@ fn step_from(
     let (parallelism, length) = (input.parallelism, input.sequence_length);
     let mut bars = Bars {
         each: layout.stage_ranks(),
+        wanted: whole,
         bars: Vec::new(),
     };
     let fold = !control.full_ranks;
@@ -151,7 +173,26 @@ fn step_from(
     };
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
-    Ok(read(input, &layout, &lowered, &books, bars.bars))
+    let memory = match whole {
+        true => memory::peak(
+            memory::Setting {
+                model: &case.model,
+                parallelism,
+                precision: &case.precision,
+                software: &case.software,
+                method: case.training.method,
+                capacity: case.cluster.accelerator.memory,
+            },
+            &layout,
+        ),
+        false => Memory::default(),
+    };
+    let outcome = read(input, &layout, &lowered, &books);
+    Ok(StepOutcome {
+        memory,
+        bars: bars.bars,
+        ..outcome
+    })
 }
 
 /// What a run has left to read: accounts of single ranks, or of ranks that did the same.
@@ -265,7 +306,6 @@ fn read(
     layout: &Layout,
     lowered: &Lowered,
     books: &Books,
-    bars: Vec<Bar>,
 ) -> StepOutcome {
     let case = input.case;
     let chunk_windows = [
@@ -350,19 +390,8 @@ fn read(
         breakdown,
         exposed,
         kernels,
-        memory: memory::peak(
-            memory::Setting {
-                model: &case.model,
-                parallelism: input.parallelism,
-                precision: &case.precision,
-                software: &case.software,
-                method: case.training.method,
-                capacity: case.cluster.accelerator.memory,
-            },
-            layout,
-        ),
         work: books.work,
-        bars,
         warnings: lowered.warnings.clone(),
+        ..StepOutcome::default()
     }
 }

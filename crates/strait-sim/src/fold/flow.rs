@@ -141,7 +141,7 @@ impl<'a, T: Timing, O: Observer> Flow<'a, T, O> {
             observer,
             accounts: vec![fresh; classes.len()],
             groups: std::array::from_fn(|_| groups.next().unwrap_or_default()),
-            channels: vec![Vec::new(); channels],
+            channels: (0..channels).map(|_| Vec::with_capacity(256)).collect(),
             queue: (0..classes.len() as u32).collect(),
             classes,
             events: 0,

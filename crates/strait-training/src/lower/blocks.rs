@@ -99,8 +99,8 @@ pub(super) struct Tables {
     pub requests: Requests,
     /// Of each finished block, in the order of finishing; none where nobody asks.
     pub subjects: Vec<Subjects>,
-    /// Somebody asks.
-    subjects_told: bool,
+    /// Somebody asks for them and for labels.
+    told: bool,
     /// Durations depend on the layer, by its routed load.
     loads: bool,
 }
@@ -116,14 +116,14 @@ impl Default for Near {
 }
 
 impl Tables {
-    /// Empty tables. `loads`: durations depend on the layer by its routed load; `subjects_told`:
+    /// Empty tables. `loads`: durations depend on the layer by its routed load; `told`:
     /// somebody asks what instructions are about.
-    pub fn new(requests: Requests, loads: bool, subjects_told: bool) -> Tables {
+    pub fn new(requests: Requests, loads: bool, told: bool) -> Tables {
         Tables {
             requests,
             dependences: vec![Dependence::Exact],
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
-            subjects_told,
+            told,
             loads,
             ..Tables::default()
         }
@@ -164,12 +164,22 @@ impl Tables {
         }
     }
 
+    /// [`Tables::transfer`] of an op.
+    fn transfer_of(&mut self, timed: &Timed) -> u16 {
+        let wanted = self.requests.wants_ops();
+        self.transfer(wanted.then(|| Request::op(timed)))
+    }
+
     /// There were more dependences than 16 bits can number: the job must not run.
     pub fn overflown(&self) -> bool {
         self.dependences.len() > usize::from(u16::MAX)
     }
 
+    /// The number of a name; 0 where nobody asks for names.
     fn label(&mut self, name: &'static str) -> u16 {
+        if !self.told {
+            return 0;
+        }
         // Asked for each instruction, mostly with the same literal: its address is enough.
         let address = name.as_ptr() as usize;
         let near = ((address >> 2) ^ (address >> 9)) % NEAR;
@@ -275,7 +285,7 @@ impl<'t> Builder<'t> {
     }
 
     pub fn finish(self, window: Window, drains: bool) -> Block {
-        if self.tables.subjects_told {
+        if self.tables.told {
             self.tables.subjects.push(self.subjects);
         }
         Block {
@@ -296,9 +306,15 @@ impl<'t> Builder<'t> {
         (count > 0).then_some(Wait { stream, count })
     }
 
+    /// Room for the kernels of passes that are to come.
+    fn reserve<'p>(&mut self, segments: impl Iterator<Item = &'p TimedSegment>) {
+        let kernels = segments.map(|segment| segment.ops.len() + segment.filler.len());
+        self.streams[COMPUTE as usize].reserve(kernels.sum());
+    }
+
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
-        if self.tables.subjects_told {
+        if self.tables.told {
             self.subjects[stream as usize].push(self.subject);
         }
         self.subject.sent = Sent::default();
@@ -330,11 +346,11 @@ impl<'t> Builder<'t> {
                     Scope::ExpertTensor => (group::EXPERT_TENSOR, account::TENSOR),
                     Scope::Context => (group::CONTEXT, account::CONTEXT),
                 };
-                let load = self.tables.transfer(Some(Request::op(timed)));
+                let load = self.tables.transfer_of(timed);
                 (Kind::Collective { group }, book, book, load)
             }
             Work::Ring { .. } => {
-                let load = self.tables.transfer(Some(Request::op(timed)));
+                let load = self.tables.transfer_of(timed);
                 let kind = Kind::Collective {
                     group: group::CONTEXT,
                 };
@@ -553,6 +569,7 @@ impl<'t> Builder<'t> {
     /// A lone forward chunk.
     pub fn forward(&mut self, passes: &[TimedPass], beside: &Beside) {
         self.start(beside);
+        self.reserve(passes.iter().flat_map(|pass| &pass.forward));
         for (index, pass) in passes.iter().enumerate() {
             self.before(beside, index);
             for segment in &pass.forward {
@@ -564,6 +581,7 @@ impl<'t> Builder<'t> {
     /// A lone backward chunk, with or without its weight gradients. `beside` is in the order
     /// of the backward pass.
     pub fn backward(&mut self, passes: &[TimedPass], weights: bool, beside: &Beside) {
+        self.reserve(passes.iter().flat_map(|pass| &pass.backward));
         for (index, pass) in passes.iter().rev().enumerate() {
             self.before(beside, index);
             for segment in &pass.backward {
@@ -582,6 +600,7 @@ impl<'t> Builder<'t> {
 
     /// Weight gradients of a chunk alone.
     pub fn weights(&mut self, passes: &[TimedPass], beside: &Beside) {
+        self.reserve(passes.iter().flat_map(|pass| &pass.backward));
         for (index, pass) in passes.iter().rev().enumerate() {
             for segment in &pass.backward {
                 self.filler(segment);
@@ -613,6 +632,8 @@ impl<'t> Builder<'t> {
             self.collectives(EXCHANGE, list, "gather parameters");
         }
         self.gathered = self.here(EXCHANGE);
+        let segments = forward.iter().flat_map(|pass| &pass.forward);
+        self.reserve(segments.chain(backward.iter().flat_map(|pass| &pass.backward)));
         let mut forth = forward.iter().flat_map(|pass| &pass.forward).peekable();
         let mut back = backward
             .iter()

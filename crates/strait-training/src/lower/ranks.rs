@@ -541,7 +541,8 @@ impl Lowering<'_> {
         let mut first_forward = vec![true; locals as usize];
         let mut arrived = vec![0u32; 2 * locals as usize];
         let mut blocks: Vec<Shared<strait_sim::Block>> = Vec::new();
-        let mut known: BTreeMap<BlockKey, u32> = BTreeMap::new();
+        // A dozen or so: looked through.
+        let mut known: Vec<(BlockKey, u32)> = Vec::new();
         let mut slots = Vec::with_capacity(order.len() + 1);
         // Chunks in the order in which they start. In DualPipe mirrored ranks start with the same
         // stage, so that their collectives meet.
@@ -615,8 +616,10 @@ impl Lowering<'_> {
                     last: last_weight[backward.local as usize] == index,
                 },
             };
-            let number = *known.entry(key).or_insert_with(|| {
+            let found = known.iter().rfind(|(known, _)| *known == key);
+            let number = found.map(|(_, number)| *number).unwrap_or_else(|| {
                 blocks.push(block(key, tables));
+                known.push((key, (blocks.len() - 1) as u32));
                 (blocks.len() - 1) as u32
             });
             slots.push(Slot {
