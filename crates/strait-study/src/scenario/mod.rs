@@ -33,6 +33,7 @@ mod resolve;
 mod rules;
 pub mod schema;
 mod software;
+mod template;
 mod tree;
 mod unit;
 pub mod words;
@@ -46,6 +47,7 @@ pub use files::{Shelf, shipped};
 pub use fleet::{FleetPart, FleetPrice};
 pub use paths::all_paths;
 pub use read::{Explained, Origin, Range};
+pub use template::Template;
 pub use unit::{Dimension, figure, print};
 
 use crate::catalog::Catalog;
@@ -253,20 +255,7 @@ fn of_document(
         faults.append(&mut found);
         resolved.extend(case);
     }
-    // What is wrong with the file is wrong in each of its cases.
-    let mut unique: Vec<Diagnostic> = Vec::new();
-    for fault in faults {
-        let fault = fault.with_chain();
-        let known = unique.iter().any(|u| {
-            u.code == fault.code
-                && u.message == fault.message
-                && u.labels.first().map(|l| &l.place) == fault.labels.first().map(|l| &l.place)
-        });
-        if !known {
-            unique.push(fault);
-        }
-    }
-    sort(&mut unique, &document.sources);
+    let unique = once_each(faults, &document.sources);
     if unique.iter().any(|d| d.severity == Severity::Error) || resolved.is_empty() {
         return Err(unique);
     }
@@ -288,6 +277,25 @@ fn of_document(
     })
 }
 
+/// Faults in the order of their places. What is wrong with the file is wrong in each of its cases,
+/// and is told once.
+fn once_each(faults: Vec<Diagnostic>, sources: &[Arc<Source>]) -> Vec<Diagnostic> {
+    let mut unique: Vec<Diagnostic> = Vec::new();
+    for fault in faults {
+        let fault = fault.with_chain();
+        let known = unique.iter().any(|u| {
+            u.code == fault.code
+                && u.message == fault.message
+                && u.labels.first().map(|l| &l.place) == fault.labels.first().map(|l| &l.place)
+        });
+        if !known {
+            unique.push(fault);
+        }
+    }
+    sort(&mut unique, sources);
+    unique
+}
+
 /// Sorts by file and place; what has no place comes first, the command line last.
 fn sort(faults: &mut [Diagnostic], sources: &[Arc<Source>]) {
     faults.sort_by_key(|d| match d.labels.first() {
@@ -303,6 +311,7 @@ fn sort(faults: &mut [Diagnostic], sources: &[Arc<Source>]) {
 }
 
 /// A case as written.
+#[derive(Clone, Debug)]
 struct Named {
     name: String,
     table: Option<Table>,
