@@ -33,7 +33,7 @@ const INNER: &str = "STRAIT_COUNTED";
 /// Name, what a unit of work is, and the work: it returns its units.
 type Counted = (&'static str, &'static str, fn() -> u64);
 
-const WORKLOADS: [Counted; 13] = [
+const WORKLOADS: [Counted; 15] = [
     ("heap_hold", "event", queue::<HeapQueue>),
     ("wheel_hold", "event", queue::<WheelQueue>),
     ("executor_every_op", "op", || executor(Mode::EveryOp)),
@@ -49,6 +49,8 @@ const WORKLOADS: [Counted; 13] = [
     ("tutorial_answer", "answer", tutorial),
     ("folded_case", "case", || folded_case(FLAGSHIP)),
     ("folded_small_case", "case", || folded_case(TUTORIAL)),
+    ("resolved_case", "case", || resolved_case(FLAGSHIP)),
+    ("resolved_small_case", "case", || resolved_case(TUTORIAL)),
 ];
 
 /// Runs what is counted: callgrind collects while this is on the stack.
@@ -152,6 +154,19 @@ fn folded_case(scenario: Scenario) -> u64 {
     };
     let outcome = measured_by_callgrind(|| simulate(&case, control));
     assert!(outcome.expect("an answer").step.work.folded);
+    1
+}
+
+/// A case of a sweep, resolved from a scenario that was read before.
+fn resolved_case(scenario: Scenario) -> u64 {
+    let catalog = Catalog::embedded();
+    let template = scenario.template(&catalog).expect("temporary files");
+    let set = [("economics.rent".to_owned(), "\"3 USD/h\"".to_owned())];
+    // The first finds the catalogue's entries.
+    let resolve = || template.case(&catalog, None, &set).expect("it is sound");
+    drop(resolve());
+    let case = measured_by_callgrind(resolve);
+    assert_eq!(case.case.economics.rent.get(), 3.0);
     1
 }
 
