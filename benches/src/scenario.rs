@@ -78,7 +78,9 @@ impl Scenario {
     fn read<T>(&self, read: impl FnOnce(&Path) -> T) -> std::io::Result<T> {
         let id = std::process::id();
         let folder = std::env::temp_dir().join(format!("strait-bench.{id}"));
-        let got = self.write(&folder).map(|()| read(&folder.join(self.0[0].0)));
+        let got = self
+            .write(&folder)
+            .map(|()| read(&folder.join(self.0[0].0)));
         std::fs::remove_dir_all(&folder)?;
         got
     }

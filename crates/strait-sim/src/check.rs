@@ -3,10 +3,11 @@
 //! In: a [`Job`]. Out: the first fault found, with its place. Never judges whether the
 //! job can finish: that shows when it runs ([`crate::EngineError::Deadlock`]).
 
-use crate::sharing::Shared;
 use crate::program::{
-    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS, Program, Wait,
+    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS,
+    Program, Wait,
 };
+use crate::sharing::Shared;
 
 /// Where in a program an instruction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +124,9 @@ impl Needs {
         let mut needs = Needs::default();
         let lengths: [usize; MAX_STREAMS] =
             std::array::from_fn(|stream| block.streams.get(stream).map_or(0, Vec::len));
-        let short = lengths.iter().all(|length| *length <= usize::from(u16::MAX));
+        let short = lengths
+            .iter()
+            .all(|length| *length <= usize::from(u16::MAX));
         let window = usize::from(block.window) < MAX_WINDOWS;
         if block.streams.len() > MAX_STREAMS || !short || !window {
             return None;
@@ -135,8 +138,8 @@ impl Needs {
                     && length.is_some_and(|length| usize::from(wait.count) <= *length)
             };
             for one in list {
-                let accounts = usize::from(one.busy) < MAX_ACCOUNTS
-                    && usize::from(one.idle) < MAX_ACCOUNTS;
+                let accounts =
+                    usize::from(one.busy) < MAX_ACCOUNTS && usize::from(one.idle) < MAX_ACCOUNTS;
                 if !accounts || !one.waits.iter().flatten().all(holds) {
                     return None;
                 }
@@ -259,7 +262,11 @@ fn check_program(
         }
     }
     let mut needs = Needs::default();
-    if program.blocks.iter().all(|block| known(block).is_some_and(|known| needs.join(&known))) {
+    if program
+        .blocks
+        .iter()
+        .all(|block| known(block).is_some_and(|known| needs.join(&known)))
+    {
         return Ok(needs);
     }
     // Something is wrong, or not known: the plain way finds the place.

@@ -15,8 +15,8 @@
 //!   at the same time, and one speaks for all.
 
 use crate::plan::{GroupPlan, Plan};
-use crate::sharing::Shared;
 use crate::program::{Block, Job, Kind, MAX_GROUP_KINDS, Program};
+use crate::sharing::Shared;
 use std::collections::BTreeMap;
 
 /// No class, channel or rank.
@@ -114,7 +114,8 @@ impl Classes {
             group: |_, _: &GroupPlan| 0,
         };
         let uses = plan.job.programs.iter();
-        let uses = uses.map(|program| Uses::of(program, |block, sends| sends.extend(sends_of(block))));
+        let uses =
+            uses.map(|program| Uses::of(program, |block, sends| sends.extend(sends_of(block))));
         Classes::coloured(plan.job, uses.collect(), plan.meetings(), &colours)
     }
 
@@ -241,7 +242,12 @@ impl Uses {
     /// Whether ranks of a program with these are in the same classes as those of one with the others:
     /// it matters what is waited for, and not how often.
     pub fn are_as(&self, other: &Uses) -> bool {
-        let awaited = |uses: &Uses| uses.awaited.iter().map(|count| *count > 0).collect::<Vec<_>>();
+        let awaited = |uses: &Uses| {
+            uses.awaited
+                .iter()
+                .map(|count| *count > 0)
+                .collect::<Vec<_>>()
+        };
         self.sends == other.sends && awaited(self) == awaited(other)
     }
 }
@@ -250,10 +256,11 @@ impl Uses {
 pub(crate) fn sends_of(block: &Block) -> impl Iterator<Item = (u8, u8)> + '_ {
     let lists = block.streams.iter().enumerate();
     lists.flat_map(|(stream, list)| {
-        list.iter().filter_map(move |instruction| match instruction.kind {
-            Kind::Send { peer } => Some((peer, stream as u8)),
-            _ => None,
-        })
+        list.iter()
+            .filter_map(move |instruction| match instruction.kind {
+                Kind::Send { peer } => Some((peer, stream as u8)),
+                _ => None,
+            })
     })
 }
 
@@ -375,13 +382,16 @@ mod tests {
                 count: 1,
             };
             Program {
-                blocks: vec![Block {
-                    streams: vec![vec![
-                        op(Kind::Collective { group: 0 }),
-                        op(Kind::Send { peer: 0 }),
-                    ]],
-                    ..Block::default()
-                }.into()],
+                blocks: vec![
+                    Block {
+                        streams: vec![vec![
+                            op(Kind::Collective { group: 0 }),
+                            op(Kind::Send { peer: 0 }),
+                        ]],
+                        ..Block::default()
+                    }
+                    .into(),
+                ],
                 slots: vec![Slot {
                     block: 0,
                     keys: [0, 0],

@@ -5,8 +5,8 @@
 //! words per rank, whatever the number of micro-batches or layers. Never holds state.
 
 use crate::classes::Meetings;
-use crate::sharing::Shared;
 use crate::program::{Block, Instruction, Job, Kind, MAX_GROUP_KINDS, MAX_STREAMS, Slot};
+use crate::sharing::Shared;
 
 /// One instruction with what the loop needs to know about its neighbours.
 #[derive(Clone, Copy, Debug)]
@@ -197,7 +197,12 @@ pub(crate) struct Groups {
 impl Groups {
     pub fn new(job: &Job) -> Groups {
         let programs = job.programs.iter();
-        Groups::of(job, &programs.map(|p| kind_streams_of(&p.blocks)).collect::<Vec<_>>())
+        Groups::of(
+            job,
+            &programs
+                .map(|p| kind_streams_of(&p.blocks))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The same where it is known on which streams the collectives of each program are.

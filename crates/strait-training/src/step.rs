@@ -301,12 +301,7 @@ fn mean(books: &Books, value: impl Fn(&Accounts) -> Time) -> Time {
     Time::from_picos((sum / u128::from(books.work.ranks.max(1))) as u64)
 }
 
-fn read(
-    input: StepInput<'_>,
-    layout: &Layout,
-    lowered: &Lowered,
-    books: &Books,
-) -> StepOutcome {
+fn read(input: StepInput<'_>, layout: &Layout, lowered: &Lowered, books: &Books) -> StepOutcome {
     let case = input.case;
     let chunk_windows = [
         Window::Forward,

@@ -152,7 +152,11 @@ impl<'a, T: Timing, O: Observer> Flow<'a, T, O> {
 
     /// Goes on until nobody can. Nothing if somebody has not finished, or time is over.
     pub fn run(mut self, watch: Watch<'_>) -> Result<Option<Flowed>, EngineError> {
-        let all: u64 = self.classes.iter().map(|class| class.slots.len() as u64).sum();
+        let all: u64 = self
+            .classes
+            .iter()
+            .map(|class| class.slots.len() as u64)
+            .sum();
         while let Some(class) = self.queue.pop_front() {
             let class = class as usize;
             self.classes[class].queued = false;

@@ -3,8 +3,8 @@
 //! In: blocks and jobs as they are folded. Out: what was found out about the very same ones before.
 //! Never about equal ones: only [`Shared`] values that are one and the same are recognised.
 
-use super::{Folded, Original, Unfoldable, colours, speaks};
 use super::course::Course;
+use super::{Folded, Original, Unfoldable, colours, speaks};
 use crate::check::Needs;
 use crate::classes::{Classes, Colours, Uses, sends_of};
 use crate::plan::{GroupPlan, Groups};
@@ -119,7 +119,12 @@ impl FoldMemo {
         if let Some((.., folded)) = all.find(|known| known.0 == ranks && known.1 == of_groups) {
             return Ok(Arc::clone(folded));
         }
-        let folded = Arc::new(fold(job, alike.uses.clone(), &groups, (&ranks, &of_groups))?);
+        let folded = Arc::new(fold(
+            job,
+            alike.uses.clone(),
+            &groups,
+            (&ranks, &of_groups),
+        )?);
         alike.folded.push((ranks, of_groups, Arc::clone(&folded)));
         Ok(folded)
     }

@@ -220,11 +220,7 @@ impl<'a, T: Timing> Fold<'a, T> {
     }
 
     /// Everything but courses.
-    fn folded(
-        job: &'a Job,
-        timing: &'a T,
-        memo: &mut FoldMemo,
-    ) -> Result<Fold<'a, T>, Unfoldable> {
+    fn folded(job: &'a Job, timing: &'a T, memo: &mut FoldMemo) -> Result<Fold<'a, T>, Unfoldable> {
         if timing.network().is_some() {
             job.check()?;
             return Err(Unfoldable::SharedLinks);
@@ -258,7 +254,9 @@ impl<'a, T: Timing> Fold<'a, T> {
             Some((original.index, folded.members(original)))
         };
         let groups = std::array::from_fn(|kind| {
-            folded.alone(class, kind as u8).map(|original| original.colour)
+            folded
+                .alone(class, kind as u8)
+                .map(|original| original.colour)
         });
         let key = (program.foreground, folded.colours[class], groups);
         let blocks = program.blocks.iter().zip(runs.iter().zip(first));
@@ -370,7 +368,9 @@ impl<'a, T: Timing> Fold<'a, T> {
     ) -> Result<Flowed, EngineError> {
         let count = self.classes();
         let job = Job {
-            programs: (0..count).map(|class| self.program(class).clone()).collect(),
+            programs: (0..count)
+                .map(|class| self.program(class).clone())
+                .collect(),
             ranks: self.folded.specs.clone(),
         };
         let mut states = vec![RankState::default(); count];
@@ -405,7 +405,8 @@ impl<T: Timing> Timing for Fold<'_, T> {
         };
         let original = &self.folded.originals[usize::from(kind)][group as usize];
         let members = self.folded.members(original);
-        self.timing.collective(original.index, members, site, instruction)
+        self.timing
+            .collective(original.index, members, site, instruction)
     }
 }
 

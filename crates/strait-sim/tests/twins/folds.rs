@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 use strait_sim::queue::WheelQueue;
 use strait_sim::random::Key;
 use strait_sim::{
-    BaseTiming, Fold, FoldMemo, FoldedRun, Instruction, JitteredTiming, Job, Kind, Mode, RankSpec, Run, Site,
-    Timing, Unfoldable, Unobserved,
+    BaseTiming, Fold, FoldMemo, FoldedRun, Instruction, JitteredTiming, Job, Kind, Mode, RankSpec,
+    Run, Site, Timing, Unfoldable, Unobserved,
 };
 use strait_units::{Ratio, Time};
 
@@ -144,7 +144,11 @@ proptest! {
 /// A copy that shares nothing with the job.
 fn apart(job: &Job) -> Job {
     let mut copy = job.clone();
-    for block in copy.programs.iter_mut().flat_map(|program| &mut program.blocks) {
+    for block in copy
+        .programs
+        .iter_mut()
+        .flat_map(|program| &mut program.blocks)
+    {
         *block = (**block).clone().into();
     }
     copy.ranks = (*copy.ranks).clone().into();
@@ -254,10 +258,13 @@ fn op(kind: Kind, picos: u64) -> Instruction {
 /// Groups of two, the lowest rank of which runs the second program, but for the first.
 fn pairs() -> Job {
     let program = |picos| strait_sim::Program {
-        blocks: vec![strait_sim::Block {
-            streams: vec![vec![op(Kind::Collective { group: 0 }, picos)]],
-            ..Default::default()
-        }.into()],
+        blocks: vec![
+            strait_sim::Block {
+                streams: vec![vec![op(Kind::Collective { group: 0 }, picos)]],
+                ..Default::default()
+            }
+            .into(),
+        ],
         slots: vec![strait_sim::Slot {
             block: 0,
             keys: [0, 0],

@@ -330,10 +330,13 @@ fn slots(count: u32, entry: impl Fn(u32) -> Option<EntryWait>) -> Vec<Slot> {
 
 fn program(foreground: u8, streams: Vec<Vec<Instruction>>, slots: Vec<Slot>) -> Program {
     Program {
-        blocks: vec![Block {
-            streams,
-            ..Block::default()
-        }.into()],
+        blocks: vec![
+            Block {
+                streams,
+                ..Block::default()
+            }
+            .into(),
+        ],
         slots,
         foreground,
         channels: 1,

@@ -29,8 +29,8 @@ pub use least::Least;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub use pricing::durations;
 pub(crate) use pricing::unsupported;
-pub use ranks::{Lowered, lower};
 pub(crate) use ranks::lower_from;
+pub use ranks::{Lowered, lower};
 pub(crate) use stock::Stock;
 pub use timing::StepTiming;
 

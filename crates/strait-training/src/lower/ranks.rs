@@ -149,7 +149,14 @@ pub fn lower(
 ) -> Result<Lowered, SimulateError> {
     let subject = (case, parallelism, sequence_length);
     let wants = Wants::of(case);
-    lower_with(subject, (layout, schedule), wants, Stock::of_one(case, wants), false).1
+    lower_with(
+        subject,
+        (layout, schedule),
+        wants,
+        Stock::of_one(case, wants),
+        false,
+    )
+    .1
 }
 
 /// [`lower`] with what is in stock from other steps of the same case, parallelism and length; says
@@ -184,9 +191,8 @@ pub(crate) fn lower_from(
 /// likes, and the groups of one kind join the same stages. (Shards of a group that spans two mirrored
 /// stages may not.)
 fn alike(case: &Case, layout: &Layout) -> bool {
-    let slow = |fault: &Fault| {
-        matches!(fault, Fault::Accelerator { index, .. } if *index < layout.ranks)
-    };
+    let slow =
+        |fault: &Fault| matches!(fault, Fault::Accelerator { index, .. } if *index < layout.ranks);
     let of_stage = layout.data * layout.context;
     let even = |large: u32, small: u32| small > 0 && large.is_multiple_of(small);
     case.noise.jitter.get() == 0.0
@@ -484,7 +490,11 @@ impl Lowering<'_> {
             holds: [embedding, head, mtp],
             layers: layers.map(layer).collect(),
         };
-        let known = self.stock.chunks.iter().position(|(known, _)| *known == key);
+        let known = self
+            .stock
+            .chunks
+            .iter()
+            .position(|(known, _)| *known == key);
         let at = known.unwrap_or_else(|| {
             let chunk = Rc::new(self.chunk(stage));
             self.stock.chunks.push((key, chunk));
