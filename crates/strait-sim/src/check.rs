@@ -5,9 +5,8 @@
 
 use crate::program::{
     Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS,
-    Program, Wait,
+    Program, Slot, Wait,
 };
-use crate::sharing::Shared;
 
 /// Where in a program an instruction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,14 +176,15 @@ impl Job {
     /// Checks that the engine can run this job: all indices in range, waits on other streams
     /// and within their lists, all collectives of a group on one stream.
     pub fn check(&self) -> Result<(), JobError> {
-        let needs = self.check_programs(|_| None)?;
+        let needs = self.check_programs(|_, _| None)?;
         self.check_ranks(&needs)
     }
 
-    /// [`Job::check`] but for ranks. `known` says what a block asks for that was looked at before.
+    /// [`Job::check`] but for ranks. `known` says what a block of a program asks for that was looked at
+    /// before.
     pub(crate) fn check_programs(
         &self,
-        mut known: impl FnMut(&Shared<Block>) -> Option<Needs>,
+        known: impl Fn(usize, usize) -> Option<Needs>,
     ) -> Result<Vec<Needs>, JobError> {
         at_most("ranks", self.ranks.len(), MAX_RANKS)?;
         let instructions = self.programs.iter().flat_map(|p| &p.blocks);
@@ -193,7 +193,7 @@ impl Job {
         let slots = self.programs.iter().map(|p| p.slots.len()).sum();
         at_most("slots of all programs", slots, 1 << 31)?;
         (self.programs.iter().enumerate())
-            .map(|(index, program)| check_program(index, program, &mut known))
+            .map(|(index, program)| check_program(index, program, |block| known(index, block)))
             .collect()
     }
 
@@ -241,7 +241,7 @@ impl Job {
 fn check_program(
     index: usize,
     program: &Program,
-    known: &mut impl FnMut(&Shared<Block>) -> Option<Needs>,
+    known: impl Fn(usize) -> Option<Needs>,
 ) -> Result<Needs, JobError> {
     let place = || format!("program {index}");
     if program.foreground == 0 {
@@ -252,21 +252,27 @@ fn check_program(
         usize::from(program.foreground),
         MAX_STREAMS,
     )?;
-    for slot in &program.slots {
-        let blocks = program.blocks.len();
+    let (blocks, channels) = (program.blocks.len(), program.channels);
+    let sound = |slot: &Slot| {
+        let [first, second] = slot.entry;
+        (slot.block as usize) < blocks
+            && first.is_none_or(|entry| entry.channel < channels)
+            && second.is_none_or(|entry| entry.channel < channels)
+    };
+    for slot in program.slots.iter().filter(|slot| !sound(slot)) {
         in_range(place, "block of a slot", slot.block as usize, blocks)?;
         for entry in slot.entry.iter().flatten() {
-            let channels = usize::from(program.channels);
             let channel = usize::from(entry.channel);
-            in_range(place, "channel of a slot's entry", channel, channels)?;
+            in_range(
+                place,
+                "channel of a slot's entry",
+                channel,
+                usize::from(channels),
+            )?;
         }
     }
     let mut needs = Needs::default();
-    if program
-        .blocks
-        .iter()
-        .all(|block| known(block).is_some_and(|known| needs.join(&known)))
-    {
+    if (0..blocks).all(|block| known(block).is_some_and(|known| needs.join(&known))) {
         return Ok(needs);
     }
     // Something is wrong, or not known: the plain way finds the place.

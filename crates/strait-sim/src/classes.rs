@@ -16,7 +16,6 @@
 
 use crate::plan::{GroupPlan, Plan};
 use crate::program::{Block, Job, Kind, MAX_GROUP_KINDS, Program};
-use crate::sharing::Shared;
 use std::collections::BTreeMap;
 
 /// No class, channel or rank.
@@ -114,8 +113,11 @@ impl Classes {
             group: |_, _: &GroupPlan| 0,
         };
         let uses = plan.job.programs.iter();
-        let uses =
-            uses.map(|program| Uses::of(program, |block, sends| sends.extend(sends_of(block))));
+        let uses = uses.map(|program| {
+            Uses::of(program, |block, sends| {
+                sends.extend(sends_of(&program.blocks[block]))
+            })
+        });
         Classes::coloured(plan.job, uses.collect(), plan.meetings(), &colours)
     }
 
@@ -214,11 +216,8 @@ fn number(
 }
 
 impl Uses {
-    /// Of a program; `sends` adds those of a block, peers and streams.
-    pub fn of(
-        program: &Program,
-        mut sends: impl FnMut(&Shared<Block>, &mut Vec<(u8, u8)>),
-    ) -> Uses {
+    /// Of a program; `sends` adds those of a block by its number, peers and streams.
+    pub fn of(program: &Program, sends: impl Fn(usize, &mut Vec<(u8, u8)>)) -> Uses {
         let mut used = vec![false; program.blocks.len()];
         let mut uses = Uses {
             sends: Vec::new(),
@@ -231,7 +230,7 @@ impl Uses {
                 *awaited = (*awaited).max(entry.count);
             }
         }
-        for (block, _) in program.blocks.iter().zip(used).filter(|(_, used)| *used) {
+        for (block, _) in used.iter().enumerate().filter(|(_, used)| **used) {
             sends(block, &mut uses.sends);
         }
         uses.sends.sort_unstable();

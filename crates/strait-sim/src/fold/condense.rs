@@ -13,8 +13,15 @@ use strait_units::Time;
 /// What a condensed foreground books each time.
 #[derive(Clone, Debug)]
 pub(super) struct Condensed {
-    busy: [u64; MAX_ACCOUNTS],
-    idle: [u64; MAX_ACCOUNTS],
+    /// By account, those without any left out.
+    busy: Vec<(usize, u64)>,
+    idle: Vec<(usize, u64)>,
+}
+
+/// What is booked to each account, without those that have nothing.
+fn booked(accounts: &[u64; MAX_ACCOUNTS]) -> Vec<(usize, u64)> {
+    let accounts = accounts.iter().copied().enumerate();
+    accounts.filter(|(_, time)| *time > 0).collect()
 }
 
 impl Condensed {
@@ -24,8 +31,8 @@ impl Condensed {
             (&mut accounts.busy, &self.busy),
             (&mut accounts.idle, &self.idle),
         ] {
-            for (into, each) in into.iter_mut().zip(each) {
-                *into += Time::from_picos(runs * each);
+            for &(account, each) in each {
+                into[account] += Time::from_picos(runs * each);
             }
         }
     }
@@ -113,8 +120,8 @@ impl Lone<'_> {
             drains: self.block.drains,
         };
         let condensed = Condensed {
-            busy: ends.busy,
-            idle: ends.idle,
+            busy: booked(&ends.busy),
+            idle: booked(&ends.idle),
         };
         Some((block, condensed))
     }
@@ -170,22 +177,26 @@ impl Lone<'_> {
     ) -> Option<Ends> {
         let foreground = usize::from(self.foreground);
         let mut ends = Ends::default();
+        for stream in 0..foreground {
+            ends.of[stream].reserve_exact(self.list(stream).len());
+        }
         loop {
             let mut moved = false;
             for stream in 0..foreground {
-                while let Some(instruction) = self.list(stream).get(ends.of[stream].len()) {
-                    let ready = ends.of[stream].last().copied().unwrap_or(0);
+                let list = self.list(stream);
+                let mut ready = ends.of[stream].last().copied().unwrap_or(0);
+                while let Some(instruction) = list.get(ends.of[stream].len()) {
                     let mut start = ready;
-                    let mut waits = instruction.waits.iter().flatten();
-                    let holds = waits.all(|wait| {
-                        let other = usize::from(wait.stream);
-                        if wait.count == 0 {
-                            return true;
+                    let mut holds = true;
+                    for wait in instruction.waits.iter().flatten() {
+                        if wait.count > 0 {
+                            let others = &ends.of[usize::from(wait.stream)];
+                            match others.get(usize::from(wait.count) - 1) {
+                                Some(done) => start = start.max(*done),
+                                None => holds = false,
+                            }
                         }
-                        let done = ends.of[other].get(usize::from(wait.count) - 1);
-                        start = start.max(done.copied().unwrap_or(0));
-                        done.is_some()
-                    });
+                    }
                     if !holds {
                         break;
                     }
@@ -199,6 +210,7 @@ impl Lone<'_> {
                         ends.sends.push((start, end, ends.of[stream].len()));
                     }
                     ends.of[stream].push(end);
+                    ready = end;
                     moved = true;
                 }
             }

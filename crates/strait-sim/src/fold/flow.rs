@@ -360,6 +360,9 @@ impl<'a, T: Timing, O: Observer> Flow<'a, T, O> {
 
     /// Takes flights as far as they go; says whether any went on.
     fn fly(&mut self, class: usize) -> bool {
+        if self.classes[class].flights.is_empty() {
+            return false;
+        }
         let mut any = false;
         let mut at = 0;
         // Streams with work in an earlier flight.

@@ -60,7 +60,8 @@ pub struct FoldMemo {
 }
 
 impl FoldMemo {
-    fn known(&mut self, block: &Shared<Block>) -> &mut Known {
+    /// The number of a block.
+    fn number(&mut self, block: &Shared<Block>) -> usize {
         let blocks = &mut self.blocks;
         let number = *(self.numbers.entry(Shared::address(block))).or_insert_with(|| {
             blocks.push(Known {
@@ -73,22 +74,30 @@ impl FoldMemo {
             blocks.len() - 1
         });
         debug_assert!(Shared::same(&blocks[number].block, block));
-        &mut blocks[number]
+        number
+    }
+
+    /// The numbers of the blocks of a job's programs.
+    pub(super) fn numbers(&mut self, job: &Job) -> Vec<Vec<usize>> {
+        let programs = job.programs.iter();
+        programs
+            .map(|program| program.blocks.iter().map(|b| self.number(b)).collect())
+            .collect()
     }
 
     /// Instructions of a block.
-    pub(super) fn length(&mut self, block: &Shared<Block>) -> u64 {
-        self.known(block).length
+    pub(super) fn length(&self, block: usize) -> u64 {
+        self.blocks[block].length
     }
 
     /// The course of a block on a class.
     pub(super) fn course(
         &mut self,
-        block: &Shared<Block>,
+        block: usize,
         key: CourseKey,
         make: impl FnOnce() -> Course,
     ) -> Arc<Course> {
-        let courses = &mut self.known(block).courses;
+        let courses = &mut self.blocks[block].courses;
         if let Some((_, course)) = courses.iter().find(|(known, _)| *known == key) {
             return Arc::clone(course);
         }
@@ -102,12 +111,15 @@ impl FoldMemo {
         &mut self,
         job: &Job,
         timing: &impl Timing,
+        numbers: &[Vec<usize>],
     ) -> Result<Arc<Folded>, Unfoldable> {
-        let needs = job.check_programs(|block| self.known(block).needs.clone())?;
-        let uses: Vec<Uses> = (job.programs.iter())
-            .map(|program| {
+        let known = |program: usize, block: usize| &self.blocks[numbers[program][block]];
+        let needs = job.check_programs(|program, block| known(program, block).needs.clone())?;
+        let programs = job.programs.iter().enumerate();
+        let uses: Vec<Uses> = programs
+            .map(|(index, program)| {
                 Uses::of(program, |block, sends| {
-                    sends.extend_from_slice(&self.known(block).sends);
+                    sends.extend_from_slice(&known(index, block).sends);
                 })
             })
             .collect();

@@ -203,9 +203,10 @@ impl<'a, T: Timing> Fold<'a, T> {
         timing: &'a T,
         memo: &mut FoldMemo,
     ) -> Result<Fold<'a, T>, Unfoldable> {
-        let mut fold = Fold::folded(job, timing, memo)?;
+        let numbers = memo.numbers(job);
+        let mut fold = Fold::folded(job, timing, memo, &numbers)?;
         fold.classes = (0..fold.classes())
-            .map(|class| fold.courses(class, memo))
+            .map(|class| fold.courses(class, memo, &numbers))
             .collect();
         Ok(fold)
     }
@@ -216,16 +217,23 @@ impl<'a, T: Timing> Fold<'a, T> {
     /// # Errors
     /// As [`Fold::new`].
     pub fn plain(job: &'a Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
-        Fold::folded(job, timing, &mut FoldMemo::default())
+        let mut memo = FoldMemo::default();
+        let numbers = memo.numbers(job);
+        Fold::folded(job, timing, &mut memo, &numbers)
     }
 
     /// Everything but courses.
-    fn folded(job: &'a Job, timing: &'a T, memo: &mut FoldMemo) -> Result<Fold<'a, T>, Unfoldable> {
+    fn folded(
+        job: &'a Job,
+        timing: &'a T,
+        memo: &mut FoldMemo,
+        numbers: &[Vec<usize>],
+    ) -> Result<Fold<'a, T>, Unfoldable> {
         if timing.network().is_some() {
             job.check()?;
             return Err(Unfoldable::SharedLinks);
         }
-        let folded = memo.folded(job, timing)?;
+        let folded = memo.folded(job, timing, numbers)?;
         let mut fold = Fold {
             timing,
             job,
@@ -234,13 +242,16 @@ impl<'a, T: Timing> Fold<'a, T> {
             ops: 0,
         };
         let sizes = fold.folded.sizes.iter().enumerate();
-        let ops = sizes.map(|(class, size)| u64::from(*size) * length(fold.program(class), memo));
+        let ops = sizes.map(|(class, size)| {
+            let numbers = &numbers[fold.number(class)];
+            u64::from(*size) * length(fold.program(class), numbers, memo)
+        });
         fold.ops = ops.sum();
         Ok(fold)
     }
 
     /// The courses of a class's blocks.
-    fn courses(&self, class: usize, memo: &mut FoldMemo) -> Courses {
+    fn courses(&self, class: usize, memo: &mut FoldMemo, numbers: &[Vec<usize>]) -> Courses {
         let program = self.program(class);
         let mut runs = vec![0; program.blocks.len()];
         let mut first = vec![0; program.blocks.len()];
@@ -259,10 +270,12 @@ impl<'a, T: Timing> Fold<'a, T> {
                 .map(|original| original.colour)
         });
         let key = (program.foreground, folded.colours[class], groups);
-        let blocks = program.blocks.iter().zip(runs.iter().zip(first));
-        let courses = blocks.map(|(block, (count, first))| {
+        let numbers = &numbers[self.number(class)];
+        let blocks = program.blocks.iter().zip(numbers);
+        let blocks = blocks.zip(runs.iter().zip(first));
+        let courses = blocks.map(|((block, number), (count, first))| {
             (*count > 0).then(|| {
-                memo.course(block, key, || {
+                memo.course(*number, key, || {
                     let lone = Lone {
                         block,
                         slot: &program.slots[first],
@@ -280,10 +293,15 @@ impl<'a, T: Timing> Fold<'a, T> {
         }
     }
 
+    /// The program of a class's ranks.
+    fn number(&self, class: usize) -> usize {
+        let rank = self.folded.representatives[class] as usize;
+        self.job.ranks[rank].program as usize
+    }
+
     /// What the ranks of a class run.
     fn program(&self, class: usize) -> &'a Program {
-        let rank = self.folded.representatives[class] as usize;
-        &self.job.programs[self.job.ranks[rank].program as usize]
+        &self.job.programs[self.number(class)]
     }
 
     /// How many classes there are.
@@ -435,9 +453,8 @@ impl<O: Observer> Observer for Representatives<'_, O> {
 }
 
 /// Instructions of a program, each as often as it runs.
-fn length(program: &Program, memo: &mut FoldMemo) -> u64 {
-    let blocks = program.blocks.iter();
-    let lengths: Vec<u64> = blocks.map(|block| memo.length(block)).collect();
+fn length(program: &Program, numbers: &[usize], memo: &FoldMemo) -> u64 {
+    let lengths: Vec<u64> = numbers.iter().map(|number| memo.length(*number)).collect();
     let slots = program.slots.iter();
     slots.map(|slot| lengths[slot.block as usize]).sum()
 }
