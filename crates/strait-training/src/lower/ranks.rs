@@ -133,7 +133,7 @@ pub(super) struct Lowering<'a> {
     pub(super) durations: Durations<'a>,
     pub(super) stock: Stock,
     /// One rank of each stage is enough: all others do the same at the same time.
-    representatives: bool,
+    pub(super) representatives: bool,
 }
 
 /// Lowers one step of a phase.
@@ -413,7 +413,6 @@ impl Lowering<'_> {
     }
 
     fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool, offloads: bool) {
-        let model = &self.case.model;
         let durations = &self.durations;
         let exchanges = self.exchanges();
         let kind = self.kind(layer, recompute, offloads);
