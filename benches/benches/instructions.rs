@@ -16,11 +16,12 @@ use strait_benches::all_to_all::{self, Workload};
 use strait_benches::counts::{Baseline, callgrind_total};
 use strait_benches::hold::{filled, hold};
 use strait_benches::job::{long_blocks, one_forward_one_backward};
-use strait_benches::scenario::{SMALL, TUTORIAL, main_step_of, step_of};
+use strait_benches::scenario::{FLAGSHIP, SMALL, Scenario, TUTORIAL, main_step_of, step_of};
 use strait_sim::net::Grain;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::{Engine, JitteredTiming, Job, Lanes, Mode, Unobserved};
 use strait_study::catalog::Catalog;
+use strait_study::search::calm;
 use strait_training::simulate::{Control, simulate};
 use strait_training::timeline::Timeline;
 use strait_units::Ratio;
@@ -32,7 +33,7 @@ const INNER: &str = "STRAIT_COUNTED";
 /// Name, what a unit of work is, and the work: it returns its units.
 type Counted = (&'static str, &'static str, fn() -> u64);
 
-const WORKLOADS: [Counted; 11] = [
+const WORKLOADS: [Counted; 15] = [
     ("heap_hold", "event", queue::<HeapQueue>),
     ("wheel_hold", "event", queue::<WheelQueue>),
     ("executor_every_op", "op", || executor(Mode::EveryOp)),
@@ -46,6 +47,10 @@ const WORKLOADS: [Counted; 11] = [
     ("lower", "step", lower),
     ("step", "op", small_step),
     ("tutorial_answer", "answer", tutorial),
+    ("folded_case", "case", || folded_case(FLAGSHIP)),
+    ("folded_small_case", "case", || folded_case(TUTORIAL)),
+    ("resolved_case", "case", || resolved_case(FLAGSHIP)),
+    ("resolved_small_case", "case", || resolved_case(TUTORIAL)),
 ];
 
 /// Runs what is counted: callgrind collects while this is on the stack.
@@ -136,6 +141,32 @@ fn tutorial() -> u64 {
         simulate(&cases.expect("temporary files")[0], control(&go_on))
     });
     assert!(outcome.expect("an answer").run.days > 0.0);
+    1
+}
+
+/// A case of a sweep: resolved, without chance, with all steps of its phases.
+fn folded_case(scenario: Scenario) -> u64 {
+    let case = calm(scenario.case().expect("temporary files"));
+    let go_on = AtomicBool::new(false);
+    let control = Control {
+        full_ranks: false,
+        ..control(&go_on)
+    };
+    let outcome = measured_by_callgrind(|| simulate(&case, control));
+    assert!(outcome.expect("an answer").step.work.folded);
+    1
+}
+
+/// A case of a sweep, resolved from a scenario that was read before.
+fn resolved_case(scenario: Scenario) -> u64 {
+    let catalog = Catalog::embedded();
+    let template = scenario.template(&catalog).expect("temporary files");
+    let set = [("economics.rent".to_owned(), "\"3 USD/h\"".to_owned())];
+    // The first finds the catalogue's entries.
+    let resolve = || template.case(&catalog, None, &set).expect("it is sound");
+    drop(resolve());
+    let case = measured_by_callgrind(resolve);
+    assert_eq!(case.case.economics.rent.get(), 3.0);
     1
 }
 

@@ -107,7 +107,7 @@ pub fn one_forward_one_backward(stages: u32, replicas: u32, expert: u32, batches
             entry: [None, None],
         });
         Program {
-            blocks: vec![forward, backward, last],
+            blocks: vec![forward.into(), backward.into(), last.into()],
             slots,
             foreground: 2,
             channels: 2,
@@ -115,7 +115,7 @@ pub fn one_forward_one_backward(stages: u32, replicas: u32, expert: u32, batches
     };
     Job {
         programs: (0..stages).map(program).collect(),
-        ranks: ranks(stages, replicas, expert),
+        ranks: ranks(stages, replicas, expert).into(),
     }
 }
 
@@ -153,13 +153,13 @@ pub fn long_blocks(stages: u32, replicas: u32, expert: u32, batches: u32) -> Job
         entry: [None, None],
     };
     let program = Program {
-        blocks: vec![block()],
+        blocks: vec![block().into()],
         slots: (0..batches).map(slot).collect(),
         foreground: 2,
         channels: 2,
     };
     Job {
         programs: vec![program; stages as usize],
-        ranks: ranks(stages, replicas, expert),
+        ranks: ranks(stages, replicas, expert).into(),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use strait_study::catalog::Catalog;
-use strait_study::scenario::{Overrides, load};
+use strait_study::scenario::{Overrides, Template, load};
 use strait_training::case::Case;
 use strait_training::outcome::StepOutcome;
 use strait_training::simulate::{Control, SimulateError};
@@ -49,6 +49,18 @@ pub const SMALL: Scenario = Scenario(&[(
 )]);
 
 impl Scenario {
+    /// Reads it, for cases to be resolved from it.
+    ///
+    /// # Errors
+    /// The temporary folder cannot be written.
+    ///
+    /// # Panics
+    /// If the scenario is not sound, which is a defect.
+    pub fn template(&self, catalog: &Catalog) -> std::io::Result<Template> {
+        let template = self.read(|file| Template::load(file, catalog, &Overrides::default()))?;
+        Ok(template.expect("the scenario is sound"))
+    }
+
     /// Reads and resolves it; its cases.
     ///
     /// # Errors
@@ -57,15 +69,20 @@ impl Scenario {
     /// # Panics
     /// If the scenario is not sound, which is a defect.
     pub fn cases(&self, catalog: &Catalog) -> std::io::Result<Vec<Case>> {
+        let loaded = self.read(|file| load(file, catalog, &Overrides::default()))?;
+        let loaded = loaded.expect("the scenario is sound");
+        Ok(loaded.cases.into_iter().map(|case| case.case).collect())
+    }
+
+    /// Writes the files, and reads them.
+    fn read<T>(&self, read: impl FnOnce(&Path) -> T) -> std::io::Result<T> {
         let id = std::process::id();
         let folder = std::env::temp_dir().join(format!("strait-bench.{id}"));
-        let loaded = self.write(&folder).map(|()| {
-            let file = folder.join(self.0[0].0);
-            load(&file, catalog, &Overrides::default())
-        });
+        let got = self
+            .write(&folder)
+            .map(|()| read(&folder.join(self.0[0].0)));
         std::fs::remove_dir_all(&folder)?;
-        let loaded = loaded?.expect("the scenario is sound");
-        Ok(loaded.cases.into_iter().map(|case| case.case).collect())
+        got
     }
 
     /// Its first case, with the catalogue that is built in.

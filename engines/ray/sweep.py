@@ -34,8 +34,8 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
-# The oldest Ray with token authentication.
-OLDEST_RAY = (2, 52)
+# The Ray that is tested (engines/ray/requirements.txt pins the same), and the oldest with token authentication.
+TESTED_RAY, OLDEST_RAY = "2.60.0", (2, 52)
 # How often a task is started again when its worker or node is lost, and when storage fails.
 RETRIES = 3
 # Shards handed to Ray ahead of time, for each slot: enough to keep every node busy.
@@ -141,7 +141,7 @@ def unfinished(strait: str, folder: str) -> tuple[int, list[int]]:
 
 def check_ray() -> None:
     """Refuses to go on without a Ray that can be used, and says how to get it."""
-    get = "python3 -m pip install -r engines/ray/requirements.txt (the version of your cluster, if that differs)"
+    get = f"python3 -m pip install ray=={TESTED_RAY} (or the version of your cluster)"
     try:
         version = importlib.metadata.version("ray")
     except importlib.metadata.PackageNotFoundError:

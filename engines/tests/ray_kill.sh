@@ -22,6 +22,7 @@ if ! cmp -s "$ray/requirements.txt" "$venv/installed"; then
   cp "$ray/requirements.txt" "$venv/installed"
 fi
 export PATH=$venv/bin:$PATH
+grep -q "TESTED_RAY, .* = \"$(sed -n 's/^ray==//p' "$ray/requirements.txt")\"" "$ray/sweep.py" || die "sweep.py names another Ray than requirements.txt"
 say "$(ray --version)"
 
 plan_and_run_here

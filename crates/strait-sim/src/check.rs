@@ -4,7 +4,8 @@
 //! job can finish: that shows when it runs ([`crate::EngineError::Deadlock`]).
 
 use crate::program::{
-    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS, Program,
+    Block, Instruction, Job, Kind, MAX_ACCOUNTS, MAX_GROUP_KINDS, MAX_STREAMS, MAX_WINDOWS,
+    Program, Slot, Wait,
 };
 
 /// Where in a program an instruction stands.
@@ -107,31 +108,97 @@ pub enum JobError {
 /// Most ranks: what an event's 32 bits can number beside the stream.
 const MAX_RANKS: usize = 1 << 29;
 
-/// What a program asks of the ranks that run it.
-struct Needs {
+/// What a program, or a block of one, asks of the ranks that run it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
     /// Stream of the collectives of each group kind.
-    streams: [Option<u8>; MAX_GROUP_KINDS],
+    pub streams: [Option<u8>; MAX_GROUP_KINDS],
     /// How many peers its sends name.
-    peers: usize,
+    pub peers: usize,
+}
+
+impl Needs {
+    /// What a block asks for, if nothing is wrong with it.
+    pub fn of(block: &Block) -> Option<Needs> {
+        let mut needs = Needs::default();
+        let lengths: [usize; MAX_STREAMS] =
+            std::array::from_fn(|stream| block.streams.get(stream).map_or(0, Vec::len));
+        let short = lengths
+            .iter()
+            .all(|length| *length <= usize::from(u16::MAX));
+        let window = usize::from(block.window) < MAX_WINDOWS;
+        if block.streams.len() > MAX_STREAMS || !short || !window {
+            return None;
+        }
+        for (stream, list) in block.streams.iter().enumerate() {
+            let holds = |wait: &Wait| {
+                let length = lengths.get(usize::from(wait.stream));
+                usize::from(wait.stream) != stream
+                    && length.is_some_and(|length| usize::from(wait.count) <= *length)
+            };
+            for one in list {
+                let accounts =
+                    usize::from(one.busy) < MAX_ACCOUNTS && usize::from(one.idle) < MAX_ACCOUNTS;
+                if !accounts || !one.waits.iter().flatten().all(holds) {
+                    return None;
+                }
+                match one.kind {
+                    Kind::Local => {}
+                    Kind::Send { peer } => needs.peers = needs.peers.max(usize::from(peer) + 1),
+                    Kind::Collective { group } => {
+                        let known = needs.streams.get_mut(usize::from(group))?;
+                        if known.is_some_and(|known| usize::from(known) != stream) {
+                            return None;
+                        }
+                        *known = Some(stream as u8);
+                    }
+                }
+            }
+        }
+        Some(needs)
+    }
+
+    /// Adds a block's to a program's; says no where they contradict each other.
+    fn join(&mut self, block: &Needs) -> bool {
+        self.peers = self.peers.max(block.peers);
+        (self.streams.iter_mut().zip(&block.streams)).all(|(mine, other)| match (*mine, *other) {
+            (Some(mine), Some(other)) => mine == other,
+            (_, None) => true,
+            (None, _) => {
+                *mine = *other;
+                true
+            }
+        })
+    }
 }
 
 impl Job {
     /// Checks that the engine can run this job: all indices in range, waits on other streams
     /// and within their lists, all collectives of a group on one stream.
     pub fn check(&self) -> Result<(), JobError> {
+        let needs = self.check_programs(|_, _| None)?;
+        self.check_ranks(&needs)
+    }
+
+    /// [`Job::check`] but for ranks. `known` says what a block of a program asks for that was looked at
+    /// before.
+    pub(crate) fn check_programs(
+        &self,
+        known: impl Fn(usize, usize) -> Option<Needs>,
+    ) -> Result<Vec<Needs>, JobError> {
         at_most("ranks", self.ranks.len(), MAX_RANKS)?;
         let instructions = self.programs.iter().flat_map(|p| &p.blocks);
         let instructions = instructions.flat_map(|b| &b.streams).map(Vec::len).sum();
         at_most("instructions of all programs", instructions, 1 << 31)?;
         let slots = self.programs.iter().map(|p| p.slots.len()).sum();
         at_most("slots of all programs", slots, 1 << 31)?;
-        let needs = (self.programs.iter().enumerate())
-            .map(|(index, program)| check_program(index, program))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.check_ranks(&needs)
+        (self.programs.iter().enumerate())
+            .map(|(index, program)| check_program(index, program, |block| known(index, block)))
+            .collect()
     }
 
-    fn check_ranks(&self, needs: &[Needs]) -> Result<(), JobError> {
+    /// The rest of [`Job::check`].
+    pub(crate) fn check_ranks(&self, needs: &[Needs]) -> Result<(), JobError> {
         let ranks = self.ranks.len();
         for (rank, spec) in self.ranks.iter().enumerate() {
             let (program, programs) = (spec.program as usize, self.programs.len());
@@ -171,7 +238,11 @@ impl Job {
     }
 }
 
-fn check_program(index: usize, program: &Program) -> Result<Needs, JobError> {
+fn check_program(
+    index: usize,
+    program: &Program,
+    known: impl Fn(usize) -> Option<Needs>,
+) -> Result<Needs, JobError> {
     let place = || format!("program {index}");
     if program.foreground == 0 {
         return Err(JobError::NoForeground { program: index });
@@ -181,41 +252,63 @@ fn check_program(index: usize, program: &Program) -> Result<Needs, JobError> {
         usize::from(program.foreground),
         MAX_STREAMS,
     )?;
-    for slot in &program.slots {
-        let blocks = program.blocks.len();
+    let (blocks, channels) = (program.blocks.len(), program.channels);
+    let sound = |slot: &Slot| {
+        let [first, second] = slot.entry;
+        (slot.block as usize) < blocks
+            && first.is_none_or(|entry| entry.channel < channels)
+            && second.is_none_or(|entry| entry.channel < channels)
+    };
+    for slot in program.slots.iter().filter(|slot| !sound(slot)) {
         in_range(place, "block of a slot", slot.block as usize, blocks)?;
         for entry in slot.entry.iter().flatten() {
-            let channels = usize::from(program.channels);
             let channel = usize::from(entry.channel);
-            in_range(place, "channel of a slot's entry", channel, channels)?;
+            in_range(
+                place,
+                "channel of a slot's entry",
+                channel,
+                usize::from(channels),
+            )?;
         }
     }
-    let mut needs = Needs {
-        streams: [None; MAX_GROUP_KINDS],
-        peers: 0,
-    };
+    let mut needs = Needs::default();
+    if (0..blocks).all(|block| known(block).is_some_and(|known| needs.join(&known))) {
+        return Ok(needs);
+    }
+    // Something is wrong, or not known: the plain way finds the place.
+    let mut needs = Needs::default();
     for (number, block) in program.blocks.iter().enumerate() {
-        let place = || format!("program {index}, block {number}");
-        at_most("streams of a block", block.streams.len(), MAX_STREAMS)?;
-        in_range(place, "window", usize::from(block.window), MAX_WINDOWS)?;
-        for (stream, list) in block.streams.iter().enumerate() {
-            at_most(
-                "instructions of one stream in a block",
-                list.len(),
-                usize::from(u16::MAX),
-            )?;
-            for (i, instruction) in list.iter().enumerate() {
-                let place = Place {
-                    program: index,
-                    block: number,
-                    stream,
-                    index: i,
-                };
-                check_instruction(place, block, instruction, &mut needs)?;
-            }
-        }
+        check_block(index, number, block, &mut needs)?;
     }
     Ok(needs)
+}
+
+fn check_block(
+    program: usize,
+    number: usize,
+    block: &Block,
+    needs: &mut Needs,
+) -> Result<(), JobError> {
+    let place = || format!("program {program}, block {number}");
+    at_most("streams of a block", block.streams.len(), MAX_STREAMS)?;
+    in_range(place, "window", usize::from(block.window), MAX_WINDOWS)?;
+    for (stream, list) in block.streams.iter().enumerate() {
+        at_most(
+            "instructions of one stream in a block",
+            list.len(),
+            usize::from(u16::MAX),
+        )?;
+        for (index, instruction) in list.iter().enumerate() {
+            let place = Place {
+                program,
+                block: number,
+                stream,
+                index,
+            };
+            check_instruction(place, block, instruction, needs)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_instruction(

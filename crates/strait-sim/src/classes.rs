@@ -15,7 +15,7 @@
 //!   at the same time, and one speaks for all.
 
 use crate::plan::{GroupPlan, Plan};
-use crate::program::{Job, Kind, MAX_GROUP_KINDS, Program};
+use crate::program::{Block, Job, Kind, MAX_GROUP_KINDS, Program};
 use std::collections::BTreeMap;
 
 /// No class, channel or rank.
@@ -48,7 +48,7 @@ struct Feed {
 }
 
 /// What a program does with channels, in the slots that it has.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uses {
     /// Peers of its sends, and the streams these are on.
     pub sends: Vec<(u8, u8)>,
@@ -112,16 +112,22 @@ impl Classes {
             rank: |rank| u64::from(company(rank)),
             group: |_, _: &GroupPlan| 0,
         };
-        Classes::coloured(plan.job, plan.meetings(), &colours)
+        let uses = plan.job.programs.iter();
+        let uses = uses.map(|program| {
+            Uses::of(program, |block, sends| {
+                sends.extend(sends_of(&program.blocks[block]))
+            })
+        });
+        Classes::coloured(plan.job, uses.collect(), plan.meetings(), &colours)
     }
 
     /// Classes of ranks of one colour in groups of one colour.
     pub fn coloured(
         job: &Job,
+        uses: Vec<Uses>,
         meetings: Meetings<'_>,
         colours: &Colours<impl Fn(u32) -> u64, impl Fn(usize, &GroupPlan) -> u64>,
     ) -> Result<Classes, Refusal> {
-        let uses: Vec<Uses> = job.programs.iter().map(uses).collect();
         let mut first_channel = Vec::with_capacity(job.ranks.len());
         let mut channels = 0usize;
         for spec in &job.ranks {
@@ -209,30 +215,52 @@ fn number(
     (of, known.len() as u32)
 }
 
-fn uses(program: &Program) -> Uses {
-    let mut used = vec![false; program.blocks.len()];
-    let mut uses = Uses {
-        sends: Vec::new(),
-        awaited: vec![0; usize::from(program.channels)],
-    };
-    for slot in &program.slots {
-        used[slot.block as usize] = true;
-        for entry in slot.entry.iter().flatten() {
-            let awaited = &mut uses.awaited[usize::from(entry.channel)];
-            *awaited = (*awaited).max(entry.count);
-        }
-    }
-    let blocks = program.blocks.iter().zip(used).filter(|(_, used)| *used);
-    for (stream, list) in blocks.flat_map(|(block, _)| block.streams.iter().enumerate()) {
-        for instruction in list {
-            if let Kind::Send { peer } = instruction.kind {
-                uses.sends.push((peer, stream as u8));
+impl Uses {
+    /// Of a program; `sends` adds those of a block by its number, peers and streams.
+    pub fn of(program: &Program, sends: impl Fn(usize, &mut Vec<(u8, u8)>)) -> Uses {
+        let mut used = vec![false; program.blocks.len()];
+        let mut uses = Uses {
+            sends: Vec::new(),
+            awaited: vec![0; usize::from(program.channels)],
+        };
+        for slot in &program.slots {
+            used[slot.block as usize] = true;
+            for entry in slot.entry.iter().flatten() {
+                let awaited = &mut uses.awaited[usize::from(entry.channel)];
+                *awaited = (*awaited).max(entry.count);
             }
         }
+        for (block, _) in used.iter().enumerate().filter(|(_, used)| **used) {
+            sends(block, &mut uses.sends);
+        }
+        uses.sends.sort_unstable();
+        uses.sends.dedup();
+        uses
     }
-    uses.sends.sort_unstable();
-    uses.sends.dedup();
-    uses
+
+    /// Whether ranks of a program with these are in the same classes as those of one with the others:
+    /// it matters what is waited for, and not how often.
+    pub fn are_as(&self, other: &Uses) -> bool {
+        let awaited = |uses: &Uses| {
+            uses.awaited
+                .iter()
+                .map(|count| *count > 0)
+                .collect::<Vec<_>>()
+        };
+        self.sends == other.sends && awaited(self) == awaited(other)
+    }
+}
+
+/// Peers and streams of a block's sends.
+pub(crate) fn sends_of(block: &Block) -> impl Iterator<Item = (u8, u8)> + '_ {
+    let lists = block.streams.iter().enumerate();
+    lists.flat_map(|(stream, list)| {
+        list.iter()
+            .filter_map(move |instruction| match instruction.kind {
+                Kind::Send { peer } => Some((peer, stream as u8)),
+                _ => None,
+            })
+    })
 }
 
 /// For each rank, the lowest of those that it is connected with by collectives on foreground
@@ -353,13 +381,16 @@ mod tests {
                 count: 1,
             };
             Program {
-                blocks: vec![Block {
-                    streams: vec![vec![
-                        op(Kind::Collective { group: 0 }),
-                        op(Kind::Send { peer: 0 }),
-                    ]],
-                    ..Block::default()
-                }],
+                blocks: vec![
+                    Block {
+                        streams: vec![vec![
+                            op(Kind::Collective { group: 0 }),
+                            op(Kind::Send { peer: 0 }),
+                        ]],
+                        ..Block::default()
+                    }
+                    .into(),
+                ],
                 slots: vec![Slot {
                     block: 0,
                     keys: [0, 0],

@@ -6,6 +6,7 @@
 
 use crate::classes::Meetings;
 use crate::program::{Block, Instruction, Job, Kind, MAX_GROUP_KINDS, MAX_STREAMS, Slot};
+use crate::sharing::Shared;
 
 /// One instruction with what the loop needs to know about its neighbours.
 #[derive(Clone, Copy, Debug)]
@@ -109,42 +110,7 @@ impl<'a> Plan<'a> {
     }
 
     fn push_block(&mut self, block: &Block) {
-        let mut compiled = BlockPlan {
-            first: [0; MAX_STREAMS],
-            length: [0; MAX_STREAMS],
-            occupied: 0,
-            window: block.window,
-            drains: block.drains,
-        };
-        for (stream, list) in block.streams.iter().enumerate() {
-            compiled.first[stream] = self.ops.len() as u32;
-            compiled.length[stream] = list.len() as u16;
-            compiled.occupied |= u8::from(!list.is_empty()) << stream;
-            self.ops.extend(list.iter().map(|instruction| Op {
-                instruction: *instruction,
-                run: 1,
-                signals: 0,
-                waits: (instruction.waits.iter().flatten()).any(|wait| wait.count > 0),
-            }));
-        }
-        for (stream, list) in block.streams.iter().enumerate() {
-            let waits = list.iter().flat_map(|i| i.waits.iter().flatten());
-            for wait in waits.filter(|wait| wait.count > 0) {
-                let awaited = compiled.first[usize::from(wait.stream)] + u32::from(wait.count) - 1;
-                self.ops[awaited as usize].signals |= 1 << stream;
-            }
-        }
-        for (stream, list) in block.streams.iter().enumerate() {
-            let first = compiled.first[stream] as usize;
-            for i in (first..first + list.len().saturating_sub(1)).rev() {
-                let next = self.ops[i + 1];
-                let local = |op: &Op| op.instruction.kind == Kind::Local;
-                let op = &mut self.ops[i];
-                if local(op) && op.signals == 0 && local(&next) && !next.waits {
-                    op.run = next.run + 1;
-                }
-            }
-        }
+        let compiled = BlockPlan::new(block, &mut self.ops);
         self.blocks.push(compiled);
     }
 
@@ -163,6 +129,63 @@ impl<'a> Plan<'a> {
     }
 }
 
+impl BlockPlan {
+    /// Compiles a block; its instructions go to the end of `ops`.
+    pub fn new(block: &Block, ops: &mut Vec<Op>) -> BlockPlan {
+        let mut compiled = BlockPlan {
+            first: [0; MAX_STREAMS],
+            length: [0; MAX_STREAMS],
+            occupied: 0,
+            window: block.window,
+            drains: block.drains,
+        };
+        for (stream, list) in block.streams.iter().enumerate() {
+            compiled.first[stream] = ops.len() as u32;
+            compiled.length[stream] = list.len() as u16;
+            compiled.occupied |= u8::from(!list.is_empty()) << stream;
+            ops.extend(list.iter().map(|instruction| Op {
+                instruction: *instruction,
+                run: 1,
+                signals: 0,
+                waits: (instruction.waits.iter().flatten()).any(|wait| wait.count > 0),
+            }));
+        }
+        for (stream, list) in block.streams.iter().enumerate() {
+            let waits = list.iter().flat_map(|i| i.waits.iter().flatten());
+            for wait in waits.filter(|wait| wait.count > 0) {
+                let awaited = compiled.first[usize::from(wait.stream)] + u32::from(wait.count) - 1;
+                ops[awaited as usize].signals |= 1 << stream;
+            }
+        }
+        for (stream, list) in block.streams.iter().enumerate() {
+            let first = compiled.first[stream] as usize;
+            for i in (first..first + list.len().saturating_sub(1)).rev() {
+                let next = ops[i + 1];
+                let local = |op: &Op| op.instruction.kind == Kind::Local;
+                let op = &mut ops[i];
+                if local(op) && op.signals == 0 && local(&next) && !next.waits {
+                    op.run = next.run + 1;
+                }
+            }
+        }
+        compiled
+    }
+
+    /// Events that the block takes in runs of local instructions, but for its collectives.
+    pub fn events(&self, ops: &[Op]) -> u64 {
+        let mut events = 0;
+        for (first, length) in self.first.iter().zip(&self.length) {
+            let (mut at, end) = (*first as usize, *first as usize + usize::from(*length));
+            while at < end {
+                let op = &ops[at];
+                events += u64::from(!matches!(op.instruction.kind, Kind::Collective { .. }));
+                at += usize::from(op.run);
+            }
+        }
+        events
+    }
+}
+
 /// The groups of a job: what [`Plan`] holds of them, for who needs no more.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
@@ -173,11 +196,19 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub fn new(job: &Job) -> Groups {
-        let kind_streams: Vec<_> = (job.programs.iter())
-            .map(|program| kind_streams_of(&program.blocks))
-            .collect();
+        let programs = job.programs.iter();
+        Groups::of(
+            job,
+            &programs
+                .map(|p| kind_streams_of(&p.blocks))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// The same where it is known on which streams the collectives of each program are.
+    pub fn of(job: &Job, kind_streams: &[[Option<u8>; MAX_GROUP_KINDS]]) -> Groups {
         let mut groups = Groups::default();
-        groups.push(job, &kind_streams);
+        groups.push(job, kind_streams);
         groups
     }
 
@@ -238,7 +269,7 @@ impl Groups {
 }
 
 /// The stream of each group kind's collectives; [`Job::check`] has seen that it is one.
-fn kind_streams_of(blocks: &[Block]) -> [Option<u8>; MAX_GROUP_KINDS] {
+fn kind_streams_of(blocks: &[Shared<Block>]) -> [Option<u8>; MAX_GROUP_KINDS] {
     let mut streams = [None; MAX_GROUP_KINDS];
     for (stream, list) in blocks.iter().flat_map(|b| b.streams.iter().enumerate()) {
         for instruction in list {
@@ -287,13 +318,13 @@ mod tests {
             ..Block::default()
         };
         let program = Program {
-            blocks: vec![block],
+            blocks: vec![block.into()],
             foreground: 2,
             ..Program::default()
         };
         let job = Job {
             programs: vec![program],
-            ranks: vec![],
+            ranks: Shared::default(),
         };
         let plan = Plan::new(&job);
         let runs: Vec<u16> = plan.ops.iter().map(|op| op.run).collect();

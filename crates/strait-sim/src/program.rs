@@ -25,6 +25,7 @@
 //! - Messages of a channel are counted, not matched: the n-th to arrive is the n-th.
 //!   Feed a channel from one stream of one rank, and arrivals come in order of sending.
 
+use crate::sharing::Shared;
 use strait_units::Time;
 
 /// Most streams a rank may have.
@@ -117,8 +118,8 @@ pub struct Slot {
 /// What all ranks of one kind run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    /// The blocks that slots refer to.
-    pub blocks: Vec<Block>,
+    /// The blocks that slots refer to. Programs that run the same work share them.
+    pub blocks: Vec<Shared<Block>>,
     /// The order in which the rank runs them.
     pub slots: Vec<Slot>,
     /// How many leading streams are foreground streams.
@@ -153,6 +154,6 @@ pub struct RankSpec {
 pub struct Job {
     /// The distinct programs.
     pub programs: Vec<Program>,
-    /// The ranks, by number.
-    pub ranks: Vec<RankSpec>,
+    /// The ranks, by number; jobs that differ in programs alone share them.
+    pub ranks: Shared<Vec<RankSpec>>,
 }

@@ -33,7 +33,7 @@ fn sound() -> Job {
         entry: [None, None],
     };
     let program = Program {
-        blocks: vec![block.clone(), block],
+        blocks: vec![block.clone().into(), block.into()],
         slots: vec![slot; 2],
         foreground: 2,
         channels: 1,
@@ -52,7 +52,7 @@ fn sound() -> Job {
     };
     Job {
         programs: vec![program],
-        ranks: vec![rank(1), rank(0)],
+        ranks: vec![rank(1), rank(0)].into(),
     }
 }
 

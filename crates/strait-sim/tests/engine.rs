@@ -42,6 +42,7 @@ fn slot(block: u32, entry: &[(u8, u32)]) -> Slot {
 }
 
 fn program(foreground: u8, blocks: Vec<Block>, slots: Vec<Slot>) -> Program {
+    let blocks = blocks.into_iter().map(Into::into).collect();
     Program {
         blocks,
         slots,
@@ -107,7 +108,7 @@ fn locals_in_a_row_are_one_event() {
             vec![block(0, vec![vec![local(1), local(2), local(3)]])],
             vec![slot(0, &[]), slot(0, &[])],
         )],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!((run.end, run.ops, run.events), (ps(12), 6, 2));
@@ -130,7 +131,7 @@ fn a_wait_holds_a_stream_and_its_idle_time_is_booked() {
             )],
             vec![slot(0, &[])],
         )],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!(run.end, ps(18));
@@ -149,7 +150,7 @@ fn idle_at_the_end_of_a_block_is_the_last_streams() {
             vec![block(0, vec![vec![local(5)], vec![local(6)], vec![slow]])],
             vec![slot(0, &[])],
         )],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!(run.accounts[0].idle[3], ps(4));
@@ -167,7 +168,7 @@ fn a_collective_starts_with_its_last_member() {
                 program(1, vec![block(0, vec![list])], vec![slot(0, &[])])
             })
             .collect(),
-        ranks: vec![rank(0, 5, &[]), rank(1, 5, &[]), rank(0, 2, &[])],
+        ranks: vec![rank(0, 5, &[]), rank(1, 5, &[]), rank(0, 2, &[])].into(),
     };
     // Group indices may have holes but stay below the number of ranks.
     let error = try_run(&job, Mode::Runs).unwrap_err();
@@ -204,7 +205,7 @@ fn a_message_opens_a_slot_and_its_transfer_is_told_from_the_bubble() {
     );
     let job = Job {
         programs: vec![sender, receiver],
-        ranks: vec![rank(0, 0, &[1]), rank(1, 0, &[])],
+        ranks: vec![rank(0, 0, &[1]), rank(1, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!(run.finish, [ps(28), ps(33)]);
@@ -227,7 +228,7 @@ fn background_streams_lag_until_a_block_drains() {
     let slots = vec![slot(0, &[]), slot(0, &[]), slot(0, &[]), slot(1, &[])];
     let job = |last: Block| Job {
         programs: vec![program(1, vec![work.clone(), last], slots.clone())],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let lagging = run(&job(last.clone()));
     assert_eq!(lagging.accounts[0].last_close[1], ps(7));
@@ -245,7 +246,7 @@ fn background_waits_hold_on_a_closed_block() {
     let work = block(0, vec![vec![local(2)], vec![op(Kind::Local, 5, &[(0, 1)])]]);
     let job = Job {
         programs: vec![program(1, vec![work], vec![slot(0, &[]); 3])],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     assert_eq!(run(&job).end, ps(17));
 }
@@ -262,7 +263,7 @@ fn foreground_may_wait_for_a_lagging_background() {
     // Background: 0-5-10, then slot 1 from 10. Foreground: 2, waits to 5, 6 closes; 8, waits to 15.
     let job = Job {
         programs: vec![program(1, vec![work], vec![slot(0, &[]); 2])],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!(run.accounts[0].last_close[0], ps(16));
@@ -276,7 +277,7 @@ fn empty_blocks_pass() {
     let slots = vec![slot(0, &[]), slot(1, &[]), slot(0, &[]), slot(1, &[])];
     let job = Job {
         programs: vec![program(1, blocks, slots)],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!((run.end, run.ops), (ps(8), 2));
@@ -325,7 +326,7 @@ fn deadlocks_say_who_waits_for_what() {
     let job = Job {
         programs: vec![waits_for_nobody, crossed],
         // Rank 0 waits for a message; rank 1 for its partner, which never comes there.
-        ranks: vec![rank(0, 0, &[]), rank(0, 1, &[]), rank(1, 1, &[])],
+        ranks: vec![rank(0, 0, &[]), rank(0, 1, &[]), rank(1, 1, &[])].into(),
     };
     let Err(EngineError::Deadlock {
         unfinished, stuck, ..
@@ -365,7 +366,7 @@ fn overflow_is_an_error() {
             vec![block(0, vec![vec![local(u64::MAX / 2); 3]])],
             vec![slot(0, &[])],
         )],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     for mode in [Mode::Runs, Mode::EveryOp] {
         let error = try_run(&job, mode).unwrap_err();
@@ -405,7 +406,7 @@ fn lanes_run_as_far_ahead_as_it_takes() {
     );
     let job = Job {
         programs: vec![sender, receiver],
-        ranks: vec![rank(0, 0, &[1]), rank(1, 0, &[])],
+        ranks: vec![rank(0, 0, &[1]), rank(1, 0, &[])].into(),
     };
     let run = run(&job);
     assert_eq!(run.finish, [ps(450), ps(151)]);
@@ -421,7 +422,7 @@ fn lanes_refuse_a_channel_that_two_feed() {
     };
     let job = |count| Job {
         programs: vec![sender.clone(), receiver(count)],
-        ranks: vec![rank(0, 0, &[2]), rank(0, 0, &[2]), rank(1, 0, &[])],
+        ranks: vec![rank(0, 0, &[2]), rank(0, 0, &[2]), rank(1, 0, &[])].into(),
     };
     let error = try_lanes(&job(2)).unwrap_err();
     let refusal = Refusal::SharedChannel {
@@ -444,7 +445,7 @@ fn cancel_is_heard_and_progress_reported() {
             vec![block(0, vec![vec![local(1); 100]])],
             vec![slot(0, &[]); 4000],
         )],
-        ranks: vec![rank(0, 0, &[])],
+        ranks: vec![rank(0, 0, &[])].into(),
     };
     let engine = Engine::new(Mode::EveryOp);
     let go_on = AtomicBool::new(false);

@@ -15,10 +15,12 @@
 //! | [`search`] | the best layout of a model on a cluster |
 //! | [`sweep`] | many cases of a scenario, planned, run in shards, merged |
 //! | [`chance`] | ranges and the prediction's own error as distributions of the answer |
+//! | [`sensitivity`] | what moves the answer, one input at a time, and two at once |
 //! | [`verdict`] | claims and expectations, judged |
 //! | [`ledger`] | claims of the world, each with a verdict |
 //! | [`answer`] | outcomes as text and JSON; comparisons |
 //! | [`figures`] | SVG with its data |
+//! | [`report`] | answers as one page of HTML |
 //! | [`artifact`] | files that appear whole or not at all |
 //!
 //! The command calls [`scenario`] first and [`answer`] last; between them lies the training floor.
@@ -31,9 +33,11 @@ pub mod chance;
 pub mod figures;
 pub mod ledger;
 pub mod models;
+pub mod report;
 pub mod rules;
 pub mod scenario;
 pub mod search;
+pub mod sensitivity;
 pub mod sweep;
 pub mod trace;
 pub mod uncertainty;

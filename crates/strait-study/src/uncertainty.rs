@@ -61,7 +61,7 @@ impl Interval {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Facts {
     kernels: BTreeMap<String, Ratio>,
     links: BTreeMap<String, Ratio>,
@@ -71,20 +71,20 @@ struct Facts {
     composition: Composition,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Generation {
     settled: Ratio,
     young: Ratio,
     young_profiles: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Chip {
     unmeasured: Ratio,
     measured_profiles: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Composition {
     dense: Ratio,
     moe: Ratio,

@@ -36,6 +36,7 @@ fn answer(case: &Case, threads: usize) -> (String, String) {
             seed: case.seed,
             command: "test".to_owned(),
         },
+        about: None,
         cases: vec![CaseAnswer::new(
             setting,
             outcome,

@@ -9,7 +9,8 @@ use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
 use crate::price::{self, Shares};
 use crate::rollout::{self, RolloutOutcome};
 use crate::simulate::{Control, SimulateError};
-use crate::step::{StepInput, step};
+use crate::step::{StepInput, Stepper};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use strait_units::{Days, FlopRate, Money, Ratio, Time, Tokens};
@@ -298,7 +299,11 @@ fn simulate_all(
     let shares: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
     let next = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<Simulated>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let cases: Vec<Cow<'_, Case>> = (case.training.phases.iter())
+        .map(|phase| rollout::for_update(case, phase))
+        .collect();
     let work = || {
+        let mut stepper = Stepper::default();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(&(index, batch)) = jobs.get(at) else {
@@ -310,7 +315,7 @@ fn simulate_all(
                 (control.progress)(sum as f64 / 1e6 / jobs.len() as f64);
             };
             let phase = &case.training.phases[index];
-            let case = &*rollout::for_update(case, phase);
+            let case = &*cases[index];
             let input = StepInput {
                 case,
                 parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),
@@ -322,7 +327,12 @@ fn simulate_all(
                 ..control
             };
             let start = (control.clock)();
-            let answer = step(input, control)
+            // Of a ramp nothing but times is looked at below its full batch.
+            let answer = match batch == phase.global_batch {
+                true => stepper.step(input, control),
+                false => stepper.times(input, control),
+            };
+            let answer = answer
                 .map(|outcome| (outcome, (control.clock)() - start))
                 .map_err(|e| in_phase(e, phase, index == main));
             progress(1.0);

@@ -4,12 +4,12 @@
 
 use crate::case::{Case, Parallelism};
 use crate::layout::Layout;
-use crate::lower::{Lowered, Window, account, lower};
+use crate::lower::{Lowered, Stock, Window, account, lower, lower_from};
 use crate::memory;
 use crate::ops::Class;
-use crate::outcome::{Bar, BarKind, Breakdown, Exposed, StepOutcome, Work};
+use crate::outcome::{Bar, BarKind, Breakdown, Exposed, Memory, StepOutcome, Work};
 use crate::simulate::{Control, SimulateError};
-use strait_sim::{Accounts, BlockSpan, EngineError, Fold, Observer};
+use strait_sim::{Accounts, BlockSpan, EngineError, Fold, FoldMemo, Observer};
 use strait_units::{FlopRate, Ratio, Time, Tokens};
 
 /// What of a phase a step needs.
@@ -27,7 +27,10 @@ pub struct StepInput<'a> {
 
 /// Collects the open blocks of one data-parallel replica for the pipeline chart.
 struct Bars {
-    inner: u32,
+    /// Ranks of a stage: the first of each is watched.
+    each: u32,
+    /// Somebody will look at them.
+    wanted: bool,
     bars: Vec<Bar>,
 }
 
@@ -45,7 +48,7 @@ impl Observer for Bars {
             close,
             ..
         } = span;
-        if rank % self.inner != 0 {
+        if !self.wanted || rank % self.each != 0 {
             return;
         }
         let kind = match window {
@@ -61,7 +64,7 @@ impl Observer for Bars {
             _ => keys[1],
         };
         self.bars.push(Bar {
-            pipeline_rank: rank / self.inner,
+            pipeline_rank: rank / self.each,
             kind,
             micro_batch,
             start: open,
@@ -71,7 +74,68 @@ impl Observer for Bars {
 }
 
 /// Simulates one step.
+///
+/// # Errors
+/// The first contradiction met, or that the caller asked to stop.
 pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, SimulateError> {
+    Stepper::default().step(input, control)
+}
+
+/// Simulates steps, one after the other. What those of one case, layout and length have in common is
+/// found out once; each answer is that of [`step()`].
+#[derive(Default)]
+pub struct Stepper<'a> {
+    stocks: Vec<(StepInput<'a>, Stock)>,
+}
+
+impl<'a> Stepper<'a> {
+    /// Simulates one step.
+    ///
+    /// # Errors
+    /// As [`step()`].
+    pub fn step(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+    ) -> Result<StepOutcome, SimulateError> {
+        self.simulate(input, control, true)
+    }
+
+    /// The same without memory and bars, for who does not look at them.
+    pub(crate) fn times(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+    ) -> Result<StepOutcome, SimulateError> {
+        self.simulate(input, control, false)
+    }
+
+    fn simulate(
+        &mut self,
+        input: StepInput<'a>,
+        control: Control<'_>,
+        whole: bool,
+    ) -> Result<StepOutcome, SimulateError> {
+        let alike = |known: &StepInput<'_>| {
+            std::ptr::eq(known.case, input.case)
+                && known.sequence_length == input.sequence_length
+                && known.parallelism == input.parallelism
+        };
+        let known = self.stocks.iter().position(|(known, _)| alike(known));
+        let at = known.unwrap_or_else(|| {
+            self.stocks.push((input, Stock::default()));
+            self.stocks.len() - 1
+        });
+        step_from(&mut self.stocks[at].1, input, control, whole)
+    }
+}
+
+fn step_from(
+    stock: &mut Stock,
+    input: StepInput<'_>,
+    control: Control<'_>,
+    whole: bool,
+) -> Result<StepOutcome, SimulateError> {
     let case = input.case;
     let layout = Layout::new(
         input.parallelism,
@@ -81,22 +145,54 @@ pub fn step(input: StepInput<'_>, control: Control<'_>) -> Result<StepOutcome, S
         input.global_batch,
     )
     .map_err(first)?;
-    let schedule = &layout.schedule;
-    let lowered = lower(
-        case,
-        input.parallelism,
-        input.sequence_length,
-        &layout,
-        schedule,
-    )?;
+    let (parallelism, length) = (input.parallelism, input.sequence_length);
     let mut bars = Bars {
-        inner: layout.stage_ranks(),
+        each: layout.stage_ranks(),
+        wanted: whole,
         bars: Vec::new(),
     };
-    let books = run(&lowered, &mut bars, control).map_err(engine_error)?;
+    let fold = !control.full_ranks;
+    let plain = || lower(case, parallelism, length, &layout, &layout.schedule);
+    let mut lowered = match fold {
+        true => lower_from(stock, case, parallelism, length, &layout)?,
+        // The plain twin shares nothing.
+        false => plain()?,
+    };
+    let folded = match fold {
+        true => folded(&lowered, &mut stock.memo, &mut bars, control).map_err(engine_error)?,
+        false => None,
+    };
+    let books = match folded {
+        Some(books) => books,
+        None => {
+            if lowered.each > 1 {
+                lowered = plain()?;
+            }
+            full(&lowered, &mut bars, control).map_err(engine_error)?
+        }
+    };
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
-    Ok(read(input, &layout, &lowered, &books, bars.bars))
+    let memory = match whole {
+        true => memory::peak(
+            memory::Setting {
+                model: &case.model,
+                parallelism,
+                precision: &case.precision,
+                software: &case.software,
+                method: case.training.method,
+                capacity: case.cluster.accelerator.memory,
+            },
+            &layout,
+        ),
+        false => Memory::default(),
+    };
+    let outcome = read(input, &layout, &lowered, &books);
+    Ok(StepOutcome {
+        memory,
+        bars: bars.bars,
+        ..outcome
+    })
 }
 
 /// What a run has left to read: accounts of single ranks, or of ranks that did the same.
@@ -107,49 +203,72 @@ struct Books {
     work: Work,
 }
 
-/// Runs a job: representatives where that is exact, unless all ranks are asked for.
-fn run(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books, EngineError> {
-    let Control { cancel, .. } = control;
-    let progress = |share: f64| (control.progress)(share);
-    let ranks = lowered.job.ranks.len() as u64;
-    let on_links = lowered.timing.wires.as_ref().map_or(0, |w| w.shared());
-    if !control.full_ranks
-        && let Ok(fold) = Fold::new(&lowered.job, &lowered.timing)
-    {
-        match fold.run(bars, cancel, &progress) {
-            Ok(run) => {
-                let classes = run.classes.into_iter();
-                return Ok(Books {
-                    end: run.end,
-                    accounts: classes.map(|c| (c.accounts, u64::from(c.ranks))).collect(),
-                    work: Work {
-                        ranks,
-                        ops: run.ops,
-                        events: run.events,
-                        folded: (fold.classes() as u64) < ranks,
-                        grain: lowered.grain,
-                        on_links,
-                    },
-                });
-            }
-            // The full run meets it too, and names ranks as the user knows them.
-            Err(EngineError::Deadlock { .. }) => bars.bars.clear(),
-            Err(other) => return Err(other),
+/// Runs representatives, where that is exact and the job has an end.
+fn folded(
+    lowered: &Lowered,
+    memo: &mut FoldMemo,
+    bars: &mut Bars,
+    control: Control<'_>,
+) -> Result<Option<Books>, EngineError> {
+    let each = u64::from(lowered.each);
+    let ranks = lowered.job.ranks.len() as u64 * each;
+    let Ok(fold) = Fold::knowing(&lowered.job, &lowered.timing, memo) else {
+        return Ok(None);
+    };
+    let of_stage = bars.each;
+    bars.each /= lowered.each;
+    let run = fold.run(bars, control.cancel, &|share| (control.progress)(share));
+    bars.each = of_stage;
+    match run {
+        Ok(run) => {
+            let classes = run.classes.into_iter();
+            Ok(Some(Books {
+                end: run.end,
+                accounts: classes
+                    .map(|c| (c.accounts, u64::from(c.ranks) * each))
+                    .collect(),
+                work: Work {
+                    ranks,
+                    ops: run.ops * each,
+                    events: run.events,
+                    folded: (fold.classes() as u64) < ranks,
+                    ..work(lowered)
+                },
+            }))
         }
+        // The full run meets it too, and names ranks as the user knows them.
+        Err(EngineError::Deadlock { .. }) => {
+            bars.bars.clear();
+            Ok(None)
+        }
+        Err(other) => Err(other),
     }
-    let run = strait_sim::run(&lowered.job, &lowered.timing, bars, cancel, &progress)?;
+}
+
+/// Runs all ranks.
+fn full(lowered: &Lowered, bars: &mut Bars, control: Control<'_>) -> Result<Books, EngineError> {
+    let progress = |share: f64| (control.progress)(share);
+    let (job, timing) = (&lowered.job, &lowered.timing);
+    let run = strait_sim::run(job, timing, bars, control.cancel, &progress)?;
     Ok(Books {
         end: run.end,
         accounts: run.accounts.into_iter().map(|a| (a, 1)).collect(),
         work: Work {
-            ranks,
+            ranks: job.ranks.len() as u64,
             ops: run.ops,
             events: run.events,
-            folded: false,
-            grain: lowered.grain,
-            on_links,
+            ..work(lowered)
         },
     })
+}
+
+/// What is known of the work before it is done.
+fn work(lowered: &Lowered) -> Work {
+    Work {
+        grain: lowered.grain,
+        on_links: lowered.timing.wires.as_ref().map_or(0, |w| w.shared()),
+        ..Work::default()
+    }
 }
 
 pub(crate) fn first(mut errors: Vec<SimulateError>) -> SimulateError {
@@ -182,13 +301,7 @@ fn mean(books: &Books, value: impl Fn(&Accounts) -> Time) -> Time {
     Time::from_picos((sum / u128::from(books.work.ranks.max(1))) as u64)
 }
 
-fn read(
-    input: StepInput<'_>,
-    layout: &Layout,
-    lowered: &Lowered,
-    books: &Books,
-    bars: Vec<Bar>,
-) -> StepOutcome {
+fn read(input: StepInput<'_>, layout: &Layout, lowered: &Lowered, books: &Books) -> StepOutcome {
     let case = input.case;
     let chunk_windows = [
         Window::Forward,
@@ -272,19 +385,8 @@ fn read(
         breakdown,
         exposed,
         kernels,
-        memory: memory::peak(
-            memory::Setting {
-                model: &case.model,
-                parallelism: input.parallelism,
-                precision: &case.precision,
-                software: &case.software,
-                method: case.training.method,
-                capacity: case.cluster.accelerator.memory,
-            },
-            layout,
-        ),
         work: books.work,
-        bars,
         warnings: lowered.warnings.clone(),
+        ..StepOutcome::default()
     }
 }

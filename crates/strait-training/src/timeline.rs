@@ -195,7 +195,7 @@ impl Timeline {
             return 0;
         };
         let program = &self.lowered.job.programs[spec.program as usize];
-        let each: Vec<u64> = program.blocks.iter().map(of).collect();
+        let each: Vec<u64> = program.blocks.iter().map(|block| of(block)).collect();
         let slots = program.slots.iter();
         slots.map(|slot| each[slot.block as usize]).sum()
     }

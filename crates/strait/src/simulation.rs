@@ -50,6 +50,7 @@ pub fn answer(
             case.case.name, effort.cpu_s, effort.wall_s
         ));
     }
+    let about = source::about(&cases, question.command.clone());
     let cases = (cases.into_iter().zip(outcomes))
         .map(|(case, (outcome, uncertainty, effort))| {
             let answer = CaseAnswer::new(
@@ -66,7 +67,11 @@ pub fn answer(
             }
         })
         .collect();
-    Ok(Answer { question, cases })
+    Ok(Answer {
+        question,
+        cases,
+        about: Some(about),
+    })
 }
 
 /// Loads all scenarios; where cases of several files share a name, the file's goes before it.
@@ -251,7 +256,7 @@ fn study(
 }
 
 /// The command that gives an answer again, quoted for a POSIX shell.
-fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
+pub fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
     let mut words = vec!["strait".to_owned(), verb.to_owned()];
     let scenario = &args.scenario;
     words.extend(

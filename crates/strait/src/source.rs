@@ -7,6 +7,7 @@ use crate::cli::{CatalogCommand, ClassifyArgs, ScenarioArgs, TimelineArgs};
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 use std::path::Path;
+use strait_study::answer::about::{AboutDocument, InputsDocument, ScenarioDocument};
 use strait_study::answer::{Detail, Setting};
 use strait_study::catalog::{ACCELERATORS, Catalog, CatalogError, Entry, Fact};
 use strait_study::chance::{self, Asked, ChanceError};
@@ -34,6 +35,8 @@ pub struct SourceCase {
     pub asked: Vec<Asked>,
     /// The case with its ranges.
     pub resolved: ResolvedCase,
+    /// The file that it was read from.
+    pub file: ScenarioDocument,
     /// Where each value came from.
     origins: Vec<Explained>,
     /// What answers name of it.
@@ -123,8 +126,15 @@ fn read(path: &Path, args: &ScenarioArgs) -> Result<Loaded, Failure> {
 pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
     let loaded = read(path, args)?;
     let mut cases: Vec<SourceCase> = Vec::with_capacity(loaded.cases.len());
+    let file = ScenarioDocument {
+        path: loaded.path,
+        title: loaded.title,
+        question: loaded.question,
+        note: loaded.note,
+        digest: loaded.digest,
+    };
     for resolved in loaded.cases {
-        cases.push(source_case(resolved)?);
+        cases.push(source_case(resolved, file.clone())?);
     }
     if !args.cases.is_empty() {
         // The first case asked for is the baseline of a comparison.
@@ -134,10 +144,32 @@ pub fn load(path: &Path, args: &ScenarioArgs) -> Result<Source, Failure> {
     Ok(Source { cases })
 }
 
+/// What answers to cases are about.
+pub fn about(cases: &[SourceCase], command: String) -> AboutDocument {
+    let catalog = Catalog::embedded();
+    let mut scenarios: Vec<ScenarioDocument> = Vec::new();
+    for case in cases {
+        if !scenarios.contains(&case.file) {
+            scenarios.push(case.file.clone());
+        }
+    }
+    AboutDocument {
+        command,
+        scenarios,
+        cases: (cases.iter())
+            .map(|case| InputsDocument {
+                // Cases of several files are told apart after they are read.
+                case: case.case.name.clone(),
+                ..InputsDocument::of(&case.resolved, &catalog)
+            })
+            .collect(),
+    }
+}
+
 /// Ranges that warnings tell one by one.
 const FEW_RANGES: usize = 4;
 
-fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
+fn source_case(resolved: ResolvedCase, file: ScenarioDocument) -> Result<SourceCase, Failure> {
     let claims = (resolved.claims.iter())
         .map(|stated| Claim::of(stated).map_err(|error| Failure::Unexpected(error.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
@@ -192,6 +224,7 @@ fn source_case(resolved: ResolvedCase) -> Result<SourceCase, Failure> {
         asked,
         origins: resolved.origins.clone(),
         resolved,
+        file,
     })
 }
 

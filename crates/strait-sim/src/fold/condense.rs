@@ -10,34 +10,35 @@ use crate::world::Accounts;
 use crate::{Site, Timing};
 use strait_units::Time;
 
-/// What a condensed foreground would have booked.
+/// What a condensed foreground books each time.
 #[derive(Clone, Debug)]
 pub(super) struct Condensed {
-    /// How often the block runs.
-    pub runs: u64,
-    /// From opening to close.
-    length: u64,
-    busy: [u64; MAX_ACCOUNTS],
-    idle: [u64; MAX_ACCOUNTS],
+    /// By account, those without any left out.
+    busy: Vec<(usize, u64)>,
+    idle: Vec<(usize, u64)>,
+}
+
+/// What is booked to each account, without those that have nothing.
+fn booked(accounts: &[u64; MAX_ACCOUNTS]) -> Vec<(usize, u64)> {
+    let accounts = accounts.iter().copied().enumerate();
+    accounts.filter(|(_, time)| *time > 0).collect()
 }
 
 impl Condensed {
-    /// Puts right what a rank's accounts say, where the pauses were booked as busy.
-    pub fn book(&self, accounts: &mut Accounts) {
-        let paused = &mut accounts.busy[usize::from(PAUSES)];
-        *paused = Time::from_picos(paused.picos() - self.runs * self.length);
+    /// Books so many runs of the block.
+    pub fn book(&self, accounts: &mut Accounts, runs: u64) {
         for (into, each) in [
             (&mut accounts.busy, &self.busy),
             (&mut accounts.idle, &self.idle),
         ] {
-            for (into, each) in into.iter_mut().zip(each) {
-                *into += Time::from_picos(self.runs * each);
+            for &(account, each) in each {
+                into[account] += Time::from_picos(runs * each);
             }
         }
     }
 }
 
-/// The account that pauses are booked to.
+/// The account of pauses, which are never booked.
 const PAUSES: u8 = 0;
 
 /// A block on a rank, in the first slot that has it.
@@ -119,10 +120,8 @@ impl Lone<'_> {
             drains: self.block.drains,
         };
         let condensed = Condensed {
-            runs: 0,
-            length,
-            busy: ends.busy,
-            idle: ends.idle,
+            busy: booked(&ends.busy),
+            idle: booked(&ends.idle),
         };
         Some((block, condensed))
     }
@@ -178,22 +177,26 @@ impl Lone<'_> {
     ) -> Option<Ends> {
         let foreground = usize::from(self.foreground);
         let mut ends = Ends::default();
+        for stream in 0..foreground {
+            ends.of[stream].reserve_exact(self.list(stream).len());
+        }
         loop {
             let mut moved = false;
             for stream in 0..foreground {
-                while let Some(instruction) = self.list(stream).get(ends.of[stream].len()) {
-                    let ready = ends.of[stream].last().copied().unwrap_or(0);
+                let list = self.list(stream);
+                let mut ready = ends.of[stream].last().copied().unwrap_or(0);
+                while let Some(instruction) = list.get(ends.of[stream].len()) {
                     let mut start = ready;
-                    let mut waits = instruction.waits.iter().flatten();
-                    let holds = waits.all(|wait| {
-                        let other = usize::from(wait.stream);
-                        if wait.count == 0 {
-                            return true;
+                    let mut holds = true;
+                    for wait in instruction.waits.iter().flatten() {
+                        if wait.count > 0 {
+                            let others = &ends.of[usize::from(wait.stream)];
+                            match others.get(usize::from(wait.count) - 1) {
+                                Some(done) => start = start.max(*done),
+                                None => holds = false,
+                            }
                         }
-                        let done = ends.of[other].get(usize::from(wait.count) - 1);
-                        start = start.max(done.copied().unwrap_or(0));
-                        done.is_some()
-                    });
+                    }
                     if !holds {
                         break;
                     }
@@ -207,6 +210,7 @@ impl Lone<'_> {
                         ends.sends.push((start, end, ends.of[stream].len()));
                     }
                     ends.of[stream].push(end);
+                    ready = end;
                     moved = true;
                 }
             }

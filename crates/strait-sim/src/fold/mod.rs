@@ -18,21 +18,34 @@
 //!
 //! # Condensing
 //! With one rank in a class, a block whose foreground waits for nobody outside takes the same
-//! time whenever it runs. [`Fold::new`] replaces such foregrounds by pauses between the moments
-//! that matter outside (sends, and what background streams wait for) and adds what the
-//! instructions would have booked afterwards: [`condense`]. [`Fold::plain`] leaves them whole.
+//! time whenever it runs. [`Fold::new`] finds out once what such a foreground takes and books, and
+//! the moments that matter outside (sends, and what background streams wait for): [`condense`]. What
+//! is left flows without events: [`flow`]. [`Fold::plain`] leaves all instructions to the engine.
+//!
+//! # Sharing
+//! What a block comes to depends on the block, the foreground streams, and the colours of the rank and
+//! of its groups. So blocks that programs share ([`Shared`]) are gone through once, and those that
+//! jobs share as well, where they are folded with one [`FoldMemo`].
 
 mod condense;
+mod course;
+mod flow;
+mod memo;
 
 use crate::check::JobError;
-use crate::classes::{Classes, Colours, Refusal};
+use crate::classes::Refusal;
 use crate::engine::{Engine, EngineError, Mode, Run, Watch};
 use crate::observer::{BlockSpan, InstructionSpan, Observer};
 use crate::plan::{GroupPlan, Groups};
-use crate::program::{Instruction, Job, Kind, MAX_GROUP_KINDS, Peer, Program, RankSpec};
+use crate::program::{Instruction, Job, Kind, MAX_GROUP_KINDS, Program, RankSpec};
+use crate::sharing::Shared;
 use crate::world::{Accounts, RankState};
 use crate::{Site, Timing};
-use condense::{Condensed, Lone};
+use condense::Lone;
+use course::Course;
+use flow::{Flow, Flowed};
+pub use memo::FoldMemo;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use strait_units::Time;
 
@@ -110,26 +123,65 @@ impl FoldedRun {
 }
 
 /// A group of the full job that stands for all that meet the same classes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Original {
     index: u32,
     first: u32,
     length: u32,
+    colour: u64,
+    /// All its members are of one class.
+    alone: bool,
+    /// Its members in the folded job.
+    members: Vec<u32>,
+}
+
+/// Who is like whom, and the ranks of the folded job.
+#[derive(Debug)]
+struct Folded {
+    of: Vec<u32>,
+    representatives: Vec<u32>,
+    sizes: Vec<u32>,
+    /// Of representatives.
+    colours: Vec<u64>,
+    /// The folded job's; their programs are numbered as classes.
+    specs: Shared<Vec<RankSpec>>,
+    /// By kind and group of the folded job.
+    originals: [Vec<Original>; MAX_GROUP_KINDS],
+    members: Vec<u32>,
+}
+
+impl Folded {
+    fn members(&self, original: &Original) -> &[u32] {
+        let Original { first, length, .. } = *original;
+        &self.members[first as usize..(first + length) as usize]
+    }
+
+    /// The group of a kind that stands for those of a class's ranks, if these meet nobody of
+    /// another class there.
+    fn alone(&self, class: usize, kind: u8) -> Option<&Original> {
+        let group = self.specs[class].groups[usize::from(kind)];
+        let original = self.originals[usize::from(kind)].get(group as usize);
+        original.filter(|original| original.alone)
+    }
+}
+
+/// What a class runs.
+#[derive(Debug, Default)]
+struct Courses {
+    /// By block; none where no slot has it, or in a plain fold.
+    courses: Vec<Option<Arc<Course>>>,
+    /// How often each block runs.
+    runs: Vec<u64>,
 }
 
 /// A folded job, ready to run.
 #[derive(Debug)]
 pub struct Fold<'a, T> {
     timing: &'a T,
-    job: Job,
-    of: Vec<u32>,
-    representatives: Vec<u32>,
-    sizes: Vec<u32>,
-    /// By kind and group of the folded job.
-    originals: [Vec<Original>; MAX_GROUP_KINDS],
-    members: Vec<u32>,
-    /// By class and block; none of them in a plain fold.
-    condensed: Vec<Vec<Option<Condensed>>>,
+    job: &'a Job,
+    folded: Arc<Folded>,
+    /// By class; none in a plain fold.
+    classes: Vec<Courses>,
     ops: u64,
 }
 
@@ -138,182 +190,133 @@ impl<'a, T: Timing> Fold<'a, T> {
     ///
     /// # Errors
     /// The reason why the full run is the only exact one.
-    pub fn new(job: &Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
-        let mut fold = Fold::folded(job, timing)?;
-        fold.condense(job);
-        Ok(fold)
+    pub fn new(job: &'a Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
+        Fold::knowing(job, timing, &mut FoldMemo::default())
     }
 
-    /// As [`Fold::new`], every instruction of the representatives left as it is: the plain twin,
-    /// and what an observer of instructions needs.
+    /// As [`Fold::new`], with what is known from other jobs.
     ///
     /// # Errors
     /// As [`Fold::new`].
-    pub fn plain(job: &Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
-        let mut fold = Fold::folded(job, timing)?;
-        let programs = fold.representatives.iter().map(|rank| program(job, *rank));
-        fold.job.programs = programs.cloned().collect();
+    pub fn knowing(
+        job: &'a Job,
+        timing: &'a T,
+        memo: &mut FoldMemo,
+    ) -> Result<Fold<'a, T>, Unfoldable> {
+        let numbers = memo.numbers(job);
+        let mut fold = Fold::folded(job, timing, memo, &numbers)?;
+        fold.classes = (0..fold.classes())
+            .map(|class| fold.courses(class, memo, &numbers))
+            .collect();
         Ok(fold)
     }
 
-    /// Everything but programs.
-    fn folded(job: &Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
-        job.check()?;
+    /// As [`Fold::new`], every instruction of the representatives left as it is and run by the event
+    /// engine: the plain twin.
+    ///
+    /// # Errors
+    /// As [`Fold::new`].
+    pub fn plain(job: &'a Job, timing: &'a T) -> Result<Fold<'a, T>, Unfoldable> {
+        let mut memo = FoldMemo::default();
+        let numbers = memo.numbers(job);
+        Fold::folded(job, timing, &mut memo, &numbers)
+    }
+
+    /// Everything but courses.
+    fn folded(
+        job: &'a Job,
+        timing: &'a T,
+        memo: &mut FoldMemo,
+        numbers: &[Vec<usize>],
+    ) -> Result<Fold<'a, T>, Unfoldable> {
         if timing.network().is_some() {
+            job.check()?;
             return Err(Unfoldable::SharedLinks);
         }
-        let groups = Groups::new(job);
-        let (ranks, of_groups) = colours(job, timing, &groups)?;
-        let colours = Colours {
-            rank: |rank: u32| ranks[rank as usize],
-            group: |kind: usize, group: &GroupPlan| {
-                of_groups[groups.kind_first[kind] as usize + group.index as usize]
-            },
-        };
-        let classes = Classes::coloured(job, groups.meetings(), &colours)?;
-        let count = classes.count as usize;
-        let mut representatives = Vec::with_capacity(count);
-        let mut sizes = vec![0u32; count];
-        for (rank, class) in classes.of.iter().enumerate() {
-            if *class as usize == representatives.len() {
-                representatives.push(rank as u32);
-            }
-            sizes[*class as usize] += 1;
-        }
-        let meetings = groups.meetings();
-        let met = crate::classes::met(meetings, &classes.of, colours.group);
-        let mut originals: [Vec<Original>; MAX_GROUP_KINDS] = Default::default();
-        // By kind and number of a meeting, the group of the folded job.
-        let mut numbers: [Vec<u32>; MAX_GROUP_KINDS] = Default::default();
-        for kind in 0..MAX_GROUP_KINDS {
-            let (originals, numbers) = (&mut originals[kind], &mut numbers[kind]);
-            for (group, number) in meetings.of_kind(kind).iter().zip(&met[kind]) {
-                let members = meetings.members_of(group);
-                speaks(job, &classes.of, &representatives, kind, group, members)?;
-                if *number as usize == numbers.len() {
-                    // Groups without members are nobody's.
-                    let folded = originals.len() as u32;
-                    numbers.push(if members.is_empty() { u32::MAX } else { folded });
-                    if !members.is_empty() {
-                        originals.push(Original {
-                            index: group.index,
-                            first: group.first,
-                            length: group.length,
-                        });
-                    }
-                }
-            }
-        }
-        let spec = |(class, rank): (usize, &u32)| {
-            let spec = &job.ranks[*rank as usize];
-            let group = |kind: usize| {
-                let number = met[kind].get(spec.groups[kind] as usize);
-                number.map_or(u32::MAX, |number| numbers[kind][*number as usize])
-            };
-            let peer = |peer: &Peer| Peer {
-                rank: classes.of[peer.rank as usize],
-                channel: peer.channel,
-            };
-            RankSpec {
-                program: class as u32,
-                groups: std::array::from_fn(group),
-                peers: spec.peers.iter().map(peer).collect(),
-            }
-        };
-        let ranks = representatives.iter().enumerate().map(spec).collect();
-        let ops = representatives.iter().zip(&sizes);
-        let ops = ops.map(|(rank, size)| u64::from(*size) * length(program(job, *rank)));
-        Ok(Fold {
+        let folded = memo.folded(job, timing, numbers)?;
+        let mut fold = Fold {
             timing,
-            ops: ops.sum(),
-            job: Job {
-                programs: Vec::new(),
-                ranks,
-            },
-            of: classes.of,
-            representatives,
-            sizes,
-            originals,
-            members: groups.members,
-            condensed: vec![Vec::new(); count],
-        })
+            job,
+            folded,
+            classes: Vec::new(),
+            ops: 0,
+        };
+        let sizes = fold.folded.sizes.iter().enumerate();
+        let ops = sizes.map(|(class, size)| {
+            let numbers = &numbers[fold.number(class)];
+            u64::from(*size) * length(fold.program(class), numbers, memo)
+        });
+        fold.ops = ops.sum();
+        Ok(fold)
     }
 
-    /// Puts in each class's program with its blocks condensed where that is exact.
-    fn condense(&mut self, job: &Job) {
-        for (class, rank) in self.representatives.iter().enumerate() {
-            let original = program(job, *rank);
-            let mut blocks = Vec::with_capacity(original.blocks.len());
-            let mut runs = vec![(0, 0); original.blocks.len()];
-            for (index, slot) in original.slots.iter().enumerate().rev() {
-                let (first, count) = &mut runs[slot.block as usize];
-                (*first, *count) = (index as u32, *count + 1);
-            }
-            let alone = |kind: u8| self.alone(class as u32, kind);
-            let mut all = Vec::with_capacity(blocks.capacity());
-            for (block, (first, count)) in original.blocks.iter().zip(runs) {
-                let lone = (count > 0).then(|| Lone {
-                    block,
-                    slot: &original.slots[first as usize],
-                    slot_index: first,
-                    foreground: original.foreground,
-                    rank: *rank,
-                });
-                let condensed = lone.and_then(|lone| lone.condense(self.timing, &alone));
-                match condensed {
-                    Some((block, mut condensed)) => {
-                        condensed.runs = count;
-                        blocks.push(block);
-                        all.push(Some(condensed));
-                    }
-                    None => {
-                        blocks.push(block.clone());
-                        all.push(None);
-                    }
-                }
-            }
-            self.condensed[class] = all;
-            self.job.programs.push(Program {
-                blocks,
-                slots: original.slots.clone(),
-                ..*original
-            });
+    /// The courses of a class's blocks.
+    fn courses(&self, class: usize, memo: &mut FoldMemo, numbers: &[Vec<usize>]) -> Courses {
+        let program = self.program(class);
+        let mut runs = vec![0; program.blocks.len()];
+        let mut first = vec![0; program.blocks.len()];
+        for (index, slot) in program.slots.iter().enumerate().rev() {
+            runs[slot.block as usize] += 1;
+            first[slot.block as usize] = index;
+        }
+        let folded = &*self.folded;
+        let alone = |kind: u8| {
+            let original = folded.alone(class, kind)?;
+            Some((original.index, folded.members(original)))
+        };
+        let groups = std::array::from_fn(|kind| {
+            folded
+                .alone(class, kind as u8)
+                .map(|original| original.colour)
+        });
+        let key = (program.foreground, folded.colours[class], groups);
+        let numbers = &numbers[self.number(class)];
+        let blocks = program.blocks.iter().zip(numbers);
+        let blocks = blocks.zip(runs.iter().zip(first));
+        let courses = blocks.map(|((block, number), (count, first))| {
+            (*count > 0).then(|| {
+                memo.course(*number, key, || {
+                    let lone = Lone {
+                        block,
+                        slot: &program.slots[first],
+                        slot_index: first as u32,
+                        foreground: program.foreground,
+                        rank: folded.representatives[class],
+                    };
+                    Course::new(block, &lone, self.timing, &alone)
+                })
+            })
+        });
+        Courses {
+            courses: courses.collect(),
+            runs,
         }
     }
 
-    /// The group of a kind that stands for those of a class's ranks, if these meet nobody of
-    /// another class there.
-    fn alone(&self, class: u32, kind: u8) -> Option<(u32, &[u32])> {
-        let group = self.job.ranks[class as usize].groups[usize::from(kind)];
-        let (index, members) = self.original(kind, group);
-        let of = |member: &u32| self.of[*member as usize] == class;
-        members.iter().all(of).then_some((index, members))
+    /// The program of a class's ranks.
+    fn number(&self, class: usize) -> usize {
+        let rank = self.folded.representatives[class] as usize;
+        self.job.ranks[rank].program as usize
     }
 
-    fn original(&self, kind: u8, group: u32) -> (u32, &[u32]) {
-        let Original {
-            index,
-            first,
-            length,
-        } = self.originals[usize::from(kind)][group as usize];
-        (
-            index,
-            &self.members[first as usize..(first + length) as usize],
-        )
+    /// What the ranks of a class run.
+    fn program(&self, class: usize) -> &'a Program {
+        &self.job.programs[self.number(class)]
     }
 
     /// How many classes there are.
     pub fn classes(&self) -> usize {
-        self.representatives.len()
+        self.folded.representatives.len()
     }
 
     /// How many ranks they stand for.
     pub fn ranks(&self) -> usize {
-        self.of.len()
+        self.folded.of.len()
     }
 
-    /// Runs the job of representatives. The observer is told of these alone, by their own numbers
-    /// (and of the instructions left only); `cancel` and `progress` are as in [`Engine::run`].
+    /// Runs the job of representatives. The observer is told of these alone, by their numbers in the
+    /// full job: of the blocks of each in order, between ranks in any. One that wants instructions
+    /// is told of all of them. `cancel` and `progress` are as in [`Engine::run`].
     ///
     /// # Errors
     /// As [`Engine::run`]; a deadlock names ranks of the folded job, which has one where
@@ -326,40 +329,77 @@ impl<'a, T: Timing> Fold<'a, T> {
     ) -> Result<FoldedRun, EngineError> {
         let mut observer = Representatives {
             observer,
-            ranks: &self.representatives,
+            ranks: &self.folded.representatives,
         };
-        let count = self.classes();
-        let mut states = vec![RankState::default(); count];
-        let mut accounts = vec![Accounts::default(); count];
         let watch = Watch { cancel, progress };
-        let engine = Engine::new(Mode::Runs);
-        let run = engine.run_on(
-            &mut states,
-            &mut accounts,
-            &self.job,
-            self,
-            &mut observer,
-            watch,
-        )?;
-        let mut classes = Vec::with_capacity(count);
-        for (class, mut accounts) in run.accounts.into_iter().enumerate() {
-            for condensed in self.condensed[class].iter().flatten() {
-                condensed.book(&mut accounts);
-            }
-            debug_assert!(accounts.conserve(run.end));
+        let is_plain = self.classes.is_empty() || O::WANTS_INSTRUCTIONS;
+        let mut flowed = match is_plain {
+            true => None,
+            false => Flow::new(self, &mut observer).run(watch)?,
+        };
+        if let Some(flowed) = &mut flowed {
+            self.book(&mut flowed.accounts);
+        } else if !is_plain {
+            // It does not finish, or outgrows time: the engine says why.
+            observer.restart();
+        }
+        let flowed = match flowed {
+            Some(flowed) => flowed,
+            None => self.engine(&mut observer, watch)?,
+        };
+        let folded = &*self.folded;
+        let mut classes = Vec::with_capacity(folded.sizes.len());
+        for (class, accounts) in flowed.accounts.into_iter().enumerate() {
+            debug_assert!(accounts.conserve(flowed.end));
             classes.push(FoldedClass {
-                representative: self.representatives[class],
-                ranks: self.sizes[class],
+                representative: folded.representatives[class],
+                ranks: folded.sizes[class],
                 accounts,
-                finish: run.finish[class],
+                finish: flowed.finish[class],
             });
         }
         Ok(FoldedRun {
-            end: run.end,
+            end: flowed.end,
             classes,
-            of: self.of.clone(),
+            of: folded.of.clone(),
             ops: self.ops,
+            events: flowed.events,
+        })
+    }
+
+    /// Adds what the instructions of foregrounds of known times have booked.
+    fn book(&self, accounts: &mut [Accounts]) {
+        for (accounts, class) in accounts.iter_mut().zip(&self.classes) {
+            for (course, runs) in class.courses.iter().zip(&class.runs) {
+                if let Some(known) = course.as_ref().and_then(|course| course.known.as_ref()) {
+                    known.booked.book(accounts, *runs);
+                }
+            }
+        }
+    }
+
+    /// Runs all instructions of the representatives on the event engine.
+    fn engine<O: Observer>(
+        &self,
+        observer: &mut O,
+        watch: Watch<'_>,
+    ) -> Result<Flowed, EngineError> {
+        let count = self.classes();
+        let job = Job {
+            programs: (0..count)
+                .map(|class| self.program(class).clone())
+                .collect(),
+            ranks: self.folded.specs.clone(),
+        };
+        let mut states = vec![RankState::default(); count];
+        let mut accounts = vec![Accounts::default(); count];
+        let engine = Engine::new(Mode::Runs);
+        let run = engine.run_on(&mut states, &mut accounts, &job, self, observer, watch)?;
+        Ok(Flowed {
+            end: run.end,
+            accounts: run.accounts,
             events: run.events,
+            finish: run.finish,
         })
     }
 }
@@ -367,13 +407,7 @@ impl<'a, T: Timing> Fold<'a, T> {
 /// Durations of representatives are those of the ranks they stand for.
 impl<T: Timing> Timing for Fold<'_, T> {
     fn local(&self, rank: u32, site: Site<'_>, instruction: &Instruction) -> Time {
-        let class = rank as usize;
-        if site.stream == 0
-            && let Some(Some(_)) = self.condensed[class].get(site.slot.block as usize)
-        {
-            return instruction.base;
-        }
-        let rank = self.representatives[class];
+        let rank = self.folded.representatives[rank as usize];
         self.timing.local(rank, site, instruction)
     }
 
@@ -387,8 +421,10 @@ impl<T: Timing> Timing for Fold<'_, T> {
         let Kind::Collective { group: kind } = instruction.kind else {
             return instruction.base;
         };
-        let (index, members) = self.original(kind, group);
-        self.timing.collective(index, members, site, instruction)
+        let original = &self.folded.originals[usize::from(kind)][group as usize];
+        let members = self.folded.members(original);
+        self.timing
+            .collective(original.index, members, site, instruction)
     }
 }
 
@@ -401,6 +437,10 @@ struct Representatives<'a, O> {
 impl<O: Observer> Observer for Representatives<'_, O> {
     const WANTS_INSTRUCTIONS: bool = O::WANTS_INSTRUCTIONS;
 
+    fn restart(&mut self) {
+        self.observer.restart();
+    }
+
     fn block(&mut self, span: BlockSpan) {
         let rank = self.ranks[span.rank as usize];
         self.observer.block(BlockSpan { rank, ..span });
@@ -412,14 +452,9 @@ impl<O: Observer> Observer for Representatives<'_, O> {
     }
 }
 
-fn program(job: &Job, rank: u32) -> &Program {
-    &job.programs[job.ranks[rank as usize].program as usize]
-}
-
 /// Instructions of a program, each as often as it runs.
-fn length(program: &Program) -> u64 {
-    let of_block = |block: &crate::Block| block.streams.iter().map(Vec::len).sum::<usize>() as u64;
-    let lengths: Vec<u64> = program.blocks.iter().map(of_block).collect();
+fn length(program: &Program, numbers: &[usize], memo: &FoldMemo) -> u64 {
+    let lengths: Vec<u64> = numbers.iter().map(|number| memo.length(*number)).collect();
     let slots = program.slots.iter();
     slots.map(|slot| lengths[slot.block as usize]).sum()
 }

@@ -413,10 +413,13 @@ mod tests {
             let meet = op(Kind::Collective { group: 0 }, 5);
             let entry = |count| EntryWait { channel: 0, count };
             Program {
-                blocks: vec![Block {
-                    streams: vec![vec![work], vec![meet]],
-                    ..Block::default()
-                }],
+                blocks: vec![
+                    Block {
+                        streams: vec![vec![work], vec![meet]],
+                        ..Block::default()
+                    }
+                    .into(),
+                ],
                 slots: (0..slots)
                     .map(|slot| Slot {
                         block: 0,

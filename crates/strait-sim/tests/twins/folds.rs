@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 use strait_sim::queue::WheelQueue;
 use strait_sim::random::Key;
 use strait_sim::{
-    BaseTiming, Fold, FoldedRun, Instruction, JitteredTiming, Job, Kind, Mode, RankSpec, Run, Site,
-    Timing, Unfoldable, Unobserved,
+    BaseTiming, Fold, FoldMemo, FoldedRun, Instruction, JitteredTiming, Job, Kind, Mode, RankSpec,
+    Run, Site, Timing, Unfoldable, Unobserved,
 };
 use strait_units::{Ratio, Time};
 
@@ -141,6 +141,74 @@ proptest! {
     }
 }
 
+/// A copy that shares nothing with the job.
+fn apart(job: &Job) -> Job {
+    let mut copy = job.clone();
+    for block in copy
+        .programs
+        .iter_mut()
+        .flat_map(|program| &mut program.blocks)
+    {
+        *block = (**block).clone().into();
+    }
+    copy.ranks = (*copy.ranks).clone().into();
+    copy
+}
+
+/// The run, but for its events, or nothing where it does not finish.
+fn ended(fold: &Fold<'_, impl Timing>) -> Option<Run> {
+    let go_on = AtomicBool::new(false);
+    let run = fold.run(&mut Unobserved, &go_on, &|_| {}).ok()?;
+    Some(Run {
+        events: 0,
+        ..run.expand()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Every other replica runs a second program of the same blocks.
+    #[test]
+    fn programs_may_share_blocks(mut shape in shapes(3, 8, 6), odd in 0..12u32) {
+        shape.mix.variants = false;
+        let mut job = jobs::job(shape);
+        job.programs.extend(job.programs.clone());
+        for (rank, spec) in job.ranks.iter_mut().enumerate() {
+            let second = (rank as u32 / shape.stages) % 2 == 1;
+            spec.program += u32::from(second) * shape.stages;
+        }
+        agree(&job, &coloured(shape, odd, false));
+    }
+
+    /// Jobs of the same blocks and ranks whose programs are cut short, one after the other.
+    #[test]
+    fn jobs_may_share_blocks_and_ranks(shape in shapes(3, 6, 8), odd in 0..12u32, groups: bool) {
+        let all = jobs::job(shape);
+        let timing = coloured(shape, odd, groups);
+        let mut memo = FoldMemo::default();
+        for most in [8, 3, 5, 3] {
+            let mut job = all.clone();
+            for program in &mut job.programs {
+                let last = program.slots.pop();
+                program.slots.truncate(most);
+                program.slots.extend(last);
+            }
+            let copy = apart(&job);
+            match (Fold::knowing(&job, &timing, &mut memo), Fold::new(&copy, &timing)) {
+                (Ok(knowing), Ok(alone)) => {
+                    let (mine, other) = (ended(&knowing), ended(&alone));
+                    prop_assert_eq!(&mine, &other);
+                    let plain = Fold::plain(&copy, &timing).unwrap();
+                    prop_assert_eq!(mine, ended(&plain));
+                    prop_assert_eq!(knowing.classes(), alone.classes());
+                }
+                (knowing, alone) => prop_assert_eq!(knowing.err(), alone.err()),
+            }
+        }
+    }
+}
+
 /// The generator must make what the tests are about.
 #[test]
 fn random_jobs_fold_and_condense() {
@@ -190,10 +258,13 @@ fn op(kind: Kind, picos: u64) -> Instruction {
 /// Groups of two, the lowest rank of which runs the second program, but for the first.
 fn pairs() -> Job {
     let program = |picos| strait_sim::Program {
-        blocks: vec![strait_sim::Block {
-            streams: vec![vec![op(Kind::Collective { group: 0 }, picos)]],
-            ..Default::default()
-        }],
+        blocks: vec![
+            strait_sim::Block {
+                streams: vec![vec![op(Kind::Collective { group: 0 }, picos)]],
+                ..Default::default()
+            }
+            .into(),
+        ],
         slots: vec![strait_sim::Slot {
             block: 0,
             keys: [0, 0],

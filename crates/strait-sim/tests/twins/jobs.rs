@@ -105,7 +105,7 @@ pub fn job(shape: Shape) -> Job {
     }
     Job {
         programs,
-        ranks: ranks(shape),
+        ranks: ranks(shape).into(),
     }
 }
 
@@ -147,7 +147,7 @@ fn program(dice: &mut Dice, shape: Shape, stage: u32, lanes: &Lanes) -> Program 
         .collect();
     slots[shape.slots as usize].block = kinds;
     Program {
-        blocks,
+        blocks: blocks.into_iter().map(Into::into).collect(),
         slots,
         foreground: shape.foreground,
         channels: 2,

@@ -330,10 +330,13 @@ fn slots(count: u32, entry: impl Fn(u32) -> Option<EntryWait>) -> Vec<Slot> {
 
 fn program(foreground: u8, streams: Vec<Vec<Instruction>>, slots: Vec<Slot>) -> Program {
     Program {
-        blocks: vec![Block {
-            streams,
-            ..Block::default()
-        }],
+        blocks: vec![
+            Block {
+                streams,
+                ..Block::default()
+            }
+            .into(),
+        ],
         slots,
         foreground,
         channels: 1,
@@ -367,7 +370,7 @@ fn two_on_a_link_get_half_each() {
     };
     let job = Job {
         programs: vec![before(0), before(late)],
-        ranks: vec![rank(0, 0, 0), rank(1, 1, 1)],
+        ranks: vec![rank(0, 0, 0), rank(1, 1, 1)].into(),
     };
     let timing = OneLink::new();
     assert!(all_agree(&job, &timing));
@@ -415,7 +418,7 @@ fn lanes_keep_order_where_sends_lag() {
             ),
             program(1, receives, slots(12, |slot| Some(entry(slot)))),
         ],
-        ranks: vec![rank(0, 0, 2), rank(0, 0, 3), rank(1, 1, 0), rank(1, 1, 1)],
+        ranks: vec![rank(0, 0, 2), rank(0, 0, 3), rank(1, 1, 0), rank(1, 1, 1)].into(),
     };
     assert!(all_agree(&job, &OneLink::new()), "refused");
 }

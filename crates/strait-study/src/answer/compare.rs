@@ -4,15 +4,16 @@
 //! contributions that sum to the difference of the steps, and findings in words that are
 //! put together from them. Never states a cause that was not simulated.
 
+use super::about::AboutDocument;
 use super::document::{CaseDocument, digest};
 use super::{Answer, CaseAnswer, Setting, format};
 use crate::verdict::{Part, Quantity, Unit};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strait_units::Time;
 
 /// The answer of `strait compare`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Version of the command.
     pub strait: String,
@@ -28,10 +29,13 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// The cases in full, as in the answer of `strait run`.
     pub cases: Vec<CaseDocument>,
+    /// As in the answer of `strait run`.
+    #[serde(default)]
+    pub about: Option<AboutDocument>,
 }
 
 /// A case against the baseline.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// Name of the case.
     pub case: String,
@@ -49,7 +53,7 @@ pub struct Difference {
 }
 
 /// A figure of two cases.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metric {
     /// Id of the quantity.
     pub quantity: String,
@@ -69,7 +73,7 @@ pub struct Metric {
 }
 
 /// A part of the difference between two steps.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Contribution {
     /// What it is.
     pub name: String,
@@ -110,6 +114,7 @@ impl Comparison {
             baseline: baseline.setting.name.clone(),
             differences: others.iter().map(|c| difference(baseline, c)).collect(),
             cases: answer.cases.iter().map(CaseDocument::from).collect(),
+            about: answer.about.clone(),
         };
         comparison.digest = digest(&comparison);
         Some(comparison)

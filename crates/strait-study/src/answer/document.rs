@@ -3,18 +3,19 @@
 //! In: an [`Answer`]. Out: a [`RunDocument`], whose field names and order are a promise
 //! to scripts, and its JSON Schema. Never leaves out a key: what is unknown is `null`.
 
+use super::about::AboutDocument;
 use super::run_part::{CostDocument, RunPart};
 use super::{Answer, CaseAnswer};
 use crate::chance::Study;
 use crate::uncertainty;
 use crate::verdict::{Check, Judgement, Part, Verdict};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use strait_units::Time;
 
 /// The answer of `strait run`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunDocument {
     /// Version of the command.
     pub strait: String,
@@ -22,15 +23,18 @@ pub struct RunDocument {
     pub scenario: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// SHA-256, in hexadecimal, of this object as compact JSON without `digest`, `cpu_s` and
-    /// `wall_s`. The same question has the same digest on any machine.
+    /// SHA-256, in hexadecimal, of this object as compact JSON without `digest`, `cpu_s`, `wall_s`
+    /// and `about`. The same question has the same digest on any machine.
     pub digest: String,
     /// Cases in the order of the scenario.
     pub cases: Vec<CaseDocument>,
+    /// The question, and every value that went in with where it came from.
+    #[serde(default)]
+    pub about: Option<AboutDocument>,
 }
 
 /// One case.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CaseDocument {
     /// Name of the case.
     pub name: String,
@@ -64,7 +68,7 @@ pub struct CaseDocument {
 }
 
 /// One optimizer step.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StepDocument {
     /// From its start to its end on the last rank, in seconds.
     pub time_s: f64,
@@ -89,7 +93,7 @@ pub struct StepDocument {
 }
 
 /// An 80 % interval, in seconds.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IntervalDocument {
     /// Low end.
     pub low: f64,
@@ -98,7 +102,7 @@ pub struct IntervalDocument {
 }
 
 /// A figure in the two conventions of counting attention.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Conventions {
     /// Causal attention: half of the score square is counted.
     pub causal: f64,
@@ -107,7 +111,7 @@ pub struct Conventions {
 }
 
 /// Windows of a step, in seconds.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BreakdownDocument {
     /// Forward chunks outside overlapped pairs, with the communication and waits inside them.
     pub forward: f64,
@@ -126,7 +130,7 @@ pub struct BreakdownDocument {
 }
 
 /// Exposed communication, in seconds.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ExposedDocument {
     /// Tensor-parallel.
     pub tensor: f64,
@@ -141,7 +145,7 @@ pub struct ExposedDocument {
 }
 
 /// A class of kernels.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KernelDocument {
     /// Class, such as `gemm` or `attention`.
     pub class: String,
@@ -150,7 +154,7 @@ pub struct KernelDocument {
 }
 
 /// Memory of the fullest rank.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryDocument {
     /// Peak, in GB.
     pub peak_gb: f64,
@@ -167,7 +171,7 @@ pub struct MemoryDocument {
 }
 
 /// A part of a rank's memory.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryPartDocument {
     /// What it is.
     pub name: String,
@@ -176,7 +180,7 @@ pub struct MemoryPartDocument {
 }
 
 /// A claim with its verdict.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimDocument {
     /// What is stated.
     pub quantity: String,
@@ -209,7 +213,7 @@ pub struct ClaimDocument {
 }
 
 /// An expectation with its result.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectDocument {
     /// What is expected.
     pub quantity: String,
@@ -232,7 +236,7 @@ pub struct ExpectDocument {
 }
 
 /// What the simulation did.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EngineDocument {
     /// Ranks of the step, those that another represents included.
     pub ranks: u64,
@@ -267,6 +271,7 @@ impl From<&Answer> for RunDocument {
             seed: answer.question.seed,
             digest: String::new(),
             cases: answer.cases.iter().map(CaseDocument::from).collect(),
+            about: answer.about.clone(),
         };
         document.digest = digest(&document);
         document
@@ -282,11 +287,11 @@ pub(crate) fn digest<T: Serialize>(document: &T) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Removes `digest`, `cpu_s` and `wall_s` wherever they are.
+/// Removes `digest`, `cpu_s`, `wall_s` and `about` wherever they are.
 fn strip(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(map) => {
-            for key in ["digest", "cpu_s", "wall_s"] {
+            for key in ["digest", "cpu_s", "wall_s", "about"] {
                 map.shift_remove(key);
             }
             map.values_mut().for_each(strip);

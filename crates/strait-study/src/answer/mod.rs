@@ -4,6 +4,7 @@
 //! expectations. Out: an [`Answer`] that prints as JSON ([`document`]) or as text
 //! ([`text`]). Never simulates, and never prints to the terminal.
 
+pub mod about;
 pub mod compare;
 pub mod document;
 pub(crate) mod format;
@@ -14,6 +15,7 @@ mod setting;
 pub(crate) mod table;
 pub mod text;
 
+pub use about::AboutDocument;
 pub use compare::Comparison;
 pub use document::RunDocument;
 pub(crate) use document::digest;
@@ -104,4 +106,6 @@ pub struct Answer {
     pub question: Question,
     /// The cases.
     pub cases: Vec<CaseAnswer>,
+    /// Where the cases come from; `None` where they come from no file.
+    pub about: Option<AboutDocument>,
 }

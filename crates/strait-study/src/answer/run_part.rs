@@ -6,13 +6,13 @@
 use super::CaseAnswer;
 use super::document::seconds;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strait_training::outcome::{Account, EnergyParts, Interruptions, Outcome};
 use strait_training::rollout::{RolloutOutcome, Stage};
 use strait_units::Energy;
 
 /// The whole run.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunPart {
     /// Days from start to end.
     pub days: f64,
@@ -43,7 +43,7 @@ pub struct RunPart {
 }
 
 /// Where the calendar time of a run went, in days.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AccountDocument {
     /// Steps that the trained model is made of.
     pub training: f64,
@@ -82,7 +82,7 @@ impl From<&Account> for AccountDocument {
 }
 
 /// A cause of interruptions.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CauseDocument {
     /// What it is.
     pub cause: String,
@@ -102,7 +102,7 @@ fn causes(interruptions: Option<&Interruptions>) -> Vec<CauseDocument> {
 }
 
 /// Where the energy of the run went, in MWh.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EnergyDocument {
     /// Servers while their accelerators compute; everything but cooling where `economics.load_factor` is stated.
     pub compute: f64,
@@ -117,7 +117,7 @@ pub struct EnergyDocument {
 }
 
 /// A phase of the run.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseDocument {
     /// Name.
     pub name: String,
@@ -137,7 +137,7 @@ pub struct PhaseDocument {
 }
 
 /// Stages of a phase of reinforcement learning, in seconds over the whole phase.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StagesDocument {
     /// Questions pass through the model.
     pub prompts: f64,
@@ -156,7 +156,7 @@ pub struct StagesDocument {
 }
 
 /// Rollouts of a phase of reinforcement learning.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutDocument {
     /// How many.
     pub count: f64,
@@ -173,7 +173,7 @@ pub struct RolloutDocument {
 }
 
 /// Cost, in US dollars.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CostDocument {
     /// Everything: the run on its basis, and all lines beyond it. The parts sum to it.
     pub total: f64,
@@ -194,7 +194,7 @@ pub struct CostDocument {
 }
 
 /// A part of the cost, in US dollars.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CostPartDocument {
     /// Name.
     pub name: String,

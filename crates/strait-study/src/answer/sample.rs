@@ -370,5 +370,6 @@ pub(crate) fn answer() -> Answer {
     Answer {
         question: question(),
         cases: vec![case_answer(dualpipe())],
+        about: None,
     }
 }

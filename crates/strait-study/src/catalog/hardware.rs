@@ -23,7 +23,7 @@ pub const ECONOMICS: &str = "economics";
 pub const ROLLOUT: &str = "rollout";
 
 /// An accelerator as in its file; what a simulation does not need is left to [`Catalog::show`].
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct AcceleratorFile {
     name: String,
     compute_units: Option<u32>,
@@ -42,7 +42,7 @@ struct AcceleratorFile {
     market: MarketFile,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct PeaksFile {
     fp16: Option<FlopRate>,
     bf16: Option<FlopRate>,
@@ -50,7 +50,7 @@ struct PeaksFile {
     fp4: Option<FlopRate>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct MarketFile {
     price: Option<Money>,
     price_low: Option<Money>,
@@ -58,7 +58,7 @@ struct MarketFile {
     rent: Option<PricePerHour>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ScaleUpName {
     Switched,
@@ -67,7 +67,7 @@ enum ScaleUpName {
     Pcie,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct NodeFile {
     accelerators: u32,
     scale_up: ScaleUpName,
@@ -77,7 +77,7 @@ struct NodeFile {
     overhead_power: Power,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum TransportName {
     Infiniband,
@@ -89,7 +89,7 @@ enum TransportName {
     Proprietary,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct FabricFile {
     transport: TransportName,
     planes: u32,
@@ -326,7 +326,7 @@ impl Catalog {
         if count > 0 {
             return Ok(());
         }
-        let line = self.show(kind, id)?.fact(key).map_or(1, |fact| fact.line);
+        let line = self.entry(kind, id)?.fact(key).map_or(1, |fact| fact.line);
         Err(CatalogError::Value {
             file: format!("catalog/{kind}/{id}.toml"),
             line,

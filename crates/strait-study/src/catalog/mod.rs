@@ -9,6 +9,7 @@
 
 mod facts;
 mod hardware;
+mod kept;
 mod prices;
 mod reliability;
 
@@ -21,11 +22,12 @@ pub use reliability::{Known, RELIABILITY, ReliabilityProfile};
 
 use facts::Document;
 use include_dir::{Dir, include_dir};
+use kept::Kept;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalog");
 
@@ -149,7 +151,7 @@ impl Entry {
 /// All catalogue files, by kind and id.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    kinds: BTreeMap<String, BTreeMap<String, String>>,
+    kinds: BTreeMap<String, BTreeMap<String, Arc<Kept>>>,
     /// Of all texts, once asked for.
     digest: OnceLock<String>,
     /// Files of [`MEASUREMENTS`] by name.
@@ -175,7 +177,7 @@ impl Catalog {
 
     /// The catalogue compiled into the program.
     pub fn embedded() -> Catalog {
-        let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, BTreeMap<String, Arc<Kept>>> = BTreeMap::new();
         let mut measurements = BTreeMap::new();
         for folder in EMBEDDED.dirs() {
             for file in folder.files() {
@@ -190,7 +192,8 @@ impl Catalog {
                     id_of(file.path()),
                     file.contents_utf8(),
                 ) {
-                    kinds.entry(kind).or_default().insert(id, text.to_owned());
+                    let kept = Arc::new(Kept::new(text.to_owned()));
+                    kinds.entry(kind).or_default().insert(id, kept);
                 }
             }
         }
@@ -208,7 +211,7 @@ impl Catalog {
     ///
     /// [`CatalogError::Read`] and [`CatalogError::NotText`].
     pub fn from_dir(root: &Path) -> Result<Catalog, CatalogError> {
-        let mut kinds: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, BTreeMap<String, Arc<Kept>>> = BTreeMap::new();
         let mut measurements = BTreeMap::new();
         for folder in entries(root)? {
             let Some(kind) = folder.is_dir().then(|| name_of(&folder)).flatten() else {
@@ -225,7 +228,7 @@ impl Catalog {
                     kinds
                         .entry(kind.clone())
                         .or_default()
-                        .insert(id, read(&file)?);
+                        .insert(id, Arc::new(Kept::new(read(&file)?)));
                 }
             }
         }
@@ -273,8 +276,12 @@ impl Catalog {
     ///
     /// [`CatalogError::UnknownKind`], [`CatalogError::UnknownId`].
     pub fn text(&self, kind: &str, id: &str) -> Result<&str, CatalogError> {
+        Ok(&self.kept(kind, id)?.text)
+    }
+
+    fn kept(&self, kind: &str, id: &str) -> Result<&Kept, CatalogError> {
         match self.of_kind(kind)?.get(id) {
-            Some(text) => Ok(text),
+            Some(kept) => Ok(kept),
             None => Err(CatalogError::UnknownId {
                 kind: kind.to_owned(),
                 id: id.to_owned(),
@@ -289,26 +296,37 @@ impl Catalog {
     ///
     /// Any [`CatalogError`] but those of reading.
     pub fn show(&self, kind: &str, id: &str) -> Result<Entry, CatalogError> {
-        let document = self.document(kind, id)?;
-        Ok(Entry {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-            name: document.text("name").unwrap_or(id).to_owned(),
-            vendor: document.text("vendor").map(str::to_owned),
-            description: document.text("description").map(str::to_owned),
-            facts: document.facts,
+        Ok((*self.entry(kind, id)?).clone())
+    }
+
+    /// [`Catalog::show`] for who only looks.
+    pub(crate) fn entry(&self, kind: &str, id: &str) -> Result<Arc<Entry>, CatalogError> {
+        self.kept(kind, id)?.entry(|| {
+            let document = self.document(kind, id)?;
+            Ok(Entry {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+                name: document.text("name").unwrap_or(id).to_owned(),
+                vendor: document.text("vendor").map(str::to_owned),
+                description: document.text("description").map(str::to_owned),
+                facts: document.facts,
+            })
         })
     }
 
     /// An entry as a typed value: serde sees the file with each fact replaced by its
-    /// `value`, without `[sources]`, and with `id` filled in.
+    /// `value`, without `[sources]`, and with `id` filled in. A file is parsed once for each type.
     ///
     /// # Errors
     ///
     /// Any [`CatalogError`] but those of reading; [`CatalogError::Value`] where a fact
     /// does not fit the type.
-    pub fn load<T: DeserializeOwned>(&self, kind: &str, id: &str) -> Result<T, CatalogError> {
-        self.document(kind, id)?.into_value(id)
+    pub fn load<T>(&self, kind: &str, id: &str) -> Result<T, CatalogError>
+    where
+        T: DeserializeOwned + Clone + Send + Sync + 'static,
+    {
+        let kept = self.kept(kind, id)?;
+        kept.value(|| self.document(kind, id)?.into_value(id))
     }
 
     /// The nearest id of a kind, if one is near enough to be meant.
@@ -325,7 +343,8 @@ impl Catalog {
     fn hashed(&self) -> String {
         let mut hash = Sha256::new();
         for (kind, ids) in &self.kinds {
-            for (id, text) in ids {
+            for (id, kept) in ids {
+                let text = &kept.text;
                 // Lengths keep "ab"+"c" apart from "a"+"bc".
                 for part in [kind, id, text] {
                     hash.update((part.len() as u64).to_le_bytes());
@@ -336,7 +355,7 @@ impl Catalog {
         hexadecimal(hash.finalize().as_slice())
     }
 
-    fn of_kind(&self, kind: &str) -> Result<&BTreeMap<String, String>, CatalogError> {
+    fn of_kind(&self, kind: &str) -> Result<&BTreeMap<String, Arc<Kept>>, CatalogError> {
         self.kinds
             .get(kind)
             .ok_or_else(|| CatalogError::UnknownKind {

@@ -138,7 +138,7 @@ impl Catalog {
         if !self.contains(PRICES, id) {
             return Ok(all);
         }
-        let entry = self.show(PRICES, id)?;
+        let entry = self.entry(PRICES, id)?;
         for fact in &entry.facts {
             let wrong = |message: String| CatalogError::Value {
                 file: format!("catalog/{PRICES}/{id}.toml"),
@@ -226,7 +226,7 @@ impl Catalog {
 
     /// When an accelerator came out, as the catalogue writes it.
     pub fn launch(&self, accelerator: &str) -> Option<String> {
-        let entry = self.show(ACCELERATORS, accelerator).ok()?;
+        let entry = self.entry(ACCELERATORS, accelerator).ok()?;
         entry.fact("launch_date").map(|fact| fact.value.clone())
     }
 }

@@ -56,7 +56,7 @@ pub struct ReliabilityProfile {
     pub straggler_time: Known<Time>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct File {
     #[serde(default)]
     cause: Vec<CauseFile>,
@@ -72,7 +72,7 @@ struct File {
     stragglers: StragglersFile,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct CauseFile {
     name: String,
     per_1000_node_days: f64,
@@ -80,19 +80,19 @@ struct CauseFile {
     repair: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum NoticeName {
     Explicit,
     Hang,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct PlannedFile {
     per_1000_node_days: Option<f64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct CheckpointFile {
     bytes_per_parameter: Option<Ratio>,
     storage_bandwidth: Option<Bandwidth>,
@@ -100,7 +100,7 @@ struct CheckpointFile {
     snapshot_bandwidth: Option<Bandwidth>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct StragglersFile {
     share: Option<Ratio>,
     slowdown: Option<Ratio>,

@@ -21,14 +21,14 @@ note = "a remark"
 bf16 = { value = "100 TFLOPS", source = "datasheet", date = "2024-01", confidence = "B" }
 "#;
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 struct Chip {
     id: String,
     memory_bandwidth: Bandwidth,
     peaks: Peaks,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 struct Peaks {
     bf16: FlopRate,
 }

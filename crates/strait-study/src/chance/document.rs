@@ -3,10 +3,10 @@
 //! In: nothing. Out: records whose names and order are a promise to scripts. Never computes.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How sure the answer to a case is, given its ranges and the prediction's own error.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Study {
     /// Draws.
     pub draws: u32,
@@ -27,7 +27,7 @@ pub struct Study {
 }
 
 /// Something that is not known exactly.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssumptionDocument {
     /// Scenario path, or `prediction`: the factor by which every step takes longer than simulated.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct AssumptionDocument {
 }
 
 /// What several assumptions move with.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FactorDocument {
     /// Name.
     pub name: String,
@@ -63,7 +63,7 @@ pub struct FactorDocument {
 }
 
 /// What stands in for a simulation of each draw.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApproximationDocument {
     /// How, in words.
     pub scheme: String,
@@ -76,7 +76,7 @@ pub struct ApproximationDocument {
 }
 
 /// A share of a distribution and the value that it lies below.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuantileDocument {
     /// Share of draws, 0 to 1.
     pub share: f64,
@@ -85,7 +85,7 @@ pub struct QuantileDocument {
 }
 
 /// What a quantity may be.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DistributionDocument {
     /// Quantity.
     pub quantity: String,
@@ -110,7 +110,7 @@ pub struct DistributionDocument {
 }
 
 /// How much one assumption moves a quantity.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MoverDocument {
     /// Name of the assumption; `factor NAME` moves all of its members at once; `failures` is the
     /// luck of what fails when.
@@ -128,7 +128,7 @@ pub struct MoverDocument {
 }
 
 /// How likely a claim is.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimChance {
     /// What is stated.
     pub quantity: String,
@@ -155,7 +155,7 @@ pub struct ClaimChance {
 }
 
 /// The value of an assumption at which a claim comes true.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BreakEvenDocument {
     /// Name of the assumption.
     pub name: String,

@@ -25,7 +25,7 @@ mod document;
 pub mod draw;
 pub mod law;
 mod model;
-mod pool;
+pub(crate) mod pool;
 pub mod quantile;
 mod response;
 pub mod statistics;
@@ -36,6 +36,7 @@ pub use document::{
     ApproximationDocument, AssumptionDocument, BreakEvenDocument, ClaimChance,
     DistributionDocument, FactorDocument, MoverDocument, QuantileDocument, Study,
 };
+pub(crate) use model::step_only;
 pub use model::{ChanceError, PREDICTION, Prepared};
 pub use study::{Asked, WITHIN, drawn};
 pub use words::text;

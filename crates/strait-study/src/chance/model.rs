@@ -536,7 +536,7 @@ impl ChanceError {
 }
 
 /// A case with all that its steps do not depend on as in another.
-fn step_only(case: &Case, base: &Case) -> Case {
+pub(crate) fn step_only(case: &Case, base: &Case) -> Case {
     let mut plain = case.clone();
     plain.name.clone_from(&base.name);
     plain.economics.clone_from(&base.economics);

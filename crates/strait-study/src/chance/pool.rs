@@ -10,7 +10,7 @@ const SHARE: usize = 32;
 
 /// Results of tasks 0 to `count`, in order; `None` at and after the first that was not done
 /// because `stop` said so.
-pub(super) fn map<T: Send>(
+pub(crate) fn map<T: Send>(
     count: usize,
     threads: usize,
     share: usize,

@@ -9,6 +9,7 @@ pub mod cost_cdf;
 mod decades;
 mod decomposition;
 pub mod dumbbell;
+pub mod embed;
 mod families;
 pub mod front;
 mod gantt;

@@ -527,3 +527,185 @@ fn marks(catalog: &Catalog, unit: f64) -> Marked {
     }
     (chips, thresholds, pair.0.zip(pair.1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::inspect::{said, sound};
+    use crate::sweep::sampling::Cell;
+    use crate::sweep::{Merged, Summary};
+
+    /// NVLink bandwidth, schedule and rent, all with all; one case has an error.
+    fn table() -> Table {
+        let (links, schedules) = ([100.0, 400.0, 900.0], ["dualpipe", "1f1b", "zb-h1"]);
+        let rents = [1.0, 2.0, 4.0];
+        let mut cells: [Vec<Cell>; 3] = Default::default();
+        let (mut times, mut costs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for link in links {
+            for (index, schedule) in schedules.iter().enumerate() {
+                for rent in rents {
+                    let cell = |text: String, number| Cell { text, number };
+                    cells[0].push(cell(format!("{link} GB/s"), Some(link)));
+                    cells[1].push(cell((*schedule).to_owned(), None));
+                    cells[2].push(cell(format!("{rent} USD/h"), Some(rent)));
+                    let time = 20.0 + index as f64 + 90.0 / link;
+                    let fails = errors.len() == 4;
+                    errors.push(fails.then(|| "too large".to_owned()));
+                    times.push((!fails).then_some(time));
+                    costs.push((!fails).then_some(rent * time * 1e5));
+                }
+            }
+        }
+        let mut cells = cells.into_iter();
+        let mut axis = |path: &str, unit: Option<&str>| AxisColumn {
+            path: path.to_owned(),
+            unit: unit.map(str::to_owned),
+            cells: cells.next().unwrap(),
+        };
+        let metric = |name: &str, unit: &str, values: &[Option<f64>]| MetricColumn {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            values: values.to_vec(),
+        };
+        Table {
+            title: "DeepSeek-V3".to_owned(),
+            question: String::new(),
+            mode: Mode::Grid,
+            chance: false,
+            axes: vec![
+                axis(NVLINK, Some("GB/s")),
+                axis("parallelism.schedule", None),
+                axis("economics.rent", Some("USD/h")),
+            ],
+            metrics: vec![
+                metric("step_time_s", "s", &times),
+                metric("cost_usd", "USD", &costs),
+                metric("goodput", "1", &vec![None; times.len()]),
+            ],
+            errors,
+            reproduce: "strait sweep run x.toml".to_owned(),
+            digest: "d".repeat(64),
+            merged: Merged {
+                strait: String::new(),
+                plan: String::new(),
+                cases: 27,
+                errors: 1,
+                files: Vec::new(),
+                summary: Summary {
+                    cases: 27,
+                    answered: 26,
+                    too_large: 0,
+                    folded: 0,
+                    errors: Vec::new(),
+                    best: None,
+                    cost_usd: None,
+                    step_time_s: None,
+                    effects: Vec::new(),
+                },
+            },
+        }
+    }
+
+    fn choice(x: Option<&str>, y: Option<&str>, by: Option<&str>) -> Choice {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Choice {
+            x: own(x),
+            y: own(y),
+            by: own(by),
+        }
+    }
+
+    #[test]
+    fn a_sweep_of_nvlink_is_drawn_with_chips_and_rules() {
+        let input = lines(&table(), &Choice::default(), &Catalog::embedded()).unwrap();
+        assert_eq!(input.x.name, "NVLink bandwidth");
+        assert_eq!(input.lines.len(), 9);
+        let points: usize = input.lines.iter().map(|line| line.points.len()).sum();
+        assert_eq!(points, 26, "all cases but the one with an error");
+        let chips: Vec<_> = (input.chips.iter())
+            .map(|mark| (mark.value, mark.name.as_str()))
+            .collect();
+        assert_eq!(
+            chips,
+            [(400.0, "A800, H800"), (600.0, "A100"), (900.0, "H100, H20")]
+        );
+        assert!(
+            input
+                .thresholds
+                .iter()
+                .any(|m| m.value == 600.0 && m.name.contains("2022-10-07"))
+        );
+        let svg = sweep::draw(&input, &source(&table(), "strait plot"))
+            .unwrap()
+            .unwrap()
+            .0;
+        assert!(
+            said(&svg).contains("from H100's 900 to H800's 400"),
+            "{}",
+            said(&svg)
+        );
+        sound("table-nvlink", &|| {
+            sweep::draw(&input, &source(&table(), "strait plot"))
+        });
+    }
+
+    #[test]
+    fn axes_and_metrics_can_be_chosen() {
+        let catalog = Catalog::embedded();
+        let input = lines(&table(), &choice(Some("rent"), None, None), &catalog).unwrap();
+        assert_eq!(
+            (input.x.name.as_str(), input.y.name.as_str()),
+            ("rent", "cost")
+        );
+        assert!(input.chips.is_empty());
+        let input = panels(&table(), &Choice::default()).unwrap();
+        assert_eq!(input.panels.len(), 3);
+        assert_eq!(input.by, "schedule");
+        assert_eq!(input.panels[0].lines.len(), 3);
+        sound("table-panels", &|| small_multiples::draw(&input, ""));
+        let input = contours(&table(), &choice(None, Some("cost_usd"), None)).unwrap();
+        assert_eq!((input.xs.len(), input.ys.len()), (3, 3));
+        assert_eq!(input.how, "at schedule dualpipe");
+        // Rent of 2 at 400 GB/s.
+        assert_eq!(input.values[1][1], 2.0 * (20.0 + 90.0 / 400.0) * 1e5);
+        sound("table-contours", &|| iso_cost::draw(&input, ""));
+        let input = candidates(&table(), &choice(Some("cost_usd"), None, None)).unwrap();
+        assert_eq!(input.candidates.len(), 26);
+        sound("table-front", &|| front::draw(&input, ""));
+    }
+
+    #[test]
+    fn sampled_cases_are_not_joined() {
+        let mut sampled = table();
+        sampled.mode = Mode::LatinHypercube;
+        let input = lines(&sampled, &Choice::default(), &Catalog::embedded()).unwrap();
+        assert!(!input.joined && input.compared.is_none());
+        assert_eq!(input.lines.len(), 1);
+        sound("table-sampled", &|| sweep::draw(&input, ""));
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_with_what_there_is() {
+        let catalog = Catalog::embedded();
+        let refused = |choice: Choice| lines(&table(), &choice, &catalog).unwrap_err().to_string();
+        let no_axis = refused(choice(Some("nodes"), None, None));
+        assert!(
+            no_axis.contains("`nodes`") && no_axis.contains("economics.rent"),
+            "{no_axis}"
+        );
+        assert!(refused(choice(Some("schedule"), None, None)).contains("are words"));
+        assert!(refused(choice(None, Some("x"), None)).contains("step_time_s, cost_usd"));
+        assert!(refused(choice(None, Some("goodput"), None)).contains("too large"));
+        let same = panels(
+            &table(),
+            &choice(Some("rent"), None, Some("economics.rent")),
+        );
+        assert!(same.unwrap_err().to_string().contains("both"));
+        let mut words = table();
+        words.axes.truncate(2);
+        words.axes.remove(0);
+        assert!(lines(&words, &Choice::default(), &catalog).is_err());
+        assert!(panels(&words, &Choice::default()).is_err());
+        assert!(contours(&words, &Choice::default()).is_err());
+    }
+}

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Drawing units in a pixel.
-const SCALE: f64 = 8.0;
+pub(super) const SCALE: f64 = 8.0;
 /// Fonts in order of preference.
 const FONTS: &str = "Helvetica Neue, Helvetica, Arial, DejaVu Sans, sans-serif";
 /// The library divides font sizes by this before it writes them.
@@ -350,9 +350,9 @@ pub(super) fn source(question: &Question, digest: &str) -> String {
     )
 }
 
-const TITLE: Type = Type::new(19.0, colour::INK).bold();
-const SUBTITLE: Type = Type::new(13.0, colour::FAINT);
-const NOTE: Type = Type::new(10.5, colour::FAINT);
+pub(super) const TITLE: Type = Type::new(19.0, colour::INK).bold();
+pub(super) const SUBTITLE: Type = Type::new(13.0, colour::FAINT);
+pub(super) const NOTE: Type = Type::new(10.5, colour::FAINT);
 
 /// Breaks a text into lines of at most the figure's width.
 fn lines(text: &str, font: Type) -> Vec<String> {

@@ -110,7 +110,7 @@ pub fn tpp<'a>(peaks: impl IntoIterator<Item = (&'a str, FlopRate)>) -> Option<T
     .map(Tpp)
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct ChipFile {
     name: String,
     vendor: Option<String>,
@@ -125,7 +125,7 @@ struct ChipFile {
     rules: RulesFile,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct RulesFile {
     tpp: Option<f64>,
     performance_density: Option<f64>,

@@ -14,6 +14,7 @@ use crate::catalog::{
 use crate::models::{self, LoadError};
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::Arc;
 use strait_training::hardware::{Accelerator, Fabric, Node as Server};
 use strait_training::kernels::KernelProfile;
 use strait_training::links::LinkProfile;
@@ -84,11 +85,11 @@ fn refuse(
 }
 
 /// Where an entry's facts come from.
-struct Facts(Option<Entry>);
+struct Facts(Option<Arc<Entry>>);
 
 impl Facts {
     fn of(catalog: &Catalog, kind: &str, id: &str) -> Facts {
-        Facts(catalog.show(kind, id).ok())
+        Facts(catalog.entry(kind, id).ok())
     }
 
     fn source(&self, key: &str) -> String {
@@ -366,7 +367,7 @@ pub(super) fn calibrations(
     kernels.zip(links)
 }
 
-fn profile<T: serde::de::DeserializeOwned>(
+fn profile<T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static>(
     catalog: &Catalog,
     scope: &Scope<'_>,
     kind: &str,
@@ -483,7 +484,7 @@ pub(super) struct SoftwareFacts {
 }
 
 /// The bare values of a software file.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct SoftwareFile {
     attention: String,
     fusion: String,

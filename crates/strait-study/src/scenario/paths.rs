@@ -35,12 +35,13 @@ pub(super) fn flatten(table: &Table, prefix: &str, out: &mut Vec<Setting>) {
 }
 
 /// What a path leads to.
-enum Target {
+pub(super) enum Target {
     Section(&'static Section),
     Key(&'static Key),
 }
 
-fn find(path: &str) -> Result<Target, (String, &'static Section)> {
+/// Follows a path through the key table; the segment that does not exist, and where.
+pub(super) fn find(path: &str) -> Result<Target, (String, &'static Section)> {
     let mut section: &'static Section = &ROOT;
     let mut segments = path.split('.').peekable();
     while let Some(segment) = segments.next() {

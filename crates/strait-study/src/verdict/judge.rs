@@ -12,7 +12,7 @@ use crate::answer::Setting;
 use crate::answer::format;
 use crate::scenario::Relation;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strait_training::outcome::Outcome;
 use strait_training::price::Basis;
 
@@ -22,7 +22,7 @@ use strait_training::price::Basis;
 pub const BEYOND_NEED: f64 = 1.5;
 
 /// What the simulation makes of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Beyond the physical bound.

@@ -84,7 +84,7 @@ pub(crate) type Subjects = [Vec<Subject>; 4];
 const NEAR: usize = 64;
 
 /// Names and dependences shared by all blocks of a job.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tables {
     pub dependences: Vec<Dependence>,
     /// Where those of kernels are, by speed, layer and key: asked for each instruction. Zero
@@ -94,23 +94,38 @@ pub(super) struct Tables {
     known: BTreeMap<[u64; 8], u16>,
     pub labels: Vec<&'static str>,
     /// Labels asked for lately, by address: for speed alone.
-    near: [Option<(&'static str, u16)>; NEAR],
+    near: Near,
     /// What instructions send, where links may be shared.
     pub requests: Requests,
-    /// Of each finished block, in the order of finishing.
+    /// Of each finished block, in the order of finishing; none where nobody asks.
     pub subjects: Vec<Subjects>,
+    /// Somebody asks for them and for labels.
+    told: bool,
+    /// Durations depend on the layer, by its routed load.
+    loads: bool,
+}
+
+/// Labels by address.
+#[derive(Debug)]
+struct Near([Option<(&'static str, u16)>; NEAR]);
+
+impl Default for Near {
+    fn default() -> Near {
+        Near([None; NEAR])
+    }
 }
 
 impl Tables {
-    pub fn new(requests: Requests) -> Tables {
+    /// Empty tables. `loads`: durations depend on the layer by its routed load; `told`:
+    /// somebody asks what instructions are about.
+    pub fn new(requests: Requests, loads: bool, told: bool) -> Tables {
         Tables {
             requests,
             dependences: vec![Dependence::Exact],
-            kernels: Vec::new(),
             known: BTreeMap::from([(fields(Dependence::Exact), 0)]),
-            labels: Vec::new(),
-            near: [None; NEAR],
-            subjects: Vec::new(),
+            told,
+            loads,
+            ..Tables::default()
         }
     }
 
@@ -149,16 +164,26 @@ impl Tables {
         }
     }
 
+    /// [`Tables::transfer`] of an op.
+    fn transfer_of(&mut self, timed: &Timed) -> u16 {
+        let wanted = self.requests.wants_ops();
+        self.transfer(wanted.then(|| Request::op(timed)))
+    }
+
     /// There were more dependences than 16 bits can number: the job must not run.
     pub fn overflown(&self) -> bool {
         self.dependences.len() > usize::from(u16::MAX)
     }
 
+    /// The number of a name; 0 where nobody asks for names.
     fn label(&mut self, name: &'static str) -> u16 {
+        if !self.told {
+            return 0;
+        }
         // Asked for each instruction, mostly with the same literal: its address is enough.
         let address = name.as_ptr() as usize;
         let near = ((address >> 2) ^ (address >> 9)) % NEAR;
-        if let Some((known, number)) = self.near[near]
+        if let Some((known, number)) = self.near.0[near]
             && std::ptr::eq(known, name)
         {
             return number;
@@ -168,7 +193,7 @@ impl Tables {
             self.labels.push(name);
             self.labels.len() - 1
         }) as u16;
-        self.near[near] = Some((name, number));
+        self.near.0[near] = Some((name, number));
         number
     }
 }
@@ -260,7 +285,9 @@ impl<'t> Builder<'t> {
     }
 
     pub fn finish(self, window: Window, drains: bool) -> Block {
-        self.tables.subjects.push(self.subjects);
+        if self.tables.told {
+            self.tables.subjects.push(self.subjects);
+        }
         Block {
             window: window as u8,
             streams: self.streams.into(),
@@ -279,9 +306,17 @@ impl<'t> Builder<'t> {
         (count > 0).then_some(Wait { stream, count })
     }
 
+    /// Room for the kernels of passes that are to come.
+    fn reserve<'p>(&mut self, segments: impl Iterator<Item = &'p TimedSegment>) {
+        let kernels = segments.map(|segment| segment.ops.len() + segment.filler.len());
+        self.streams[COMPUTE as usize].reserve(kernels.sum());
+    }
+
     fn push(&mut self, stream: u8, instruction: Instruction) {
         self.streams[stream as usize].push(instruction);
-        self.subjects[stream as usize].push(self.subject);
+        if self.tables.told {
+            self.subjects[stream as usize].push(self.subject);
+        }
         self.subject.sent = Sent::default();
     }
 
@@ -311,18 +346,19 @@ impl<'t> Builder<'t> {
                     Scope::ExpertTensor => (group::EXPERT_TENSOR, account::TENSOR),
                     Scope::Context => (group::CONTEXT, account::CONTEXT),
                 };
-                let load = self.tables.transfer(Some(Request::op(timed)));
+                let load = self.tables.transfer_of(timed);
                 (Kind::Collective { group }, book, book, load)
             }
             Work::Ring { .. } => {
-                let load = self.tables.transfer(Some(Request::op(timed)));
+                let load = self.tables.transfer_of(timed);
                 let kind = Kind::Collective {
                     group: group::CONTEXT,
                 };
                 (kind, account::CONTEXT, account::CONTEXT, load)
             }
             _ => {
-                let routed = timed.op.routed.then_some((layer, lane as u8));
+                let routed = self.tables.loads && timed.op.routed;
+                let routed = routed.then_some((layer, lane as u8));
                 let load = self.tables.dependence(Dependence::Kernel {
                     speed: timed.speed,
                     routed,
@@ -384,7 +420,7 @@ impl<'t> Builder<'t> {
             let request = self.tables.requests.add(Request::Exchange(tokens));
             let load = self.tables.dependence(Dependence::Exchange {
                 time,
-                layer: segment.layer,
+                layer: if self.tables.loads { segment.layer } else { 0 },
                 key: lane as u8,
                 request,
             });
@@ -533,6 +569,7 @@ impl<'t> Builder<'t> {
     /// A lone forward chunk.
     pub fn forward(&mut self, passes: &[TimedPass], beside: &Beside) {
         self.start(beside);
+        self.reserve(passes.iter().flat_map(|pass| &pass.forward));
         for (index, pass) in passes.iter().enumerate() {
             self.before(beside, index);
             for segment in &pass.forward {
@@ -544,6 +581,7 @@ impl<'t> Builder<'t> {
     /// A lone backward chunk, with or without its weight gradients. `beside` is in the order
     /// of the backward pass.
     pub fn backward(&mut self, passes: &[TimedPass], weights: bool, beside: &Beside) {
+        self.reserve(passes.iter().flat_map(|pass| &pass.backward));
         for (index, pass) in passes.iter().rev().enumerate() {
             self.before(beside, index);
             for segment in &pass.backward {
@@ -562,6 +600,7 @@ impl<'t> Builder<'t> {
 
     /// Weight gradients of a chunk alone.
     pub fn weights(&mut self, passes: &[TimedPass], beside: &Beside) {
+        self.reserve(passes.iter().flat_map(|pass| &pass.backward));
         for (index, pass) in passes.iter().rev().enumerate() {
             for segment in &pass.backward {
                 self.filler(segment);
@@ -593,6 +632,8 @@ impl<'t> Builder<'t> {
             self.collectives(EXCHANGE, list, "gather parameters");
         }
         self.gathered = self.here(EXCHANGE);
+        let segments = forward.iter().flat_map(|pass| &pass.forward);
+        self.reserve(segments.chain(backward.iter().flat_map(|pass| &pass.backward)));
         let mut forth = forward.iter().flat_map(|pass| &pass.forward).peekable();
         let mut back = backward
             .iter()

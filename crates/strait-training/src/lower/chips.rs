@@ -10,10 +10,19 @@ use strait_sim::stream::Stream;
 
 /// Time factor of each rank's chip, the same whatever it runs.
 pub(super) fn factors(seed: u64, ranks: u32, noise: Noise) -> Vec<f64> {
+    match common(ranks, noise) {
+        Some(factor) => vec![factor; ranks as usize],
+        None => sampled(seed, ranks, noise.chip_spread.get()),
+    }
+}
+
+/// The factor of all chips, where they have one.
+pub(super) fn common(ranks: u32, noise: Noise) -> Option<f64> {
     let spread = noise.chip_spread.get();
     match noise.chips {
-        ChipSpread::Sampled => sampled(seed, ranks, spread),
-        ChipSpread::Slowest => vec![1.0 + spread * slowest_of(ranks); ranks as usize],
+        _ if spread == 0.0 => Some(1.0),
+        ChipSpread::Sampled => None,
+        ChipSpread::Slowest => Some(1.0 + spread * slowest_of(ranks)),
     }
 }
 

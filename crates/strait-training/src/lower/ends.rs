@@ -7,12 +7,12 @@
 use super::duration::Durations;
 use super::pricing::{durations, shape_of};
 use super::ranks::{Frozen, Lowering, PassParameters};
+use super::stock::Stock;
 use crate::case::{Case, Parallelism, Zero};
 use crate::layout::{Group, Layout, StageContents};
 use crate::links::CollectiveKind;
 use crate::ops::{OptimizerWork, optimizer_ops};
 use crate::simulate::SimulateError;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use strait_units::{Bytes, Time};
 
@@ -55,8 +55,8 @@ impl Ends {
             parallelism,
             schedule: &layout.schedule,
             durations,
-            cache: BTreeMap::new(),
-            spans: RefCell::new(BTreeMap::new()),
+            stock: Stock::default(),
+            representatives: false,
         };
         Ok(lowering.ends())
     }

@@ -11,6 +11,7 @@ use crate::case::{Method, Zero};
 use crate::layout::Group;
 use crate::links::{CollectiveKind, GroupShape};
 use crate::ops::{OptimizerWork, optimizer_ops};
+use std::rc::Rc;
 use strait_units::{Bytes, Time};
 
 impl Lowering<'_> {
@@ -116,7 +117,7 @@ impl Lowering<'_> {
     pub(super) fn optimizer(
         &self,
         rank: u32,
-        chunks: &[ChunkPasses],
+        chunks: &[Rc<ChunkPasses>],
         tables: &mut Tables,
     ) -> strait_sim::Block {
         let state = self.case.precision.state;
@@ -184,7 +185,7 @@ impl Lowering<'_> {
     /// Where embedding and head share weights but not a rank, their gradients are summed between
     /// the first and the last stage (arXiv 2104.04473 and Megatron-LM's embedding group). A time of
     /// the two ranks' own: neither waits for the other before the norm, where all ranks meet.
-    fn tied_gradients(&self, rank: u32) -> Option<Time> {
+    pub(super) fn tied_gradients(&self, rank: u32) -> Option<Time> {
         let last = self.schedule.stages() - 1;
         let (first, _) = self.schedule.holder(0, 0);
         let (end, _) = self.schedule.holder(last, 0);

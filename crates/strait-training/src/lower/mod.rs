@@ -17,6 +17,7 @@ mod least;
 mod listing;
 mod pricing;
 mod ranks;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod timed;
@@ -30,7 +31,9 @@ pub use least::Least;
 pub use listing::{ExchangeRow, KernelRow, LayerKernels, PHASES};
 pub use pricing::durations;
 pub(crate) use pricing::unsupported;
+pub(crate) use ranks::lower_from;
 pub use ranks::{Lowered, lower};
+pub(crate) use stock::Stock;
 pub use timing::StepTiming;
 
 use crate::ops::Class;

@@ -7,9 +7,10 @@ use super::Window;
 use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables};
 use super::duration::Durations;
 use super::pricing::{durations_on, invalid};
+use super::stock::{ChunkKey, Stock};
 use super::timed::TimedPass;
 use super::timing::StepTiming;
-use super::wires::{Requests, Wants, Wires, exchanges_by_class, flat};
+use super::wires::{Wants, Wires, exchanges_by_class, flat};
 use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
 use crate::layout::{Group, Layout, Span, StageContents};
 use crate::links::{CollectiveKind, LoadSpread};
@@ -21,9 +22,9 @@ use crate::outcome::Grains;
 use crate::schedule::{Schedule, Work};
 use crate::simulate::SimulateError;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Slot};
+use std::rc::Rc;
+use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Shared, Slot};
 use strait_units::Bytes;
 
 /// A step, ready to be simulated.
@@ -36,15 +37,18 @@ pub struct Lowered {
     pub labels: Vec<&'static str>,
     /// How finely its transfers are told apart.
     pub grain: Grains,
+    /// How many ranks each of the job stands for.
+    pub(crate) each: u32,
     /// What is left out that the case asks for.
     pub warnings: Vec<String>,
-    /// What instructions are about, for each block of each program in turn.
+    /// What instructions are about, for each block of each program in turn; nothing where blocks are
+    /// shared.
     pub(crate) subjects: Vec<Subjects>,
 }
 
 /// What distinguishes the blocks of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum BlockKey {
+pub(super) enum BlockKey {
     /// Parameters of a chunk gathered ahead of its first forward.
     Gather {
         local: u8,
@@ -69,6 +73,8 @@ enum BlockKey {
         backward: u8,
         last: bool,
     },
+    /// The end of the step.
+    Optimizer,
 }
 
 /// Parameters of a chunk that are reduced over data-parallel ranks, by group kind.
@@ -114,10 +120,10 @@ pub(super) struct ChunkPasses {
 
 /// What tells the passes of layers apart: experts, attention window, recompute, operand types,
 /// offload.
-type LayerKind = (bool, Option<u32>, bool, Precision, bool);
+pub(super) type LayerKind = (bool, Option<u32>, bool, Precision, bool);
 
 /// Trained weights of a pass whose own weights are frozen, dense and in experts.
-type Adapters = Option<(f64, f64)>;
+pub(super) type Adapters = Option<(f64, f64)>;
 
 pub(super) struct Lowering<'a> {
     pub(super) case: &'a Case,
@@ -125,52 +131,124 @@ pub(super) struct Lowering<'a> {
     pub(super) parallelism: &'a Parallelism,
     pub(super) schedule: &'a Schedule,
     pub(super) durations: Durations<'a>,
-    /// Timed passes by kind of layer, alone and paired.
-    pub(super) cache: BTreeMap<LayerKind, (TimedPass, TimedPass, Adapters)>,
-    /// How groups lie over domains, by kind, once asked: every pass of every chunk asks again.
-    pub(super) spans: RefCell<BTreeMap<Group, Span>>,
+    pub(super) stock: Stock,
+    /// One rank of each stage is enough: all others do the same at the same time.
+    pub(super) representatives: bool,
 }
 
 /// Lowers one step of a phase.
 ///
 /// # Errors
 /// As [`durations`](super::durations), and a chunk that has more kernels than a program can number.
-pub fn lower<'a>(
-    case: &'a Case,
-    parallelism: &'a Parallelism,
+pub fn lower(
+    case: &Case,
+    parallelism: &Parallelism,
     sequence_length: u32,
-    layout: &'a Layout,
-    schedule: &'a Schedule,
+    layout: &Layout,
+    schedule: &Schedule,
 ) -> Result<Lowered, SimulateError> {
+    let subject = (case, parallelism, sequence_length);
     let wants = Wants::of(case);
+    lower_with(
+        subject,
+        (layout, schedule),
+        wants,
+        Stock::of_one(case, wants),
+        false,
+    )
+    .1
+}
+
+/// [`lower`] with what is in stock from other steps of the same case, parallelism and length; says
+/// no more about its instructions than their durations. Where all ranks of a stage do the same at the
+/// same time, one of them stands for all.
+pub(crate) fn lower_from(
+    stock: &mut Stock,
+    case: &Case,
+    parallelism: &Parallelism,
+    sequence_length: u32,
+    layout: &Layout,
+) -> Result<Lowered, SimulateError> {
+    let subject = (case, parallelism, sequence_length);
+    let wants = Wants::of(case);
+    let used = match Stock::serves(case, wants) {
+        true => std::mem::take(stock).opened(case, wants),
+        // Blocks of equal layers differ, or who sends what does.
+        false => Stock::of_one(case, wants),
+    };
+    let shares = used.shares;
+    let fold = shares && alike(case, layout);
+    let order = (layout, &layout.schedule);
+    let (used, lowered) = lower_with(subject, order, wants, used, fold);
+    if shares && lowered.is_ok() {
+        *stock = used;
+    }
+    lowered
+}
+
+/// Whether all ranks of a stage do the same at the same time, if no transfer meets another and no load
+/// is sampled: no kernel and no chip differs by chance or by a fault, messages go from each rank to its
+/// likes, and the groups of one kind join the same stages. (Shards of a group that spans two mirrored
+/// stages may not.)
+fn alike(case: &Case, layout: &Layout) -> bool {
+    let slow =
+        |fault: &Fault| matches!(fault, Fault::Accelerator { index, .. } if *index < layout.ranks);
+    let of_stage = layout.data * layout.context;
+    let even = |large: u32, small: u32| small > 0 && large.is_multiple_of(small);
+    case.noise.jitter.get() == 0.0
+        && super::chips::common(layout.ranks, case.noise).is_some()
+        && !case.faults.iter().any(slow)
+        && (even(of_stage, layout.shard) || even(layout.shard, of_stage))
+}
+
+fn lower_with(
+    (case, parallelism, sequence_length): (&Case, &Parallelism, u32),
+    (layout, schedule): (&Layout, &Schedule),
+    wants: Wants,
+    stock: Stock,
+    representatives: bool,
+) -> (Stock, Result<Lowered, SimulateError>) {
     let cluster = if wants.nothing() {
         Cow::Borrowed(&case.cluster)
     } else {
         Cow::Owned(flat(&case.cluster))
     };
-    Lowering {
+    let durations = match durations_on(case, &cluster, parallelism, sequence_length, layout) {
+        Ok(durations) => durations,
+        Err(error) => return (stock, Err(error)),
+    };
+    let mut lowering = Lowering {
         case,
         layout,
         parallelism,
         schedule,
-        durations: durations_on(case, &cluster, parallelism, sequence_length, layout)?,
-        cache: BTreeMap::new(),
-        spans: RefCell::new(BTreeMap::new()),
-    }
-    .run(wants)
+        durations,
+        stock,
+        representatives,
+    };
+    let lowered = lowering.run(wants);
+    (lowering.stock, lowered)
 }
 
 impl Lowering<'_> {
-    fn run(mut self, wants: Wants) -> Result<Lowered, SimulateError> {
-        let mut tables = Tables::new(Requests::new(wants));
+    fn run(&mut self, wants: Wants) -> Result<Lowered, SimulateError> {
+        let mut tables = std::mem::take(&mut self.stock.tables);
         let mut programs = Vec::new();
         for rank in 0..self.schedule.pipeline {
             let program = self.program(rank, &mut tables);
             within_numbers(&program, &tables)?;
             programs.push(program);
         }
-        let ranks = self.ranks();
-        let wires = Wires::new(self.case, self.layout, &self.durations, tables.requests)?;
+        let each = match self.representatives {
+            true => self.layout.stage_ranks(),
+            false => 1,
+        };
+        let (ranks, known) = match self.stock.ranks.take() {
+            Some((of, ranks, timing)) if of == each => (ranks, Some(timing)),
+            _ => (self.ranks(each), None),
+        };
+        let requests = std::mem::take(&mut tables.requests);
+        let wires = Wires::new(self.case, self.layout, &self.durations, requests)?;
         let mut warnings = Vec::new();
         let hybrid =
             self.layout.group_size(Group::Replica) > 1 && self.parallelism.zero != Zero::Zero0;
@@ -181,15 +259,29 @@ impl Lowering<'_> {
                     .to_owned(),
             );
         }
-        let timing = self.timing(tables.dependences, wires);
-        Ok(Lowered {
-            job: Job { programs, ranks },
-            timing,
-            labels: tables.labels,
+        let dependences = tables.dependences.clone();
+        let timing = match known {
+            Some(known) => StepTiming {
+                dependences,
+                ..known
+            },
+            None => self.timing(dependences, wires, each),
+        };
+        let lowered = Lowered {
             grain: self.grain(),
+            each,
             warnings,
-            subjects: tables.subjects,
-        })
+            labels: tables.labels.clone(),
+            subjects: std::mem::take(&mut tables.subjects),
+            timing,
+            job: Job { programs, ranks },
+        };
+        if self.stock.shares {
+            let ranks = lowered.job.ranks.clone();
+            self.stock.ranks = Some((each, ranks, lowered.timing.clone()));
+            self.stock.tables = tables;
+        }
+        Ok(lowered)
     }
 
     /// How finely transfers are told apart: also those that meet nobody, whose closed form is what
@@ -218,7 +310,7 @@ impl Lowering<'_> {
 
     /// How the first group of a kind lies over scale-up domains.
     pub(super) fn span(&self, of: Group) -> Span {
-        let mut spans = self.spans.borrow_mut();
+        let mut spans = self.stock.spans.borrow_mut();
         *spans.entry(of).or_insert_with(|| self.layout.span(of, 0))
     }
 
@@ -270,11 +362,7 @@ impl Lowering<'_> {
             let pass = embedding_pass(&self.durations.shape);
             self.add(&mut chunk, &pass, vocabulary, 0.0);
         }
-        let recomputed = self
-            .parallelism
-            .recompute_layers
-            .unwrap_or(u32::MAX)
-            .min(layers.len() as u32);
+        let recomputed = self.recomputed(layers.len() as u32);
         let first = layers.start;
         for layer in layers {
             let nth = layer - first;
@@ -325,17 +413,14 @@ impl Lowering<'_> {
     }
 
     fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool, offloads: bool) {
-        let model = &self.case.model;
-        let moe = model.is_moe_layer(layer);
         let durations = &self.durations;
         let exchanges = self.exchanges();
-        let precision = self.case.precision.of_layer(layer, model.layers);
-        let kind = (moe, model.window_of(layer), recompute, precision, offloads);
+        let kind = self.kind(layer, recompute, offloads);
         let kept = match offloads {
             true => self.kept(layer, recompute),
             false => Bytes::ZERO,
         };
-        let (lone, paired, adapters) = self.cache.entry(kind).or_insert_with(|| {
+        let (lone, paired, adapters) = self.stock.passes.entry(kind).or_insert_with(|| {
             let pass = layer_pass(&durations.shape, layer, recompute);
             let timed = |pair| {
                 let timed = TimedPass::new(durations, &pass, pair);
@@ -371,6 +456,71 @@ impl Lowering<'_> {
         (dense, experts)
     }
 
+    /// What tells the passes of a layer from those of others.
+    fn kind(&self, layer: u32, recompute: bool, offloads: bool) -> LayerKind {
+        let model = &self.case.model;
+        let precision = self.case.precision.of_layer(layer, model.layers);
+        let (moe, window) = (model.is_moe_layer(layer), model.window_of(layer));
+        (moe, window, recompute, precision, offloads)
+    }
+
+    /// Layers of a stage that are recomputed.
+    fn recomputed(&self, layers: u32) -> u32 {
+        let wanted = self.parallelism.recompute_layers.unwrap_or(u32::MAX);
+        wanted.min(layers)
+    }
+
+    /// The passes of one model stage, and its number: the same for stages that differ in nothing but
+    /// the numbers of their layers, where these make no difference.
+    fn chunk_of(&mut self, stage: u32) -> (u32, Rc<ChunkPasses>) {
+        if !self.stock.shares {
+            return (stage, Rc::new(self.chunk(stage)));
+        }
+        let StageContents {
+            layers,
+            embedding,
+            head,
+            mtp,
+        } = self.layout.stages[stage as usize].clone();
+        let recomputed = self.recomputed(layers.len() as u32);
+        let first = layers.start;
+        let layer = |layer: u32| {
+            let nth = layer - first;
+            let offloads = nth < self.parallelism.offload_layers;
+            let kind = self.kind(layer, nth < recomputed, offloads);
+            (kind, self.case.model.layer_parameters(layer))
+        };
+        let key = ChunkKey {
+            ends: [stage == 0, stage + 1 == self.schedule.stages()],
+            holds: [embedding, head, mtp],
+            layers: layers.map(layer).collect(),
+        };
+        let known = self
+            .stock
+            .chunks
+            .iter()
+            .position(|(known, _)| *known == key);
+        let at = known.unwrap_or_else(|| {
+            let chunk = Rc::new(self.chunk(stage));
+            self.stock.chunks.push((key, chunk));
+            self.stock.chunks.len() - 1
+        });
+        (at as u32, Rc::clone(&self.stock.chunks[at].1))
+    }
+
+    /// What tells the blocks of a rank from those of others, as a number.
+    fn outfit(&mut self, rank: u32, chunks: &[u32]) -> u32 {
+        let locals = 0..self.schedule.chunks as u8;
+        let lanes = locals.flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)]);
+        let hop = |(local, lane)| {
+            let (target, _) = self.target(rank, local, lane)?;
+            Some(self.layout.hop_crosses_domains(rank, target))
+        };
+        let hops = lanes.map(hop).collect();
+        let tied = self.tied_gradients(rank);
+        self.stock.outfit((chunks.to_vec(), hops, tied))
+    }
+
     /// What a layer keeps of a micro-batch.
     fn kept(&self, layer: u32, recompute: bool) -> Bytes {
         let setting = memory::Setting {
@@ -386,15 +536,28 @@ impl Lowering<'_> {
 
     fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {
         let locals = self.schedule.chunks as u8;
-        let chunks: Vec<ChunkPasses> = (0..locals)
-            .map(|local| self.chunk(self.schedule.stage_of(rank, local)))
-            .collect();
+        let (numbers, chunks): (Vec<u32>, Vec<Rc<ChunkPasses>>) = (0..locals)
+            .map(|local| self.chunk_of(self.schedule.stage_of(rank, local)))
+            .unzip();
+        let outfit = match self.stock.shares {
+            true => self.outfit(rank, &numbers),
+            false => rank,
+        };
+        let mut made = std::mem::take(&mut self.stock.blocks);
+        let mut block = |key: BlockKey, tables: &mut Tables| {
+            let mut make = || Shared::from(self.block(rank, key, &chunks, tables));
+            match self.stock.shares {
+                true => made.entry((outfit, key)).or_insert_with(make).clone(),
+                false => make(),
+            }
+        };
         let order = &self.schedule.order[rank as usize];
         let last_weight: Vec<usize> = (0..locals).map(|l| last_weight_slot(order, l)).collect();
         let mut first_forward = vec![true; locals as usize];
         let mut arrived = vec![0u32; 2 * locals as usize];
-        let mut blocks = Vec::new();
-        let mut known: BTreeMap<BlockKey, u32> = BTreeMap::new();
+        let mut blocks: Vec<Shared<strait_sim::Block>> = Vec::new();
+        // A dozen or so: looked through.
+        let mut known: Vec<(BlockKey, u32)> = Vec::new();
         let mut slots = Vec::with_capacity(order.len() + 1);
         // Chunks in the order in which they start. In DualPipe mirrored ranks start with the same
         // stage, so that their collectives meet.
@@ -408,8 +571,8 @@ impl Lowering<'_> {
         }
         // A chunk's parameters are gathered once the chunk before it has started; those of the
         // first chunk at the start of the step, unless it can begin with them layer by layer.
-        let gather = |local, blocks: &mut Vec<_>, slots: &mut Vec<Slot>, tables: &mut Tables| {
-            blocks.push(self.block(rank, BlockKey::Gather { local }, &chunks, tables));
+        let gathered = |block, blocks: &mut Vec<_>, slots: &mut Vec<Slot>| {
+            blocks.push(block);
             slots.push(Slot {
                 block: (blocks.len() - 1) as u32,
                 keys: [0, 0],
@@ -426,7 +589,8 @@ impl Lowering<'_> {
                 && start_order[0] == local
                 && self.gathers_ahead(rank, local)
             {
-                gather(local, &mut blocks, &mut slots, tables);
+                let gather = block(BlockKey::Gather { local }, tables);
+                gathered(gather, &mut blocks, &mut slots);
             }
             let mut entry = [None, None];
             for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
@@ -467,12 +631,14 @@ impl Lowering<'_> {
                     last: last_weight[backward.local as usize] == index,
                 },
             };
-            let block = *known.entry(key).or_insert_with(|| {
-                blocks.push(self.block(rank, key, &chunks, tables));
+            let found = known.iter().rfind(|(known, _)| *known == key);
+            let number = found.map(|(_, number)| *number).unwrap_or_else(|| {
+                blocks.push(block(key, tables));
+                known.push((key, (blocks.len() - 1) as u32));
                 (blocks.len() - 1) as u32
             });
             slots.push(Slot {
-                block,
+                block: number,
                 keys: [
                     forward.map_or(0, |c| c.micro_batch),
                     backward.map_or(0, |c| c.micro_batch),
@@ -486,16 +652,17 @@ impl Lowering<'_> {
             if let Some(next) = next
                 && self.gathers_ahead(rank, next)
             {
-                gather(next, &mut blocks, &mut slots, tables);
+                let gather = block(BlockKey::Gather { local: next }, tables);
+                gathered(gather, &mut blocks, &mut slots);
             }
         }
-        let block = self.optimizer(rank, &chunks, tables);
-        blocks.push(block);
+        blocks.push(block(BlockKey::Optimizer, tables));
         slots.push(Slot {
             block: (blocks.len() - 1) as u32,
             keys: [0, 0],
             entry: [None, None],
         });
+        self.stock.blocks = made;
         Program {
             blocks,
             slots,
@@ -508,9 +675,12 @@ impl Lowering<'_> {
         &self,
         rank: u32,
         key: BlockKey,
-        chunks: &[ChunkPasses],
+        chunks: &[Rc<ChunkPasses>],
         tables: &mut Tables,
     ) -> strait_sim::Block {
+        if key == BlockKey::Optimizer {
+            return self.optimizer(rank, chunks, tables);
+        }
         let state = self.case.precision.state;
         let software = self.case.software;
         let lone = !matches!(key, BlockKey::Pair { .. });
@@ -547,6 +717,7 @@ impl Lowering<'_> {
             ..Beside::default()
         };
         let window = match key {
+            BlockKey::Optimizer => Window::Optimizer,
             BlockKey::Gather { local } => {
                 let chunk = &chunks[local as usize];
                 let kind = CollectiveKind::AllGather;
@@ -667,11 +838,15 @@ impl Lowering<'_> {
         (target.0 != rank).then_some(target)
     }
 
-    fn ranks(&self) -> Vec<RankSpec> {
+    /// The ranks of the job: all, or the first of each stage for all `each` of them.
+    fn ranks(&self, each: u32) -> Shared<Vec<RankSpec>> {
         let layout = self.layout;
         let inner = layout.stage_ranks();
-        (0..layout.ranks)
-            .map(|rank| {
+        let all = (0..layout.ranks).step_by(each.max(1) as usize);
+        // A group is that of its first member.
+        let mut met: BTreeMap<(usize, u32), u32> = BTreeMap::new();
+        all.enumerate()
+            .map(|(number, rank)| {
                 let pipeline = rank / inner;
                 let peers = (0..self.schedule.chunks as u8)
                     .flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
@@ -680,7 +855,7 @@ impl Lowering<'_> {
                         let (target, chunk) =
                             self.target(pipeline, local, lane).unwrap_or((pipeline, 0));
                         Peer {
-                            rank: target * inner + rank % inner,
+                            rank: (target * inner + rank % inner) / each,
                             channel: 2 * chunk + lane as u8,
                         }
                     })
@@ -695,9 +870,15 @@ impl Lowering<'_> {
                     Group::ExpertTensor,
                     Group::World,
                 ];
+                let mut groups = kinds.map(|kind| layout.place(kind, rank).0);
+                if each > 1 {
+                    for (kind, group) in groups.iter_mut().enumerate() {
+                        *group = *met.entry((kind, *group)).or_insert(number as u32);
+                    }
+                }
                 RankSpec {
                     program: pipeline,
-                    groups: kinds.map(|kind| layout.place(kind, rank).0),
+                    groups,
                     peers,
                 }
             })
@@ -708,6 +889,7 @@ impl Lowering<'_> {
         &self,
         dependences: Vec<super::timing::Dependence>,
         wires: Option<Wires>,
+        each: u32,
     ) -> StepTiming {
         let layout = self.layout;
         let spread = match self.case.routing.balance {
@@ -715,6 +897,7 @@ impl Lowering<'_> {
             _ => self.case.routing.spread.get(),
         };
         let places = (0..layout.ranks)
+            .step_by(each.max(1) as usize)
             .map(|rank| layout.place(Group::Expert, rank))
             .collect();
         let mut chips = super::chips::factors(self.case.seed, layout.ranks, self.case.noise);
@@ -728,6 +911,8 @@ impl Lowering<'_> {
                 chips[index as usize] /= left.get();
             }
         }
+        // Those of representatives are all the same.
+        chips.truncate((layout.ranks / each.max(1)) as usize);
         StepTiming {
             wires,
             slow,

@@ -107,7 +107,7 @@ fn shown(block: &Block, tables: &Tables) -> Vec<Vec<String>> {
 /// and so on (deepseek-ai/profile-data).
 #[test]
 fn a_pair_runs_by_turns() {
-    let mut tables = Tables::new(Requests::default());
+    let mut tables = Tables::new(Requests::default(), true, true);
     let mut builder = Builder::new(&mut tables, false);
     builder.pair(
         &[layer()],
@@ -142,7 +142,7 @@ fn a_pair_runs_by_turns() {
 /// Without overlap nothing runs beside an exchange.
 #[test]
 fn a_pair_in_turn_hides_nothing() {
-    let mut tables = Tables::new(Requests::default());
+    let mut tables = Tables::new(Requests::default(), true, true);
     let mut builder = Builder::new(&mut tables, false);
     builder.in_turn(
         &[layer()],
@@ -178,7 +178,7 @@ fn a_pair_in_turn_hides_nothing() {
 #[test]
 fn a_split_backward_is_a_whole_one() {
     let count = |build: &dyn Fn(&mut Builder<'_>)| {
-        let mut tables = Tables::new(Requests::default());
+        let mut tables = Tables::new(Requests::default(), true, true);
         let mut builder = Builder::new(&mut tables, true);
         build(&mut builder);
         let block = builder.finish(Window::Backward, false);
@@ -203,7 +203,7 @@ fn a_split_backward_is_a_whole_one() {
 /// weight gradients.
 #[test]
 fn sends_wait_for_their_lane_only() {
-    let mut tables = Tables::new(Requests::default());
+    let mut tables = Tables::new(Requests::default(), true, true);
     let mut builder = Builder::new(&mut tables, false);
     builder.pair(
         &[layer()],
@@ -235,7 +235,7 @@ fn sends_wait_for_their_lane_only() {
 /// Dependences that 16 bits can't number are noticed instead of wrapping.
 #[test]
 fn too_many_dependences_are_noticed() {
-    let mut tables = Tables::new(Requests::default());
+    let mut tables = Tables::new(Requests::default(), true, true);
     let mut pass = layer();
     for layer in 0..40_000 {
         for segment in pass.forward.iter_mut().chain(&mut pass.backward) {
@@ -274,7 +274,7 @@ fn overlap_of_shards_moves_waits_and_no_bytes() {
         }]
     };
     let built = |late, awaited, weights| {
-        let mut tables = Tables::new(Requests::default());
+        let mut tables = Tables::new(Requests::default(), true, true);
         let mut builder = Builder::new(&mut tables, true);
         let beside = Beside {
             gather: match weights {

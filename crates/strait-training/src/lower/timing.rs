@@ -362,6 +362,10 @@ impl Timing for StepTiming {
                 .at(place(&site));
             factor *= (1.0 + self.jitter * key.normal()).max(0.1);
         }
+        // A whole number of 52 bits times one is itself.
+        if factor == 1.0 && instruction.base.picos() < 1 << 52 {
+            return instruction.base;
+        }
         instruction.base.scaled(factor)
     }
 
@@ -429,7 +433,7 @@ mod tests {
             entry: [None, None],
         };
         let program = Program {
-            blocks: vec![block],
+            blocks: vec![block.into()],
             slots: (0..5).map(slot).collect(),
             foreground: 2,
             channels: 0,

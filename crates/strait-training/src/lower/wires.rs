@@ -157,6 +157,11 @@ impl Requests {
         }
     }
 
+    /// Whether collectives among the ops of a layer make a difference.
+    pub fn wants_ops(&self) -> bool {
+        self.wants.ops
+    }
+
     /// The number of a request; [`NO_REQUEST`] where it makes no difference.
     pub fn add(&mut self, request: Request) -> u16 {
         let wanted = match request {

@@ -54,14 +54,14 @@ pub const FRAMEWORK: Bytes = Bytes::new(4_000_000_000);
 
 /// The fullest pipeline rank.
 pub fn peak(setting: Setting<'_>, layout: &Layout) -> Memory {
-    let mut fullest = Memory::default();
-    for rank in 0..layout.pipeline {
-        let memory = of_rank(setting, layout, rank);
-        if rank == 0 || memory.peak > fullest.peak {
-            fullest = memory;
-        }
+    let ranks = 0..layout.pipeline;
+    let all = ranks.map(|rank| (rank, parts_of(setting, layout, rank)));
+    // The first of the fullest.
+    let fullest = all.reduce(|a, b| if total(&b.1) > total(&a.1) { b } else { a });
+    match fullest {
+        Some((rank, parts)) => told(setting, rank, &parts),
+        None => Memory::default(),
     }
-    fullest
 }
 
 /// One pipeline rank.
@@ -69,6 +69,16 @@ pub fn peak(setting: Setting<'_>, layout: &Layout) -> Memory {
 /// # Panics
 /// If `rank` is not a pipeline rank of the layout.
 pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
+    told(setting, rank, &parts_of(setting, layout, rank))
+}
+
+/// All bytes of parts, each a whole number.
+fn total(parts: &[Named]) -> Bytes {
+    parts.iter().map(|(_, bytes)| Bytes::from_f64(*bytes)).sum()
+}
+
+/// What a pipeline rank holds.
+fn parts_of(setting: Setting<'_>, layout: &Layout, rank: u32) -> Vec<Named> {
     let stages = layout.chunks_of(rank);
     let mut parts = states(setting, layout, &stages);
     parts.extend(activations_in_flight(setting, layout, &stages, |held| {
@@ -90,10 +100,13 @@ pub fn of_rank(setting: Setting<'_>, layout: &Layout, rank: u32) -> Memory {
     parts.extend(moments::fuller(setting, layout, &live, &stages));
     parts.push(("pipeline buffers", pipeline_buffers(setting, layout)));
     parts.push((OUTSIDE, FRAMEWORK.as_f64()));
+    parts
+}
 
-    let mut parts: Vec<MemoryPart> = parts
-        .into_iter()
-        .map(|(name, bytes)| MemoryPart {
+/// Parts in words, the largest first.
+fn told(setting: Setting<'_>, rank: u32, parts: &[Named]) -> Memory {
+    let mut parts: Vec<MemoryPart> = (parts.iter())
+        .map(|&(name, bytes)| MemoryPart {
             name: name.into(),
             bytes: Bytes::from_f64(bytes),
         })

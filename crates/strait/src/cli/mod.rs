@@ -3,7 +3,9 @@
 //! In: arguments. Out: a [`Cli`]. Never reads files; knows no default of the simulation.
 
 pub mod plot;
+pub mod report;
 pub mod search;
+pub mod sensitivity;
 pub mod sweep;
 
 use crate::exit;
@@ -63,6 +65,16 @@ pub enum Command {
   strait explain scenarios/deepseek-v3/h800.toml
   strait explain scenarios/deepseek-v3/variants.toml --case h100")]
     Explain(ScenarioArgs),
+    /// Say what moves an answer: one input at a time over its range, elasticities, two at once
+    #[command(after_help = "Examples:
+  strait sensitivity scenarios/deepseek-v3/plausible.toml
+  strait sensitivity scenarios/deepseek-v3/h800.toml --over cluster.nvlink_bandwidth='160 GB/s..900 GB/s' --metric step_time")]
+    Sensitivity(sensitivity::SensitivityArgs),
+    /// Make a page of results to read, print and send: one HTML file that fetches nothing
+    #[command(after_help = "Examples:
+  strait report scenarios/deepseek-v3/plausible.toml -o report.html
+  strait report answer.json sensitivity.json -o report.html")]
+    Report(report::ReportArgs),
     /// Write what ranks do in one step as a timeline for Perfetto
     #[command(after_help = "Examples:
   strait trace scenarios/deepseek-v3/h800.toml -o step.json
@@ -391,6 +403,8 @@ pub enum SchemaOf {
     Compare,
     /// The object of `strait search --json`.
     Search,
+    /// The object of `strait sensitivity --json`.
+    Sensitivity,
 }
 
 /// What to look up.

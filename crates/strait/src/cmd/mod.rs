@@ -13,10 +13,12 @@ mod completions;
 mod explain;
 mod figures;
 mod plot;
+mod report;
 mod rules;
 mod run;
 mod schema;
 mod search;
+mod sensitivity;
 mod sweep;
 mod trace;
 mod validate;
@@ -34,6 +36,8 @@ pub fn dispatch(cli: Cli, terminal: &Terminal, cancel: &AtomicBool) -> Result<Ex
         Command::Check(args) => check::check(&args, terminal),
         Command::Explain(args) => explain::explain(&args, terminal),
         Command::Schema(args) => schema::schema(&args, terminal),
+        Command::Report(args) => report::report(&args, terminal, cancel),
+        Command::Sensitivity(args) => sensitivity::sensitivity(&args, terminal, cancel),
         Command::Trace(args) => trace::trace(&args, terminal, cancel),
         Command::Validate(args) => validate::validate(&args, terminal, cancel),
         Command::Claims(args) => claims::claims(&args, terminal, cancel),

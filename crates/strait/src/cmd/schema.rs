@@ -14,6 +14,7 @@ pub fn schema(args: &SchemaArgs, terminal: &Terminal) -> Result<ExitStatus, Fail
         SchemaOf::Run => document::schema(),
         SchemaOf::Compare => document::compare_schema(),
         SchemaOf::Search => search::document::schema(),
+        SchemaOf::Sensitivity => strait_study::sensitivity::document::schema(),
     };
     terminal.result(&text)?;
     Ok(ExitStatus::Done)

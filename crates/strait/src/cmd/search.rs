@@ -1,6 +1,6 @@
 //! `strait search`: the best layout of a model on a cluster, and what was left out.
 
-use super::figures::save;
+use super::figures::write_all;
 use crate::cli::search::{By, SIMULATE, SearchArgs, SpaceArg, TOP};
 use crate::exit::{ExitStatus, Failure};
 use crate::progress::Progress;
@@ -63,7 +63,10 @@ pub fn search(
         terminal.result(&text::text(&found, terminal.style()))?;
     }
     if let Some(folder) = &args.out {
-        save(folder, &tables::tables(&found), terminal, cancel)?;
+        let files: Vec<(String, Vec<u8>)> = (tables::tables(&found).into_iter())
+            .map(|(name, text)| (name, text.into_bytes()))
+            .collect();
+        write_all(folder, &files, terminal, cancel)?;
     }
     Ok(ExitStatus::Done)
 }

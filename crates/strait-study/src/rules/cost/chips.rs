@@ -306,7 +306,7 @@ pub(super) fn floor(case: &Case) -> Time {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Amortisation {
     network_share: f64,
     price_decline_per_year: f64,
