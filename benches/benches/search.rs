@@ -14,7 +14,9 @@ use strait_training::case::Case;
 use strait_training::run::main_phase;
 
 fn case(file: &str) -> Case {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../scenarios")
+        .join(file);
     let loaded = load(&path, &Catalog::embedded(), &Overrides::default());
     let loaded = loaded.expect("a sound scenario");
     calm(loaded.cases.into_iter().next().expect("it has a case").case)

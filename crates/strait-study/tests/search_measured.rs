@@ -38,11 +38,14 @@ fn families() -> BTreeMap<(String, String, String), Vec<Measured>> {
         let case = loaded.expect("a scenario").cases.remove(0).case;
         let key = ["model", "gpus", "global_batch_seqs"].map(|c| row.get(c).to_owned());
         let [model, gpus, batch] = key;
-        families.entry((model, gpus, batch)).or_default().push(Measured {
-            id: row.id().to_owned(),
-            case: calm(case),
-            seconds: row.get("value").parse().expect("seconds"),
-        });
+        families
+            .entry((model, gpus, batch))
+            .or_default()
+            .push(Measured {
+                id: row.id().to_owned(),
+                case: calm(case),
+                seconds: row.get("value").parse().expect("seconds"),
+            });
     }
     families.retain(|_, list| list.len() > 1);
     families
@@ -126,5 +129,8 @@ fn the_layout_that_is_chosen_against_the_fastest_measured() {
     let near = regrets.iter().filter(|(_, regret)| *regret < 0.02).count();
     assert_eq!(near, 2, "{regrets:?}");
     assert!(mean < 0.03, "{regrets:?}");
-    assert!(regrets.iter().all(|(_, regret)| *regret < 0.095), "{regrets:?}");
+    assert!(
+        regrets.iter().all(|(_, regret)| *regret < 0.095),
+        "{regrets:?}"
+    );
 }

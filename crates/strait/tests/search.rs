@@ -22,7 +22,10 @@ global_batch = 64
 
 fn strait(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
-    command.args(arguments).output().expect("the command starts")
+    command
+        .args(arguments)
+        .output()
+        .expect("the command starts")
 }
 
 fn status(output: &Output) -> i32 {
@@ -110,7 +113,10 @@ fn an_answer_adds_up_and_its_settings_hold() {
     assert!(number(&considered["combinations"]) > layouts);
     // All that fits was simulated or could not be better.
     let simulated = number(&considered["simulated"]);
-    assert!(simulated + number(&considered["not_better"]) >= fit, "{considered}");
+    assert!(
+        simulated + number(&considered["not_better"]) >= fit,
+        "{considered}"
+    );
     assert!(simulated < fit);
     // The best, run by itself.
     let best = &size["best"][0];
@@ -146,8 +152,23 @@ fn pruning_loses_nothing_by_time_or_by_energy() {
     let (_folder, path) = scenario(SMALL);
     let path = path.to_str().expect("UTF-8");
     for by in ["time", "energy"] {
-        let question = ["search", path, "--json", "--by", by, "--axis", "pipeline=1,2"];
-        let rest = ["--axis", "context=1,2", "--axis", "micro_batch=1", "--top", "9"];
+        let question = [
+            "search",
+            path,
+            "--json",
+            "--by",
+            by,
+            "--axis",
+            "pipeline=1,2",
+        ];
+        let rest = [
+            "--axis",
+            "context=1,2",
+            "--axis",
+            "micro_batch=1",
+            "--top",
+            "9",
+        ];
         let question = [&question[..], &rest].concat();
         let pruned = json(&question);
         let all = json(&[&question[..], &["--exhaustive"]].concat());
@@ -175,7 +196,11 @@ fn sizes_are_compared_and_a_layout_need_not_be_written() {
         .collect();
     assert_eq!(days.len(), 3);
     assert!(days[0] > days[1], "{days:?}");
-    assert!(sizes[2]["written"]["refused"].is_string(), "{}", sizes[2]["written"]);
+    assert!(
+        sizes[2]["written"]["refused"].is_string(),
+        "{}",
+        sizes[2]["written"]
+    );
     assert!(sizes[0]["on_front"].as_bool().expect("a flag"));
     // Where memory is short nothing fits, and that is an answer.
     let none = json(&["search", path, "--json", "--memory", "6 GB"]);

@@ -270,8 +270,14 @@ fn site(
             }
         })
         .collect();
-    let capacity = grounds.first().map_or(Bytes::ZERO, |ground| ground.capacity);
-    let most = if options.exhaustive { usize::MAX } else { REMEMBERED };
+    let capacity = grounds
+        .first()
+        .map_or(Bytes::ZERO, |ground| ground.capacity);
+    let most = if options.exhaustive {
+        usize::MAX
+    } else {
+        REMEMBERED
+    };
     let mut list = Shortlist::new(capacity, most);
     let mut counts = Counts::default();
     for (at, ground) in grounds.iter().enumerate() {
@@ -285,7 +291,11 @@ fn site(
     if !options.exhaustive {
         hunter.allow(options.simulated);
     }
-    let best = if request.compare_sizes { 1 } else { options.best };
+    let best = if request.compare_sizes {
+        1
+    } else {
+        options.best
+    };
     let queue = list.queue(STEPS);
     let told = |share: f64| progress(0.4 + 0.4 * share);
     let mut hunt = hunter.hunt(&queue, best, options.exhaustive, &told)?;
@@ -294,7 +304,11 @@ fn site(
     hunt.unlooked += gone;
     let (mut limits, mut front_unproven) = (Vec::new(), 0);
     if !request.compare_sizes {
-        hunter.allow(if options.exhaustive { 0 } else { options.simulated });
+        hunter.allow(if options.exhaustive {
+            0
+        } else {
+            options.simulated
+        });
         (limits, front_unproven) = front(&list, &mut hunter, &|share| progress(0.8 + 0.1 * share))?;
     }
     let tried = plans(&grounds, &variants, &hunter);
@@ -314,7 +328,9 @@ fn site(
         .collect::<Result<_, _>>()?;
     let tried: Vec<Plan> = tried.into_iter().map(|(_, plan)| plan).collect();
     Ok(Site {
-        accelerators: grounds.first().map_or(0, |ground| ground.case.cluster.ranks()),
+        accelerators: grounds
+            .first()
+            .map_or(0, |ground| ground.case.cluster.ranks()),
         capacity,
         numbers: spaces.iter().map(Space::size).sum(),
         counts,
@@ -425,7 +441,9 @@ fn plan(
     let outline = Layout::outline(&parallelism, &case.model, &case.cluster, length, batch);
     let stage_layers: Vec<u32> = outline.map_or(Vec::new(), |layout| {
         let stages = layout.stages.iter();
-        stages.map(|stage| stage.layers.end - stage.layers.start).collect()
+        stages
+            .map(|stage| stage.layers.end - stage.layers.start)
+            .collect()
     });
     let mut settings = super::differences(written(case, phase), &parallelism, &stage_layers);
     // The other phases keep theirs.

@@ -58,7 +58,9 @@ enum Value {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AxisError {
     /// There is no equals sign.
-    #[error("`{0}` is no axis: write a key of [parallelism], an equals sign and values, as in pipeline=8,16")]
+    #[error(
+        "`{0}` is no axis: write a key of [parallelism], an equals sign and values, as in pipeline=8,16"
+    )]
     NoValues(String),
     /// Nobody knows the key.
     #[error("there is no axis `{key}`{}; there are {}", hint(.near), KEYS.join(", "))]
@@ -106,7 +108,10 @@ impl FromStr for Axis {
             other => other,
         };
         let Some(key) = KEYS.into_iter().find(|known| *known == bare) else {
-            let near = suggest(bare, &KEYS).into_iter().map(str::to_owned).collect();
+            let near = suggest(bare, &KEYS)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
             return Err(AxisError::UnknownKey {
                 key: key.to_owned(),
                 near,
@@ -134,15 +139,26 @@ fn value(key: &'static str, word: &str) -> Result<Value, AxisError> {
     };
     let number = |least: u32, most: u32| -> Option<Value> {
         let number = word.parse().ok()?;
-        (least..=most).contains(&number).then_some(Value::Count(number))
+        (least..=most)
+            .contains(&number)
+            .then_some(Value::Count(number))
     };
     let of_words = |words: &[&'static str]| {
         let found = words.iter().copied().find(|known| *known == word);
-        found.ok_or_else(|| wrong(format!("it takes {}", words.join(", ")), suggest(word, words)))
+        found.ok_or_else(|| {
+            wrong(
+                format!("it takes {}", words.join(", ")),
+                suggest(word, words),
+            )
+        })
     };
     let counted = |least: u32, most: u32| {
-        number(least, most)
-            .ok_or_else(|| wrong(format!("it takes whole numbers from {least} to {most}"), Vec::new()))
+        number(least, most).ok_or_else(|| {
+            wrong(
+                format!("it takes whole numbers from {least} to {most}"),
+                Vec::new(),
+            )
+        })
     };
     const RANKS: u32 = 1_000_000;
     match key {
@@ -305,7 +321,10 @@ impl Axes {
     /// Schedules and virtual stages, which belong together.
     fn schedules(&self, space: &mut Space) {
         let interleaves = |kind: ScheduleKind| {
-            matches!(kind, ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB)
+            matches!(
+                kind,
+                ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
+            )
         };
         let mut pairs = space.schedule.clone();
         if let Some(values) = self.find("schedule") {
@@ -314,7 +333,9 @@ impl Axes {
                 let Value::Schedule(kind, interleaved) = value else {
                     continue;
                 };
-                let own = pairs.iter().filter(|(k, v)| k == kind && (!interleaved || *v > 1));
+                let own = pairs
+                    .iter()
+                    .filter(|(k, v)| k == kind && (!interleaved || *v > 1));
                 let before = chosen.len();
                 chosen.extend(own.copied());
                 if chosen.len() == before {
@@ -352,7 +373,9 @@ impl Axes {
                 "expert" => count(p.expert),
                 "expert_tensor" => count(p.expert_tensor),
                 "zero" => count(p.zero as u32),
-                "zero_group" => axis.values.contains(&p.zero_group.map_or(Value::None, Value::Count)),
+                "zero_group" => axis
+                    .values
+                    .contains(&p.zero_group.map_or(Value::None, Value::Count)),
                 "schedule" => axis.values.iter().any(|value| match value {
                     Value::Schedule(kind, interleaved) => {
                         *kind == p.schedule && (!interleaved || p.virtual_stages > 1)
@@ -361,7 +384,9 @@ impl Axes {
                 }),
                 "micro_batch" => count(p.micro_batch),
                 "recompute" => axis.values.iter().any(|value| match value {
-                    Value::Recompute(r) => describe_recompute(r) == describe_recompute(&p.recompute),
+                    Value::Recompute(r) => {
+                        describe_recompute(r) == describe_recompute(&p.recompute)
+                    }
                     _ => false,
                 }),
                 "recompute_layers" => {
@@ -396,7 +421,9 @@ mod tests {
         let axis: Axis = "recompute=none,mla-up+norm,full".parse().expect("an axis");
         let named = Recompute::Named(vec![RecomputePart::Norm, RecomputePart::MlaUp]);
         assert_eq!(axis.values[1], Value::Recompute(named));
-        let axes = Axes::new(vec!["precision.recipe=bf16,fp8-block".parse().expect("an axis")]);
+        let axes = Axes::new(vec![
+            "precision.recipe=bf16,fp8-block".parse().expect("an axis"),
+        ]);
         assert_eq!(axes.expect("axes").recipes(), ["bf16", "fp8-block"]);
     }
 

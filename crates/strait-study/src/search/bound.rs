@@ -288,7 +288,9 @@ pub(super) fn least(case: &Case, whole: Whole<'_>, prices: &Prices) -> LeastStep
             };
             let each = |of: &dyn Fn(usize) -> Time| -> Time {
                 let parts = held.iter();
-                parts.map(|(stage, count)| of(*stage as usize) * u64::from(*count)).sum()
+                parts
+                    .map(|(stage, count)| of(*stage as usize) * u64::from(*count))
+                    .sum()
             };
             let awaited = match ends.reduce_shows && !pairs {
                 true => each(&|stage| ends.reduce[stage]),

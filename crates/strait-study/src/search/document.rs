@@ -70,8 +70,7 @@ pub struct SizeDocument {
     pub simulated: Vec<PlanDocument>,
 }
 
-/// What became of the layouts of a space. `layouts` is the sum of `impossible`, `too_large`,
-/// `not_better`, `unlooked`, `simulated` (the best's and the front's) where nothing failed.
+/// What became of the layouts of a space: `layouts` is the sum of `impossible`, `too_large` and `fit`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConsideredDocument {
     /// Different layouts that were looked at, one by one.
@@ -401,17 +400,19 @@ pub(super) fn sizes_on_front(answer: &Answer) -> Vec<bool> {
     let figures: Vec<Option<(u32, f64, f64)>> = (answer.sites.iter())
         .map(|site| {
             let (_, run) = site.best.first()?;
-            Some((site.accelerators, run.days, run.cost.unwrap_or(f64::INFINITY)))
+            Some((
+                site.accelerators,
+                run.days,
+                run.cost.unwrap_or(f64::INFINITY),
+            ))
         })
         .collect();
-    let beats = |a: &(u32, f64, f64), b: &(u32, f64, f64)| {
-        a.0 <= b.0 && a.1 <= b.1 && a.2 <= b.2 && a != b
-    };
+    let beats =
+        |a: &(u32, f64, f64), b: &(u32, f64, f64)| a.0 <= b.0 && a.1 <= b.1 && a.2 <= b.2 && a != b;
     (figures.iter())
         .map(|own| {
-            own.as_ref().is_some_and(|own| {
-                !figures.iter().flatten().any(|other| beats(other, own))
-            })
+            own.as_ref()
+                .is_some_and(|own| !figures.iter().flatten().any(|other| beats(other, own)))
         })
         .collect()
 }

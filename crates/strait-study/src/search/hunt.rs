@@ -171,7 +171,10 @@ impl<'a> Hunter<'a> {
             progress(1.0 - waiting as f64 / queue.len() as f64);
         }
         found.truncate(best);
-        hunt.best = found.into_iter().map(|(_, variant, number)| (variant, number)).collect();
+        hunt.best = found
+            .into_iter()
+            .map(|(_, variant, number)| (variant, number))
+            .collect();
         Ok(hunt)
     }
 

@@ -76,7 +76,10 @@ pub fn describe(p: &Parallelism) -> String {
         Recompute::None => "no recompute".to_owned(),
         other => format!("recompute {}", describe_recompute(other)),
     });
-    if let Some(layers) = p.recompute_layers.filter(|_| p.recompute != Recompute::None) {
+    if let Some(layers) = p
+        .recompute_layers
+        .filter(|_| p.recompute != Recompute::None)
+    {
         parts.push(format!("of {layers} layers"));
     }
     if p.offload_layers > 0 {

@@ -61,7 +61,11 @@ pub fn open(
         Ok(loaded) => return Ok(opened(loaded, None)),
         Err(faults) => faults,
     };
-    let errors = || faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let errors = || {
+        faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Error)
+    };
     let of_layout = |fault: &Diagnostic| OF_LAYOUT.contains(&fault.code);
     let Some(first) = errors().next().filter(|_| errors().all(of_layout)) else {
         return Err(faults);
@@ -117,7 +121,8 @@ pub fn on_nodes(
 ) -> Result<Opened, Vec<Diagnostic>> {
     let mut with = overrides.clone();
     with.cases = vec![base.case.name.clone()];
-    with.set.push(("cluster.nodes".to_owned(), nodes.to_string()));
+    with.set
+        .push(("cluster.nodes".to_owned(), nodes.to_string()));
     let stated = |key: &str| {
         (base.origins.iter()).any(|explained| explained.path == key && explained.place.is_some())
     };
@@ -132,7 +137,11 @@ pub fn on_nodes(
         },
         Err(faults) => faults,
     };
-    let errors = || faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let errors = || {
+        faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Error)
+    };
     match errors().next() {
         Some(first) if errors().all(|fault| OF_LAYOUT.contains(&fault.code)) => {
             let mut resolved = base.clone();

@@ -48,19 +48,33 @@ pub(super) fn against(plan: &Plan, best: &Plan) -> Vec<String> {
     let kernels = |step: &strait_training::outcome::StepOutcome| -> Time {
         step.kernels.iter().map(|(_, time)| *time).sum()
     };
-    let idle = |step: &strait_training::outcome::StepOutcome| {
-        Shares::of(step).idle * step.time.seconds()
-    };
+    let idle =
+        |step: &strait_training::outcome::StepOutcome| Shares::of(step).idle * step.time.seconds();
     let (x, y) = (&a.exposed, &b.exposed);
     let seconds_of = |time: Time| time.seconds();
     let mut parts: Vec<(f64, &str)> = vec![
         (kernels(a).seconds() - kernels(b).seconds(), "kernels"),
         (idle(a) - idle(b), "waiting in the pipeline"),
-        (seconds_of(x.tensor) - seconds_of(y.tensor), "tensor-parallel communication"),
-        (seconds_of(x.context) - seconds_of(y.context), "context-parallel communication"),
-        (seconds_of(x.expert) - seconds_of(y.expert), "expert communication"),
-        (seconds_of(x.pipeline) - seconds_of(y.pipeline), "pipeline communication"),
-        (seconds_of(x.data) - seconds_of(y.data), "data-parallel communication"),
+        (
+            seconds_of(x.tensor) - seconds_of(y.tensor),
+            "tensor-parallel communication",
+        ),
+        (
+            seconds_of(x.context) - seconds_of(y.context),
+            "context-parallel communication",
+        ),
+        (
+            seconds_of(x.expert) - seconds_of(y.expert),
+            "expert communication",
+        ),
+        (
+            seconds_of(x.pipeline) - seconds_of(y.pipeline),
+            "pipeline communication",
+        ),
+        (
+            seconds_of(x.data) - seconds_of(y.data),
+            "data-parallel communication",
+        ),
     ];
     let least = 0.0005 * b.time.seconds();
     parts.retain(|(difference, _)| difference.abs() >= least);
@@ -89,7 +103,10 @@ pub(super) fn unlike(plan: &Plan, other: &Plan) -> String {
         .filter(|(path, _)| path != "parallelism.stage_layers")
         .map(|(path, value)| {
             let key = path.trim_start_matches("parallelism.");
-            let was = theirs.iter().find(|(p, _)| p == path).map(|(_, v)| v.as_str());
+            let was = theirs
+                .iter()
+                .find(|(p, _)| p == path)
+                .map(|(_, v)| v.as_str());
             format!("{key} {} for {}", bare(value), bare(was.unwrap_or("none")))
         })
         .collect();
@@ -116,6 +133,9 @@ pub(super) fn place(plan: &Plan, site: &Site) -> Option<usize> {
             && describe(&other.parallelism) == describe(&plan.parallelism)
             && other.stage_layers == plan.stage_layers
     };
-    let at = site.best.iter().position(|(at, _)| same(&site.tried[*at]))?;
+    let at = site
+        .best
+        .iter()
+        .position(|(at, _)| same(&site.tried[*at]))?;
     Some(at + 1)
 }

@@ -228,9 +228,7 @@ impl<'a> Part<'a> {
             }
         };
         let few = layout.micro_batches();
-        let order = orders
-            .entry(few)
-            .or_insert_with(|| order(case, &layout));
+        let order = orders.entry(few).or_insert_with(|| order(case, &layout));
         let mut memories = Memories::new(self.ground, core, &layout, order);
         let mut known: BTreeMap<(usize, usize), Option<Ends>> = BTreeMap::new();
         let mut least_memory = self.counts.refused.least_memory;
@@ -258,14 +256,15 @@ impl<'a> Part<'a> {
                 continue;
             }
             let parallelism = space.layout_of(core, leaf);
-            let ends = known
-                .entry((leaf.zero, leaf.zero_group))
-                .or_insert_with(|| match parallelism.zero_group {
-                    None => ends(self.ground, &parallelism, &layout),
-                    Some(_) => memories
-                        .outline(&parallelism)
-                        .and_then(|layout| ends(self.ground, &parallelism, &layout)),
-                });
+            let ends =
+                known
+                    .entry((leaf.zero, leaf.zero_group))
+                    .or_insert_with(|| match parallelism.zero_group {
+                        None => ends(self.ground, &parallelism, &layout),
+                        Some(_) => memories
+                            .outline(&parallelism)
+                            .and_then(|layout| ends(self.ground, &parallelism, &layout)),
+                    });
             let whole = Whole {
                 parallelism: &parallelism,
                 stages: &layout.stages,
@@ -308,7 +307,11 @@ impl<'a> Part<'a> {
 
 fn refuse(counts: &mut Counts, setting: &str, count: u64) {
     if count > 0 {
-        *counts.refused.by_setting.entry(setting.to_owned()).or_default() += count;
+        *counts
+            .refused
+            .by_setting
+            .entry(setting.to_owned())
+            .or_default() += count;
     }
 }
 
@@ -380,15 +383,17 @@ fn order(case: &Case, layout: &Layout) -> Order {
     for rank in 0..layout.pipeline {
         let contents = contents(case, layout, rank);
         let live = Live::of(&schedule, rank);
-        let covered = |(other, _, more): &(Vec<u8>, u32, Live)| {
-            *other == contents && more.covers(&live)
-        };
+        let covered =
+            |(other, _, more): &(Vec<u8>, u32, Live)| *other == contents && more.covers(&live);
         if !ranks.iter().any(covered) {
             ranks.push((contents, rank, live));
         }
     }
     Order {
-        ranks: ranks.into_iter().map(|(_, rank, live)| (rank, live)).collect(),
+        ranks: ranks
+            .into_iter()
+            .map(|(_, rank, live)| (rank, live))
+            .collect(),
         lone: skeleton(&schedule),
     }
 }
@@ -473,7 +478,9 @@ impl<'a> Memories<'a> {
         let of = |layout: &Layout| {
             let setting = self.setting(&parallelism);
             let ranks = self.order.ranks.iter();
-            ranks.map(|(rank, _)| memory::standing(setting, layout, *rank)).collect()
+            ranks
+                .map(|(rank, _)| memory::standing(setting, layout, *rank))
+                .collect()
         };
         if parallelism.zero_group.is_none() {
             return Some(of(self.layout));

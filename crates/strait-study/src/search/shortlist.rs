@@ -156,8 +156,9 @@ mod tests {
         assert_eq!(one.gone(STEPS), halves.gone(STEPS));
         assert_eq!(one.len(), 200);
         for step in 0..STEPS {
-            let mut of_step: Vec<Entry> =
-                (all.iter().copied()).filter(|e| one.step(e.memory) == step).collect();
+            let mut of_step: Vec<Entry> = (all.iter().copied())
+                .filter(|e| one.step(e.memory) == step)
+                .collect();
             of_step.sort_unstable();
             let kept = one.steps[step].clone().into_sorted_vec();
             assert_eq!(kept, of_step[..3]);

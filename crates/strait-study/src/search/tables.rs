@@ -13,7 +13,14 @@ pub fn tables(answer: &Answer) -> Vec<(String, String)> {
     let mut simulated = Vec::from([[&["accelerators"], PLAN, &["on_front"]].concat().join(",")]);
     let mut front = Vec::from([[&["accelerators", "limit_gb"], PLAN].concat().join(",")]);
     let mut sizes = Vec::from([[
-        &["accelerators", "days", "gpu_hours", "cost_usd", "energy_mwh", "on_front"],
+        &[
+            "accelerators",
+            "days",
+            "gpu_hours",
+            "cost_usd",
+            "energy_mwh",
+            "on_front",
+        ],
         PLAN,
     ]
     .concat()
@@ -21,12 +28,19 @@ pub fn tables(answer: &Answer) -> Vec<(String, String)> {
     for (site, on_front) in answer.sites.iter().zip(sizes_on_front(answer)) {
         let of = |plan: &Plan| cells(plan, site, answer);
         for plan in &site.tried {
-            let row = [vec![site.accelerators.to_string()], of(plan), vec![plan.on_front.to_string()]];
+            let row = [
+                vec![site.accelerators.to_string()],
+                of(plan),
+                vec![plan.on_front.to_string()],
+            ];
             simulated.push(line(&row.concat()));
         }
         for (limit, at) in &site.front {
             let limit = (limit.as_f64() / 1e9).to_string();
-            let row = [vec![site.accelerators.to_string(), limit], of(&site.tried[*at])];
+            let row = [
+                vec![site.accelerators.to_string(), limit],
+                of(&site.tried[*at]),
+            ];
             front.push(line(&row.concat()));
         }
         if let Some((at, run)) = site.best.first() {

@@ -40,7 +40,9 @@ fn headline(answer: &Answer) -> String {
     if answer.compare_sizes {
         let found: Vec<&Site> = answer.sites.iter().filter(|s| !s.best.is_empty()).collect();
         let (Some(least), Some(most)) = (
-            found.iter().min_by(|a, b| a.best[0].1.days.total_cmp(&b.best[0].1.days)),
+            found
+                .iter()
+                .min_by(|a, b| a.best[0].1.days.total_cmp(&b.best[0].1.days)),
             found.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))),
         ) else {
             return "No layout fits on any of these sizes.".to_owned();
@@ -71,7 +73,11 @@ fn headline(answer: &Answer) -> String {
         seconds(best.step.time.seconds()),
     );
     if answer.objective == Objective::Energy {
-        let _ = write!(words, " and {} MJ", significant(unit(best.score, Objective::Energy) / 1e6));
+        let _ = write!(
+            words,
+            " and {} MJ",
+            significant(unit(best.score, Objective::Energy) / 1e6)
+        );
     }
     let _ = write!(words, ", the run {} days", significant(run.days));
     if let Some(cost) = run.cost {
@@ -139,7 +145,12 @@ fn none(site: &Site) -> String {
             );
         }
         _ => {
-            let most = site.counts.refused.by_setting.iter().max_by_key(|(_, n)| **n);
+            let most = site
+                .counts
+                .refused
+                .by_setting
+                .iter()
+                .max_by_key(|(_, n)| **n);
             if let Some((setting, _)) = most {
                 let _ = write!(words, ": most are refused for {setting}");
             }
@@ -159,7 +170,11 @@ fn cost(site: &Site) -> f64 {
 
 fn one(out: &mut String, answer: &Answer, site: &Site, style: TextStyle) {
     if !site.best.is_empty() {
-        style.heading(out, "Best layouts", "step, against the best, memory of the fullest rank");
+        style.heading(
+            out,
+            "Best layouts",
+            "step, against the best, memory of the fullest rank",
+        );
         out.push_str(&best(answer, site));
         style.heading(out, "Why", "");
         why(out, site, style);
@@ -207,12 +222,20 @@ fn best(answer: &Answer, site: &Site) -> String {
             seconds(plan.step.time.seconds()),
             match plan == first {
                 true => String::new(),
-                false => format!("{}{} %", if behind < 0.0 { "" } else { "+" }, fixed(100.0 * behind, 2)),
+                false => format!(
+                    "{}{} %",
+                    if behind < 0.0 { "" } else { "+" },
+                    fixed(100.0 * behind, 2)
+                ),
             },
             format!("{} GB", fixed(plan.step.memory.peak.as_f64() / 1e9, 1)),
             format!("{} days", significant(run.days)),
             run.cost.map_or("no price".to_owned(), dollars),
-            match answer.sites.iter().any(|s| s.tried.iter().any(|p| p.recipe != first.recipe)) {
+            match answer
+                .sites
+                .iter()
+                .any(|s| s.tried.iter().any(|p| p.recipe != first.recipe))
+            {
                 true => format!("{} {}", describe(&plan.parallelism), plan.recipe),
                 false => describe(&plan.parallelism),
             },
@@ -224,7 +247,11 @@ fn best(answer: &Answer, site: &Site) -> String {
     if let Written::Works(works) = &site.written {
         let (own, run) = works.as_ref();
         let place = place(own, site);
-        row(place.map_or("written".to_owned(), |p| format!("written = {p}")), own, run);
+        row(
+            place.map_or("written".to_owned(), |p| format!("written = {p}")),
+            own,
+            run,
+        );
     }
     use Align::{Left, Right};
     render(&rows, &[Left, Right, Right, Right, Right, Right, Left], 2)
@@ -238,7 +265,11 @@ fn why(out: &mut String, site: &Site, style: TextStyle) {
     line(&format!("1  {}", bound_by(first).join(", ")));
     for (place, (at, _)) in (1..).zip(&site.best).skip(1) {
         let plan = &site.tried[*at];
-        let most = if style.detail == Detail::Full { usize::MAX } else { 3 };
+        let most = if style.detail == Detail::Full {
+            usize::MAX
+        } else {
+            3
+        };
         let words: Vec<String> = against(plan, first).into_iter().take(most).collect();
         let differs = unlike(plan, first);
         line(&format!("{place}  {differs}: {}", words.join(", ")));
@@ -270,11 +301,19 @@ fn left_out(site: &Site, answer: &Answer, style: TextStyle) -> String {
     let impossible: u64 = refused.by_setting.values().sum();
     let mut settings: Vec<(&String, &u64)> = refused.by_setting.iter().collect();
     settings.sort_by_key(|(setting, number)| (std::cmp::Reverse(**number), (*setting).clone()));
-    let shown = if style.detail == Detail::Full { usize::MAX } else { 4 };
+    let shown = if style.detail == Detail::Full {
+        usize::MAX
+    } else {
+        4
+    };
     let mut by: Vec<String> = (settings.iter().take(shown))
         .map(|(setting, number)| format!("{} for {setting}", count(**number)))
         .collect();
-    let rest: u64 = settings.iter().skip(shown).map(|(_, number)| **number).sum();
+    let rest: u64 = settings
+        .iter()
+        .skip(shown)
+        .map(|(_, number)| **number)
+        .sum();
     if rest > 0 {
         by.push(format!("{} for other settings", count(rest)));
     }
@@ -313,7 +352,11 @@ fn left_out(site: &Site, answer: &Answer, style: TextStyle) -> String {
         words.push('.');
     }
     for (setting, number) in &site.failed {
-        let _ = write!(words, " {} could not be simulated for {setting}.", count(*number));
+        let _ = write!(
+            words,
+            " {} could not be simulated for {setting}.",
+            count(*number)
+        );
     }
     if site.broken_bounds > 0 {
         let _ = write!(
@@ -335,9 +378,18 @@ fn sizes(out: &mut String, answer: &Answer, style: TextStyle) {
         "the best layout of each size; * no other is better in days and cost with no more",
     );
     let mut rows = vec![
-        ["", "accelerators", "days", "GPU-hours", "cost", "step", "memory", "layout"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "",
+            "accelerators",
+            "days",
+            "GPU-hours",
+            "cost",
+            "step",
+            "memory",
+            "layout",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for (site, on_front) in answer.sites.iter().zip(sizes_on_front(answer)) {
         let size = count(u64::from(site.accelerators));
@@ -351,7 +403,11 @@ fn sizes(out: &mut String, answer: &Answer, style: TextStyle) {
             size,
             format!(
                 "{}{}",
-                if run.others == Others::Estimated { "~" } else { "" },
+                if run.others == Others::Estimated {
+                    "~"
+                } else {
+                    ""
+                },
                 significant(run.days)
             ),
             scaled(run.gpu_hours),
@@ -368,7 +424,11 @@ fn sizes(out: &mut String, answer: &Answer, style: TextStyle) {
         2,
     ));
     let unlooked: u64 = answer.sites.iter().map(|site| site.unlooked).sum();
-    let looked: u64 = answer.sites.iter().map(|s| s.counts.refused.looked_at).sum();
+    let looked: u64 = answer
+        .sites
+        .iter()
+        .map(|s| s.counts.refused.looked_at)
+        .sum();
     let tried: u64 = answer.sites.iter().map(|s| s.tried.len() as u64).sum();
     let words = format!(
         "{} layouts were considered and {} simulated; {}.",
@@ -396,7 +456,12 @@ fn conditions(answer: &Answer) -> String {
             " The layout is that of the phase \"{}\", which has most tokens",
             answer.phase
         );
-        let runs = || answer.sites.iter().flat_map(|site| site.best.iter().map(|(_, run)| run.others));
+        let runs = || {
+            answer
+                .sites
+                .iter()
+                .flat_map(|site| site.best.iter().map(|(_, run)| run.others))
+        };
         if runs().all(|others| others == Others::Written) {
             words += "; the other phases keep theirs";
         } else if runs().any(|others| others == Others::Estimated) {

@@ -3,7 +3,9 @@
 //! In: the usual space of a case. Out: a wider one. Never narrower: what the usual one has is in it.
 
 use super::space::Space;
-use strait_training::case::{AttentionKernel, Case, Phase, Recompute, RecomputePart, ScheduleKind, Zero};
+use strait_training::case::{
+    AttentionKernel, Case, Phase, Recompute, RecomputePart, ScheduleKind, Zero,
+};
 use strait_training::model::Attention;
 
 /// Most virtual stages on a pipeline rank.
@@ -26,7 +28,9 @@ impl Space {
         let heads = model.attention.heads();
         let moe = model.experts.is_some();
         let divisors = |of: u32, most: u32, more: &[u32]| -> Vec<u32> {
-            let mut all: Vec<u32> = (1..=most.min(of)).filter(|d| of.is_multiple_of(*d)).collect();
+            let mut all: Vec<u32> = (1..=most.min(of))
+                .filter(|d| of.is_multiple_of(*d))
+                .collect();
             all.extend(more);
             all.sort_unstable();
             all.dedup();
@@ -45,7 +49,11 @@ impl Space {
         for virtual_stages in [1, 2, 4] {
             also(ScheduleKind::OverlappedOneFOneB, virtual_stages);
         }
-        for kind in [ScheduleKind::DualPipe, ScheduleKind::DualPipeV, ScheduleKind::GPipe] {
+        for kind in [
+            ScheduleKind::DualPipe,
+            ScheduleKind::DualPipeV,
+            ScheduleKind::GPipe,
+        ] {
             also(kind, 1);
         }
         let mut recompute = usual.recompute.clone();
@@ -102,7 +110,11 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 /// Every set of parts that a model has, less those in which one part holds another.
 fn subsets(case: &Case) -> Vec<Recompute> {
-    let mut parts = vec![RecomputePart::Norm, RecomputePart::Activation, RecomputePart::Mlp];
+    let mut parts = vec![
+        RecomputePart::Norm,
+        RecomputePart::Activation,
+        RecomputePart::Mlp,
+    ];
     // Fused attention keeps next to nothing of its core.
     if case.software.attention == AttentionKernel::Unfused {
         parts.push(RecomputePart::CoreAttention);
@@ -122,9 +134,7 @@ fn subsets(case: &Case) -> Vec<Recompute> {
             .collect();
         let has = |part| set.contains(&part);
         // A network that is formed again holds its activation, for dense models.
-        if case.model.experts.is_none()
-            && has(RecomputePart::Mlp)
-            && has(RecomputePart::Activation)
+        if case.model.experts.is_none() && has(RecomputePart::Mlp) && has(RecomputePart::Activation)
         {
             continue;
         }

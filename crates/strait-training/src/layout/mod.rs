@@ -104,7 +104,14 @@ impl Layout {
             plan.micro_batches,
         )
         .map_err(|error| vec![checks::invalid_schedule(&error)])?;
-        Ok(Layout::of(parallelism, plan, cluster, sequence_length, global_batch, schedule))
+        Ok(Layout::of(
+            parallelism,
+            plan,
+            cluster,
+            sequence_length,
+            global_batch,
+            schedule,
+        ))
     }
 
     /// [`Layout::new`] without the order of work: enough for groups, and for memory where the
@@ -127,7 +134,14 @@ impl Layout {
             micro_batches: plan.micro_batches,
             order: Vec::new(),
         };
-        Ok(Layout::of(parallelism, plan, cluster, sequence_length, global_batch, schedule))
+        Ok(Layout::of(
+            parallelism,
+            plan,
+            cluster,
+            sequence_length,
+            global_batch,
+            schedule,
+        ))
     }
 
     fn of(

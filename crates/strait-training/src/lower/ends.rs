@@ -154,7 +154,11 @@ impl Lowering<'_> {
         let (norm, update) = optimizer_ops(&self.case.precision, work);
         let units = self.durations.units(false);
         let listed = |durations: &Durations<'_>, ops| -> Time {
-            durations.list(ops, units).iter().map(|timed| timed.time).sum()
+            durations
+                .list(ops, units)
+                .iter()
+                .map(|timed| timed.time)
+                .sum()
         };
         own += listed(&self.durations, &norm);
         let mut behind = listed(&self.durations, &update);

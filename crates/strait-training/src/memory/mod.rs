@@ -121,7 +121,11 @@ pub fn standing(setting: Setting<'_>, layout: &Layout, rank: u32) -> Bytes {
     let placeholders = moments::placeholders(setting, layout, &stages);
     let buffers = pipeline_buffers(setting, layout);
     let parts = states(setting, layout, &stages).into_iter();
-    let others = [("", placeholders), ("", buffers), (OUTSIDE, FRAMEWORK.as_f64())];
+    let others = [
+        ("", placeholders),
+        ("", buffers),
+        (OUTSIDE, FRAMEWORK.as_f64()),
+    ];
     sum(parts.chain(others))
 }
 

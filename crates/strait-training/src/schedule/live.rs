@@ -84,7 +84,8 @@ impl Live {
     /// Whether a rank with this order never holds less than one with the other, whatever a
     /// micro-batch of a chunk holds, if the same chunks hold the same.
     pub fn covers(&self, other: &Live) -> bool {
-        let more = |a: &[u32], b: &[u32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a >= b);
+        let more =
+            |a: &[u32], b: &[u32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a >= b);
         let most = |a: &InFlight, b: &InFlight| a.input >= b.input && a.weight >= b.weight;
         self.most.len() == other.most.len()
             && self.most.iter().zip(&other.most).all(|(a, b)| most(a, b))

@@ -118,7 +118,9 @@ fn sizes(args: &SearchArgs, axes: &Axes) -> Result<Vec<Vec<Variant>>, Failure> {
         nodes.push(gpus / per_node);
     }
     if nodes.is_empty() {
-        return Ok(vec![opened.into_iter().map(|(_, case)| variant(case)).collect()]);
+        return Ok(vec![
+            opened.into_iter().map(|(_, case)| variant(case)).collect(),
+        ]);
     }
     nodes.sort_unstable();
     nodes.dedup();
@@ -142,7 +144,10 @@ fn one(args: &SearchArgs, mut cases: Vec<Opened>) -> Result<Opened, Failure> {
     {
         return Ok(case);
     }
-    let names: Vec<&str> = cases.iter().map(|c| c.resolved.case.name.as_str()).collect();
+    let names: Vec<&str> = cases
+        .iter()
+        .map(|c| c.resolved.case.name.as_str())
+        .collect();
     Err(wrong(
         &format!(
             "{} has {} cases, and one is searched at a time",
@@ -170,7 +175,12 @@ fn command(args: &SearchArgs) -> String {
     words.push(quoted(&args.scenario.display().to_string()));
     let numbers = |list: &[u32]| match list {
         [] => Vec::new(),
-        list => vec![list.iter().map(u32::to_string).collect::<Vec<_>>().join(",")],
+        list => vec![
+            list.iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
+        ],
     };
     let when = |given: bool, value: String| if given { vec![value] } else { Vec::new() };
     let by: Objective = args.by.into();
@@ -180,9 +190,18 @@ fn command(args: &SearchArgs) -> String {
         ("--seed", args.seed.iter().map(u64::to_string).collect()),
         ("--by", when(args.by != By::Time, by.word().to_owned())),
         ("--top", when(args.top != TOP, args.top.to_string())),
-        ("--space", when(args.space == SpaceArg::Wide, "wide".to_owned())),
-        ("--axis", args.axes.iter().map(ToString::to_string).collect()),
-        ("--memory", args.memory.iter().map(ToString::to_string).collect()),
+        (
+            "--space",
+            when(args.space == SpaceArg::Wide, "wide".to_owned()),
+        ),
+        (
+            "--axis",
+            args.axes.iter().map(ToString::to_string).collect(),
+        ),
+        (
+            "--memory",
+            args.memory.iter().map(ToString::to_string).collect(),
+        ),
         ("--gpus", numbers(&args.gpus)),
         ("--nodes", numbers(&args.nodes)),
         (
