@@ -249,10 +249,7 @@ impl Answered {
             ))
         });
         add("layout", &|c| {
-            format!(
-                "<span class=\"wide\" style=\"white-space:normal\">{}</span>",
-                escape(&c.layout)
-            )
+            format!("<span class=\"wrap\">{}</span>", escape(&c.layout))
         });
         let ranged = |case: &CaseDocument, quantity: Quantity, value: f64| {
             let unit = quantity.unit();

@@ -103,7 +103,7 @@ pub(super) fn part(table: &Table) -> Result<Part, ReportError> {
     let mut limits = Vec::new();
     if !table.chance {
         limits.push(
-            "the cases of the sweep are without chance: no jitter, equal chips, even loads of experts.".to_owned(),
+            "The cases of the sweep are without chance: no jitter, equal chips, even loads of experts.".to_owned(),
         );
     }
     let mut sections = vec![(
