@@ -102,7 +102,7 @@ pub trait Timing: Sync {
 
     /// What durations of a rank depend on, if never on chance, on shared links or on which slot
     /// they are asked for: ranks of one colour take the same at the same instruction of a block
-    /// of the same program, in all its slots. `None`: nothing is known, and nothing
+    /// of the same program, in all its slots; and so where programs share one and the same block ([`Shared`]). `None`: nothing is known, and nothing
     /// folded ([`Fold`]).
     fn colour(&self, _rank: u32) -> Option<u64> {
         None

@@ -7,7 +7,7 @@ use steps::{calm, case, cases};
 use strait_training::case::{Case, Fault};
 use strait_training::outcome::{StepOutcome, Work};
 use strait_training::simulate::{Control, simulate};
-use strait_training::step::step;
+use strait_training::step::{StepInput, Stepper, step};
 use strait_training::timeline::main_step;
 use strait_units::Ratio;
 
@@ -121,5 +121,42 @@ fn whole_runs_are_the_same() {
                 .run
         };
         assert_eq!(run(false), run(true));
+    }
+}
+
+/// Steps of a case one after the other, with what they have in common found out once, are those that
+/// each of them is alone and with every rank simulated.
+#[test]
+fn steps_that_share_are_those_that_do_not() {
+    for (case, phases) in [
+        (calm(case(SMALL, &[])), 1),
+        (calm(case("deepseek-v3/h800.toml", &[])), 4),
+    ] {
+        assert_eq!(case.training.phases.len(), phases);
+        let go_on = AtomicBool::new(false);
+        let control = steps::control(&go_on, 1);
+        let mut stepper = Stepper::default();
+        for phase in &case.training.phases {
+            for batch in [phase.global_batch, phase.initial_batch.unwrap_or(1)] {
+                let input = StepInput {
+                    case: &case,
+                    parallelism: phase.parallelism.as_ref().unwrap_or(&case.parallelism),
+                    sequence_length: phase.sequence_length,
+                    global_batch: batch,
+                };
+                let (shared, alone) = (stepper.step(input, control), step(input, control));
+                let (shared, alone) = match (shared, alone) {
+                    (Ok(shared), Ok(alone)) => (shared, alone),
+                    (shared, alone) => {
+                        let [shared, alone] =
+                            [shared, alone].map(|s| s.err().map(|e| e.to_string()));
+                        assert_eq!(shared, alone);
+                        continue;
+                    }
+                };
+                assert!(shared == alone, "{}: {batch}", phase.name);
+                assert!(shared.work.folded);
+            }
+        }
     }
 }

@@ -616,6 +616,68 @@ fn columns_have_one_type() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_a_launcher_says_is_passed_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let file = place.drawn(6);
+    let folder = place.text("folder");
+    ok(&["plan", &file, "--out", &folder, "--shards", "2"]);
+    // In the place of Python: it is given the launcher, the folder, and what the engine needs.
+    let python = place.path("python");
+    let script = |body: &str| {
+        fs::write(
+            &python,
+            format!("#!/bin/sh\ntest -s \"$1\" || exit 9\n{body}\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let path = python.to_str().unwrap();
+    let strait = env!("CARGO_BIN_EXE_strait");
+    let submit = [
+        "submit",
+        &folder,
+        "--engine",
+        "ray",
+        "--address",
+        "head:6379",
+        "--python",
+        path,
+    ];
+    for (status, says) in [
+        (2, "could not be handed to Ray"),
+        (3, "refused the plan"),
+        (75, "not all shards were finished"),
+        (1, "launcher of Ray failed"),
+    ] {
+        script(&format!("exit {status}"));
+        fails(&submit, status, &[says]);
+    }
+    script("kill -9 $$");
+    fails(&submit, 75, &["not all shards were finished"]);
+    // One that says that all is well, and is wrong.
+    script("exit 0");
+    fails(&submit, 3, &["2 of 2 shards are missing"]);
+    script(&format!(
+        "test \"$3 $4 $5\" = \"--address head:6379 --strait\" || exit 8\n\"{strait}\" sweep run \"$2\" --shard 0/2 -q >&2 && \
+         echo '{{\"shard\": 0, \"of\": 2, \"status\": 0}}'\n\"{strait}\" sweep run \"$2\" --shard 1/2 -q >&2 && \
+         echo '{{\"shard\": 1, \"of\": 2, \"status\": 0}}'"
+    ));
+    let output = sweep(&submit);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("shard 1 is done: 2 of 2"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("6 cases"));
+    assert_eq!(Table::open(&place.path("folder")).unwrap().cases(), 6);
+    fs::remove_file(&python).unwrap();
+    fails(&submit, 2, &["can't be started", "pip install ray"]);
+}
+
+#[test]
 fn options_that_do_not_fit_are_2() {
     let place = Place::new();
     let file = place.scenario(

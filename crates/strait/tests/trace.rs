@@ -190,6 +190,8 @@ fn bench_measures_every_part() {
         "contended_cpu",
         "folded_step",
         "folded_case",
+        "sweep_cases",
+        "sweep_small_cases",
         "llama_cpu",
         "llama_memory",
         "many_ranks_cpu",

@@ -147,6 +147,15 @@ pub(crate) fn wrap(text: &str, columns: usize, indent: usize) -> String {
     out
 }
 
+/// A text with a capital first.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
 /// A list in words: "a", "a and b", "a, b and c".
 pub(crate) fn listed(items: &[String]) -> String {
     match items {

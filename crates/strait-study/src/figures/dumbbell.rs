@@ -232,11 +232,15 @@ fn values(canvas: &Canvas<'_>, y: f64, row: &Row<'_>, cases: usize) -> Result<()
     let x = WIDTH - MARGIN;
     let values = &row.metric.values;
     if cases == 2 {
-        let text = format!(
-            "{} → {}",
-            row.measure.short(values[0]),
-            row.measure.short(values[1])
-        );
+        let [from, to] = [values[0], values[1]].map(|value| row.measure.short(value));
+        // A unit that both have stands once.
+        let from = match (from.split_once('\u{a0}'), to.split_once('\u{a0}')) {
+            (Some((number, a)), Some((_, b))) if a == b && !number.starts_with('$') => {
+                number.to_owned()
+            }
+            _ => from,
+        };
+        let text = format!("{from} → {to}");
         canvas.text(
             x,
             y - 7.0,

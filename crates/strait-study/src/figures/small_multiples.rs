@@ -178,7 +178,13 @@ impl Look<'_> {
             (name, colour::GREY)
         });
         let words: Vec<(&str, RGBColor)> = self.hues.iter().copied().chain(base).collect();
-        let each = (WIDTH - 2.0 * MARGIN) / words.len().max(1) as f64 - 36.0;
+        let room = WIDTH - 2.0 * MARGIN;
+        let needed: f64 = words.iter().map(|(name, _)| width(name, WORD) + 35.0).sum();
+        // All as long as they are, or each its share.
+        let each = match needed <= room {
+            true => room,
+            false => room / words.len().max(1) as f64 - 36.0,
+        };
         let mut x = MARGIN;
         for (name, hue) in words {
             let font = Type {

@@ -9,6 +9,7 @@ use super::marks::Mark;
 use super::plot::{Line, Quantity};
 use super::small_multiples::{self, Panel};
 use super::sweep;
+use crate::answer::format::listed;
 use crate::catalog::Catalog;
 use crate::rules::RuleBook;
 use crate::rules::condition::{Condition, Figure};
@@ -504,27 +505,38 @@ fn marks(catalog: &Catalog, unit: f64) -> Marked {
             name: names.join(", "),
         })
         .collect();
-    let mut thresholds: Vec<Mark> = Vec::new();
+    // The same threshold may stand in several rules.
+    let mut thresholds: Vec<(f64, Vec<String>)> = Vec::new();
     for set in RuleBook::of(catalog)
         .iter()
         .flat_map(|book| book.sets().to_vec())
     {
         for condition in set.clauses.iter().flat_map(|clause| &clause.when) {
-            // A rule counts the link to the host as well.
-            if let Condition::AtLeast(Figure::Io, rate) = condition {
-                let value = rate / unit;
-                let date = set
-                    .published
-                    .map_or(set.name.clone(), |date| date.to_string());
-                if !thresholds.iter().any(|mark| mark.value == value) {
-                    thresholds.push(Mark {
-                        value,
-                        name: format!("rule of {date}: {} GB/s of I/O in all", rate / 1e9),
-                    });
-                }
+            let Condition::AtLeast(Figure::Io, rate) = condition else {
+                continue;
+            };
+            let date = (set.published).map_or(set.name.clone(), |date| date.to_string());
+            match thresholds.iter_mut().find(|(other, _)| other == rate) {
+                Some((_, dates)) if !dates.contains(&date) => dates.push(date),
+                Some(_) => {}
+                None => thresholds.push((*rate, vec![date])),
             }
         }
     }
+    let thresholds = (thresholds.into_iter())
+        .map(|(rate, dates)| {
+            // A rule counts the link to the host as well.
+            let rules = if dates.len() == 1 { "rule" } else { "rules" };
+            Mark {
+                value: rate / unit,
+                name: format!(
+                    "{rules} of {}: {} GB/s of I/O in all",
+                    listed(&dates),
+                    rate / 1e9
+                ),
+            }
+        })
+        .collect();
     (chips, thresholds, pair.0.zip(pair.1))
 }
 

@@ -29,7 +29,7 @@ pub struct Answered {
     about: Option<AboutDocument>,
     /// Figures that only the simulation itself can give: name and contents.
     pub(super) drawn: Vec<(String, String)>,
-    data: Value,
+    pub(super) data: Value,
 }
 
 impl Answered {
@@ -93,23 +93,8 @@ impl Answered {
         }
     }
 
-    pub(super) fn subject(&self) -> String {
-        let Some(case) = self.cases.first() else {
-            return String::new();
-        };
-        let one = |same: fn(&CaseDocument) -> String| {
-            let first = same(case);
-            self.cases.iter().all(|c| same(c) == first).then_some(first)
-        };
-        let model = one(|c| c.model.clone()).unwrap_or_else(|| self.scenario.clone());
-        match one(|c| format!("{} {}", count(u64::from(c.accelerators)), c.accelerator)) {
-            Some(machine) => format!("{model} on {machine}"),
-            None => model,
-        }
-    }
-
     /// The question is about money.
-    fn asks_for_money(&self) -> bool {
+    pub(super) fn asks_for_money(&self) -> bool {
         let scenarios = self.about.iter().flat_map(|about| &about.scenarios);
         scenarios.into_iter().next().is_some_and(|scenario| {
             let question = scenario.question.to_lowercase();
@@ -264,10 +249,7 @@ impl Answered {
             ))
         });
         add("layout", &|c| {
-            format!(
-                "<span class=\"wide\" style=\"white-space:normal\">{}</span>",
-                escape(&c.layout)
-            )
+            format!("<span class=\"wrap\">{}</span>", escape(&c.layout))
         });
         let ranged = |case: &CaseDocument, quantity: Quantity, value: f64| {
             let unit = quantity.unit();
@@ -551,7 +533,7 @@ fn share(value: f64) -> String {
 }
 
 /// The distribution of a quantity of a case.
-pub(super) fn drawn<'a>(
+fn drawn<'a>(
     case: &'a CaseDocument,
     quantity: Quantity,
     phase: Option<&str>,

@@ -3,13 +3,10 @@
 //! In: documents, and figures that were drawn with a simulation. Out: `figure` elements: words as
 //! text, the picture as SVG, its data to save. Never draws what the data does not hold.
 
-use super::answered::drawn;
 use super::markup::{data_address, escape};
 use super::{Answered, ReportError};
-use crate::answer::document::CaseDocument;
-use crate::chance::PREDICTION;
-use crate::figures::{DrawError, Mark, cost_cdf, dumbbell, embed, tornado};
-use crate::sensitivity::figures::stated;
+use crate::figures::results::Results;
+use crate::figures::{cost_cdf, dumbbell, embed, iso_cost, tornado};
 use crate::verdict::Quantity;
 
 /// A figure as SVG and CSV.
@@ -53,19 +50,28 @@ pub(super) fn of_answered(answered: &Answered) -> Result<String, ReportError> {
             out += &element(name, &svg, &csv);
         }
     };
-    let source = format!(
-        "Source: simulation by Strait {}, digest {}. Reproduce: {}",
-        answered.strait,
-        answered.digest.get(..12).unwrap_or(&answered.digest),
-        answered.command()
-    );
+    // What an answer says as JSON is all that figures need, so that files draw as simulations do.
+    let text = answered.data.to_string();
+    let results = Results::read("the answer", &text)
+        .map_err(|error| ReportError::Unexpected(error.to_string()))?;
+    let source = results.source(&answered.command());
     let headline = answered.headline();
-    add(
-        cost_cdf::NAME,
-        cost_cdf::draw(&distributions(answered, headline), &source)?,
-    );
-    add(tornado::NAME, movers(answered, headline, &source)?);
-    add(dumbbell::NAME, dumbbell::draw(&metrics(answered), &source)?);
+    if let Some(input) = results.distributions(headline) {
+        add(cost_cdf::NAME, cost_cdf::draw(&input, &source)?);
+    }
+    if let Some(input) = results.swings(headline) {
+        add(tornado::NAME, tornado::draw(&input, &source)?);
+    }
+    if answered.asks_for_money()
+        && let Some(input) = results.rents()
+    {
+        add(iso_cost::NAME, iso_cost::draw(&input, &source)?);
+    }
+    if answered.cases.len() > 1
+        && let Some(input) = results.metrics()
+    {
+        add(dumbbell::NAME, dumbbell::draw(&input, &source)?);
+    }
     for pair in answered.drawn.chunks(2) {
         let [(name, svg), (_, csv)] = pair else {
             continue;
@@ -73,128 +79,11 @@ pub(super) fn of_answered(answered: &Answered) -> Result<String, ReportError> {
         let name = name.strip_suffix(".svg").unwrap_or(name);
         add(name, Some((svg.clone(), csv.clone())));
     }
-    if headline != Quantity::Cost {
+    if headline != Quantity::Cost
+        && let Some(input) = results.distributions(Quantity::Cost)
+    {
         let name = format!("{}-of-money", cost_cdf::NAME);
-        add(
-            &name,
-            cost_cdf::draw(&distributions(answered, Quantity::Cost), &source)?,
-        );
+        add(&name, cost_cdf::draw(&input, &source)?);
     }
     Ok(out)
-}
-
-/// Claims about a quantity, as far as they are the same for all cases.
-fn marks(answered: &Answered, quantity: Quantity) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = Vec::new();
-    for claim in answered.cases.iter().flat_map(|case| &case.claims) {
-        let mark = Mark {
-            value: claim.stated,
-            name: stated(&claim.who, &claim.date),
-        };
-        if claim.quantity == quantity.id() && claim.phase.is_none() && !marks.contains(&mark) {
-            marks.push(mark);
-        }
-    }
-    marks
-}
-
-fn distributions(answered: &Answered, quantity: Quantity) -> cost_cdf::Input {
-    let claims = marks(answered, quantity);
-    let reached = |case: &CaseDocument, mark: &Mark| {
-        (case.uncertainty.iter().flat_map(|study| &study.claims))
-            .find(|c| c.quantity == quantity.id() && c.phase.is_none() && c.stated == mark.value)
-            .map(|claim| claim.reached)
-    };
-    cost_cdf::Input {
-        subject: answered.subject(),
-        quantity: quantity.name().to_owned(),
-        unit: quantity.unit().symbol().to_owned(),
-        better: quantity.better(),
-        series: (answered.cases.iter())
-            .filter_map(|case| {
-                let distribution = drawn(case, quantity, None)?;
-                Some(cost_cdf::Series {
-                    name: case.name.clone(),
-                    draws: case.uncertainty.as_ref().map_or(0, |study| study.draws),
-                    points: (distribution.cdf.iter())
-                        .map(|q| (q.share, q.value))
-                        .collect(),
-                    reached: claims.iter().map(|mark| reached(case, mark)).collect(),
-                })
-            })
-            .collect(),
-        claims,
-    }
-}
-
-/// What moves the first case that was drawn.
-fn movers(answered: &Answered, quantity: Quantity, source: &str) -> Result<Figure, DrawError> {
-    let found = (answered.cases.iter()).find_map(|case| Some((case, drawn(case, quantity, None)?)));
-    let Some((case, distribution)) = found else {
-        return Ok(None);
-    };
-    let input = tornado::Input {
-        subject: match answered.cases.len() {
-            1 => answered.subject(),
-            _ => format!("{}, {}", answered.subject(), case.name),
-        },
-        quantity: quantity.name().to_owned(),
-        unit: quantity.unit().symbol().to_owned(),
-        base: distribution.point,
-        ends: "the 5 % and the 95 % quantile of each".to_owned(),
-        claims: marks(answered, quantity),
-        bars: (distribution.movers.iter())
-            .map(|mover| tornado::Bar {
-                name: match mover.name.as_str() {
-                    PREDICTION => "the prediction's own error".to_owned(),
-                    name => name.to_owned(),
-                },
-                low_input: mover.low_text.clone(),
-                high_input: mover.high_text.clone(),
-                low: mover.at_low,
-                high: mover.at_high,
-            })
-            .collect(),
-    };
-    tornado::draw(&input, source)
-}
-
-/// Metrics of several cases side by side.
-fn metrics(answered: &Answered) -> dumbbell::Input {
-    const SHOWN: [Quantity; 7] = [
-        Quantity::StepTime,
-        Quantity::MfuCausal,
-        Quantity::Days,
-        Quantity::GpuHours,
-        Quantity::Cost,
-        Quantity::Energy,
-        Quantity::PeakMemory,
-    ];
-    let value = |case: &CaseDocument, quantity: Quantity| match quantity {
-        Quantity::StepTime => case.step.time_s,
-        Quantity::MfuCausal => case.step.mfu.causal,
-        Quantity::Days => case.run.days,
-        Quantity::GpuHours => case.run.gpu_hours,
-        Quantity::Cost => case.cost_usd.run,
-        Quantity::Energy => case.run.energy_mwh,
-        _ => case.memory.peak_gb,
-    };
-    let baseline = match answered.baseline.is_empty() {
-        true => answered.cases.first().map_or("", |case| case.name.as_str()),
-        false => answered.baseline.as_str(),
-    };
-    let mut cases: Vec<&CaseDocument> = answered.cases.iter().collect();
-    cases.sort_by_key(|case| case.name != baseline);
-    dumbbell::Input {
-        subject: answered.subject(),
-        cases: cases.iter().map(|case| case.name.clone()).collect(),
-        metrics: (SHOWN.iter())
-            .map(|quantity| dumbbell::Metric {
-                name: quantity.name().to_owned(),
-                unit: quantity.unit().symbol().to_owned(),
-                better: Some(quantity.better()),
-                values: cases.iter().map(|case| value(case, *quantity)).collect(),
-            })
-            .collect(),
-    }
 }

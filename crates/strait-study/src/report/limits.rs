@@ -43,7 +43,12 @@ pub(super) fn of_case(
         true => format!("{}: ", case.name),
         false => String::new(),
     };
-    let mut say = |text: String| out.push(format!("{whose}{text}"));
+    let mut say = |text: String| {
+        out.push(match whose.is_empty() {
+            true => crate::answer::format::capital(&text),
+            false => format!("{whose}{text}"),
+        });
+    };
     if case.run.interruptions.is_none() {
         say(
             "the run is one in which nothing fails: the scenario has no `[reliability]`."

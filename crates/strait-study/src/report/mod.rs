@@ -30,6 +30,7 @@ pub use answered::Answered;
 pub use read::{ReportError, read};
 
 use crate::sensitivity::SensitivityDocument;
+use crate::sweep::table::Table;
 use markup::{escape, json, prose, section};
 use serde_json::Value;
 
@@ -44,6 +45,8 @@ pub enum Piece {
     Sensitivity(Box<SensitivityDocument>),
     /// The best layouts, as their own command writes them.
     Search(Value),
+    /// Many cases.
+    Sweep(Box<Table>),
 }
 
 /// What a page says of itself.
@@ -82,6 +85,7 @@ pub fn page(pieces: &[Piece], imprint: &Imprint) -> Result<String, ReportError> 
             Piece::Answered(answered) => answered.part()?,
             Piece::Sensitivity(document) => studies::sensitivity(document)?,
             Piece::Search(value) => studies::search(value),
+            Piece::Sweep(table) => sweep::part(table)?,
         });
     }
     let heading = |part: &Part| match part.question.is_empty() {

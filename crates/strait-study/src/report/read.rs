@@ -39,6 +39,9 @@ pub enum ReportError {
         /// What to do about it.
         help: String,
     },
+    /// A fault of the program.
+    #[error("{0}")]
+    Unexpected(String),
     /// A figure could not be drawn.
     #[error(transparent)]
     Draw(#[from] crate::figures::DrawError),
@@ -58,7 +61,7 @@ impl ReportError {
         match self {
             ReportError::Unreadable { .. } => "check the path and its permissions",
             ReportError::Unfit { help, .. } => help,
-            ReportError::Draw(_) => "",
+            ReportError::Draw(_) | ReportError::Unexpected(_) => "",
         }
     }
 }

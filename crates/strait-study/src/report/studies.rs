@@ -126,90 +126,49 @@ fn swings(document: &SensitivityDocument, metric: &MetricDocument) -> String {
     )
 }
 
-/// A search, as far as its document says what to show.
+/// A search, as far as its document says what to show: keys that another version lacks are left out.
 pub(super) fn search(value: &Value) -> Part {
-    let text = |value: &Value, key: &str| -> String {
-        match value.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        }
-    };
-    let sizes = value
-        .get("sizes")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     let mut content = String::new();
     let mut answer = Vec::new();
-    for size in &sizes {
-        let best = size
-            .get("best")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let accelerators = size
-            .get("accelerators")
-            .and_then(Value::as_u64)
-            .unwrap_or(0);
-        // Every best layout is a record of plain values: they are columns.
-        let plan = |best: &Value| best.get("plan").cloned().unwrap_or_else(|| best.clone());
-        let mut columns: Vec<String> = Vec::new();
-        for record in best.iter().map(plan) {
-            for (key, value) in record.as_object().into_iter().flatten() {
-                let plain = value.is_number() || value.is_string();
-                if plain && !columns.contains(key) && columns.len() < 10 {
-                    columns.push(key.clone());
-                }
-            }
-        }
-        let names: Vec<String> = columns.iter().map(|c| c.replace('_', " ")).collect();
-        let mut heads = vec![("rank", Column::Text)];
-        heads.extend(names.iter().map(|name| (name.as_str(), Column::Text)));
-        let rows: Vec<Vec<String>> = (best.iter().enumerate())
-            .map(|(rank, best)| {
-                let record = plan(best);
-                let mut row = vec![(rank + 1).to_string()];
-                row.extend(columns.iter().map(|key| cell(record.get(key))));
-                row
-            })
-            .collect();
-        content += &format!("<h3>{} accelerators</h3>\n", count(accelerators));
-        content += &table("The best layouts", &heads, &rows);
+    for size in list(value, "sizes") {
+        let accelerators = size.get("accelerators").and_then(Value::as_u64);
+        let accelerators = count(accelerators.unwrap_or(0));
+        let best = list(size, "best");
         if let Some(first) = best.first() {
-            let record = plan(first);
-            let layout = ["layout", "name", "words"]
-                .iter()
-                .map(|key| text(&record, key));
-            let layout = layout
-                .into_iter()
-                .find(|t| !t.is_empty())
-                .unwrap_or_default();
-            answer.push(format!(
-                "Of the layouts for {} accelerators the best by {} is {}.",
-                count(accelerators),
-                escape(&text(value, "by")),
-                escape(&layout)
-            ));
+            answer.push(verdict(size, first, &accelerators, text("by")));
+        }
+        content += &format!("<h3>{accelerators} accelerators</h3>\n");
+        content += &layouts(best);
+        if let Some(considered) = size.get("considered") {
+            let of = |key: &str| considered.get(key).and_then(Value::as_u64).map(count);
+            if let (Some(all), Some(fit), Some(simulated)) =
+                (of("layouts"), of("fit"), of("simulated"))
+            {
+                content += &format!(
+                    "<p class=\"small\">Of {all} layouts {fit} are possible and fit in memory; {simulated} of them were \
+                     simulated, the others can't be better by their least times.</p>\n"
+                );
+            }
         }
     }
     Part {
-        title: format!("Search for a layout, {}", text(value, "scenario")),
+        title: format!("Search for a layout, {}", text("scenario")),
         question: format!(
             "Which layout of {} on {} is best by {}?",
-            text(value, "model"),
-            text(value, "accelerator"),
-            text(value, "by")
+            text("model"),
+            text("accelerator"),
+            text("by")
         ),
         answer,
         sections: vec![("layouts", "The best layouts".to_owned(), content)],
         reproduce: vec![format!(
             "<h3>The search</h3>\n<pre>{}</pre>\n<p class=\"small\">Strait {}</p>\n",
-            escape(&text(value, "command")),
-            escape(&text(value, "strait"))
+            escape(text("command")),
+            escape(text("strait"))
         )],
         limits: vec![
-            "layouts were compared without chance: no jitter, equal chips, even loads of experts."
+            "Layouts were compared without chance: no jitter, equal chips, even loads of experts."
                 .to_owned(),
         ],
         data: value.clone(),
@@ -217,13 +176,88 @@ pub(super) fn search(value: &Value) -> Part {
     }
 }
 
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => escape(text),
-        Some(Value::Number(number)) => match number.as_f64() {
-            Some(v) if number.is_f64() => escape(&crate::answer::format::significant(v)),
-            _ => escape(&number.to_string()),
-        },
-        _ => "–".to_owned(),
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// The best layout in a sentence, beside the written one.
+fn verdict(size: &Value, best: &Value, accelerators: &str, by: &str) -> String {
+    let time = |plan: &Value| plan.get("time_s").and_then(Value::as_f64);
+    let layout = |plan: &Value| {
+        let text = plan.get("layout").and_then(Value::as_str);
+        escape(text.unwrap_or("a layout"))
+    };
+    let mut told = format!(
+        "<strong>On {accelerators} accelerators the best by {} is {}",
+        escape(by),
+        layout(best)
+    );
+    if let Some(seconds) = time(best) {
+        told += &format!(", with a step of {}", escape(&Unit::Seconds.print(seconds)));
     }
+    told += ".</strong>";
+    let written = size.get("written").and_then(|written| written.get("plan"));
+    if let Some((plan, seconds)) = written.and_then(|plan| Some((plan, time(plan)?))) {
+        told += &format!(
+            " The layout that the scenario writes, {}, takes {}.",
+            layout(plan),
+            escape(&Unit::Seconds.print(seconds))
+        );
+    }
+    told
+}
+
+/// A table of layouts, best first.
+fn layouts(best: &[Value]) -> String {
+    let number = |value: &Value, path: &[&str], print: &dyn Fn(f64) -> String| {
+        let mut at = Some(value);
+        for key in path {
+            at = at.and_then(|value| value.get(key));
+        }
+        at.and_then(Value::as_f64)
+            .map_or("–".to_owned(), |v| escape(&print(v)))
+    };
+    let sentences = |value: &Value, key: &str| {
+        let all: Vec<&str> = list(value, key)
+            .iter()
+            .filter_map(Value::as_str)
+            .take(3)
+            .collect();
+        all.join(", ")
+    };
+    let rows: Vec<Vec<String>> = (best.iter().enumerate())
+        .map(|(rank, best)| {
+            let layout = best.get("layout").and_then(Value::as_str).unwrap_or("–");
+            let why = match rank {
+                0 => format!("bound by {}", sentences(best, "bound_by")),
+                _ => sentences(best, "reasons"),
+            };
+            vec![
+                (rank + 1).to_string(),
+                format!("<span class=\"wide\">{}</span>", escape(layout)),
+                number(best, &["time_s"], &|v| Unit::Seconds.print(v)),
+                number(best, &["behind"], &|v| format!("{} %", fixed(v * 100.0, 2))),
+                number(best, &["memory_gb"], &|v| Unit::Gigabytes.print(v)),
+                number(best, &["mfu_causal"], &|v| Unit::Fraction.print(v)),
+                number(best, &["run", "days"], &|v| Unit::Days.print(v)),
+                number(best, &["run", "cost_usd"], &|v| Unit::Dollars.print(v)),
+                format!("<span class=\"wide\">{}</span>", escape(&why)),
+            ]
+        })
+        .collect();
+    let heads = [
+        ("", Column::Text),
+        ("layout", Column::Text),
+        ("step", Column::Number),
+        ("behind", Column::Number),
+        ("memory", Column::Number),
+        ("MFU, causal", Column::Number),
+        ("run", Column::Number),
+        ("cost", Column::Number),
+        ("why", Column::Text),
+    ];
+    table("The best layouts", &heads, &rows)
 }

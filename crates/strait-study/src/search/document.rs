@@ -70,8 +70,7 @@ pub struct SizeDocument {
     pub simulated: Vec<PlanDocument>,
 }
 
-/// What became of the layouts of a space. `layouts` is the sum of `impossible`, `too_large`,
-/// `not_better`, `unlooked`, `simulated` (the best's and the front's) where nothing failed.
+/// What became of the layouts of a space: `layouts` is the sum of `impossible`, `too_large` and `fit`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConsideredDocument {
     /// Different layouts that were looked at, one by one.

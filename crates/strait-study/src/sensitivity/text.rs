@@ -5,7 +5,7 @@
 use super::document::{
     GridDocument, InputDocument, MetricDocument, SensitivityDocument, SwingDocument,
 };
-use crate::answer::format::{count, fixed, wrap};
+use crate::answer::format::{capital, count, fixed, wrap};
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::{bar, render};
 use crate::answer::{Detail, TextStyle};
@@ -58,14 +58,6 @@ fn input(path: &str) -> String {
     match path {
         crate::chance::PREDICTION => "the prediction's own error".to_owned(),
         path => format!("`{path}`"),
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
     }
 }
 

@@ -4,9 +4,10 @@
 //! over all of its layers gathers and reduces, and for each pipeline rank what it does behind its last
 //! chunk ([`Ends`]). Never simulates: no rank waits for another here.
 
+use super::chunks::{Frozen, PassParameters};
 use super::duration::Durations;
 use super::pricing::{durations, shape_of};
-use super::ranks::{Frozen, Lowering, PassParameters};
+use super::ranks::Lowering;
 use super::stock::Stock;
 use crate::case::{Case, Parallelism, Zero};
 use crate::layout::{Group, Layout, StageContents};

@@ -4,8 +4,9 @@
 //! block. Never decides which pass they accompany.
 
 use super::blocks::{Builder, DataCollective, Sent, Tables};
+use super::chunks::{ChunkPasses, Frozen, PassParameters};
 use super::pricing::shape_of;
-use super::ranks::{ChunkPasses, Frozen, Lowering, PassParameters};
+use super::ranks::Lowering;
 use super::{Window, group};
 use crate::case::{Method, Zero};
 use crate::layout::Group;

@@ -10,6 +10,7 @@
 
 mod blocks;
 mod chips;
+mod chunks;
 mod duration;
 mod ends;
 mod gradients;

@@ -5,21 +5,17 @@
 
 use super::Window;
 use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables};
+use super::chunks::ChunkPasses;
 use super::duration::Durations;
 use super::pricing::{durations_on, invalid};
-use super::stock::{ChunkKey, Stock};
-use super::timed::TimedPass;
+use super::stock::Stock;
 use super::timing::StepTiming;
 use super::wires::{Wants, Wires, exchanges_by_class, flat};
-use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Precision, ScheduleKind, Zero};
-use crate::layout::{Group, Layout, Span, StageContents};
+use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
+use crate::layout::{Group, Layout, Span};
 use crate::links::{CollectiveKind, LoadSpread};
-use crate::memory;
-use crate::ops::{
-    Pass, arrival_pass, embedding_pass, head_pass, layer_pass, mtp_entry_pass, trained,
-};
 use crate::outcome::Grains;
-use crate::schedule::{Schedule, Work};
+use crate::schedule::{Chunk, Schedule, Work};
 use crate::simulate::SimulateError;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -76,54 +72,6 @@ pub(super) enum BlockKey {
     /// The end of the step.
     Optimizer,
 }
-
-/// Parameters of a chunk that are reduced over data-parallel ranks, by group kind.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PassParameters {
-    pub(super) dense: f64,
-    pub(super) experts: f64,
-    /// Those that are not trained: gathered where parameters are sharded, never reduced.
-    pub(super) frozen: Frozen,
-}
-
-/// Parameters that are not trained.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Frozen {
-    pub(super) dense: f64,
-    pub(super) experts: f64,
-}
-
-impl PassParameters {
-    /// The parameters of a pass that trains all of them, or adapters beside them.
-    fn of(dense: f64, experts: f64, adapters: Option<(f64, f64)>) -> PassParameters {
-        match adapters {
-            None => PassParameters {
-                dense,
-                experts,
-                frozen: Frozen::default(),
-            },
-            Some((small, in_experts)) => PassParameters {
-                dense: small,
-                experts: in_experts,
-                frozen: Frozen { dense, experts },
-            },
-        }
-    }
-}
-
-/// A chunk of the model on a rank.
-pub(super) struct ChunkPasses {
-    pub(super) lone: Vec<TimedPass>,
-    pub(super) paired: Vec<TimedPass>,
-    pub(super) parameters: Vec<PassParameters>,
-}
-
-/// What tells the passes of layers apart: experts, attention window, recompute, operand types,
-/// offload.
-pub(super) type LayerKind = (bool, Option<u32>, bool, Precision, bool);
-
-/// Trained weights of a pass whose own weights are frozen, dense and in experts.
-pub(super) type Adapters = Option<(f64, f64)>;
 
 pub(super) struct Lowering<'a> {
     pub(super) case: &'a Case,
@@ -332,206 +280,20 @@ impl Lowering<'_> {
         self.prefetches() && self.schedule.stage_of(rank, local) > 0
     }
 
-    /// The passes of one model stage.
-    fn chunk(&mut self, stage: u32) -> ChunkPasses {
-        let contents = self.layout.stages[stage as usize].clone();
-        let StageContents {
-            layers,
-            embedding,
-            head,
-            mtp,
-        } = contents;
-        let mut chunk = ChunkPasses {
-            lone: Vec::new(),
-            paired: Vec::new(),
-            parameters: Vec::new(),
-        };
-        let model = &self.case.model;
-        let tensor = f64::from(self.parallelism.tensor);
-        let vocabulary = f64::from(model.vocabulary) * f64::from(model.hidden) / tensor;
-        let arrival = |first, last| arrival_pass(&self.durations.shape, first, last);
-        // Forward before all else, backward (which runs from the end) as well.
-        let (before, behind) = (
-            arrival(stage == 0, true),
-            arrival(true, stage + 1 == self.schedule.stages()),
-        );
-        if !before.forward.is_empty() {
-            self.add(&mut chunk, &before, 0.0, 0.0);
-        }
-        if embedding {
-            let pass = embedding_pass(&self.durations.shape);
-            self.add(&mut chunk, &pass, vocabulary, 0.0);
-        }
-        let recomputed = self.recomputed(layers.len() as u32);
-        let first = layers.start;
-        for layer in layers {
-            let nth = layer - first;
-            let offloads = nth < self.parallelism.offload_layers;
-            self.add_layer(&mut chunk, layer, nth < recomputed, offloads);
-        }
-        if head {
-            let pass = head_pass(&self.durations.shape);
-            let held = if model.tied && embedding {
-                0.0
-            } else {
-                vocabulary
-            };
-            self.add(&mut chunk, &pass, held, 0.0);
-        }
-        if mtp {
-            for module in 0..model.mtp {
-                let pass = mtp_entry_pass(&self.durations.shape);
-                let projection = 2.0 * f64::from(model.hidden) * f64::from(model.hidden) / tensor;
-                self.add(&mut chunk, &pass, projection, 0.0);
-                self.add_layer(&mut chunk, model.layers + module, true, false);
-                let pass = head_pass(&self.durations.shape);
-                self.add(&mut chunk, &pass, 0.0, 0.0);
-            }
-        }
-        if !behind.backward.is_empty() {
-            self.add(&mut chunk, &behind, 0.0, 0.0);
-        }
-        chunk
-    }
-
     /// Tokens travel between ranks, so that products in a pair run beside communication.
-    fn exchanges(&self) -> bool {
+    pub(super) fn exchanges(&self) -> bool {
         self.case.model.experts.is_some() && self.parallelism.expert > 1
-    }
-
-    fn add(&mut self, chunk: &mut ChunkPasses, pass: &Pass, dense: f64, experts: f64) {
-        chunk
-            .lone
-            .push(TimedPass::new(&self.durations, pass, false));
-        chunk
-            .paired
-            .push(TimedPass::new(&self.durations, pass, self.exchanges()));
-        let adapters = self.durations.shape.adapters.map(|_| trained(pass));
-        chunk
-            .parameters
-            .push(PassParameters::of(dense, experts, adapters));
-    }
-
-    fn add_layer(&mut self, chunk: &mut ChunkPasses, layer: u32, recompute: bool, offloads: bool) {
-        let durations = &self.durations;
-        let exchanges = self.exchanges();
-        let kind = self.kind(layer, recompute, offloads);
-        let kept = match offloads {
-            true => self.kept(layer, recompute),
-            false => Bytes::ZERO,
-        };
-        let (lone, paired, adapters) = self.stock.passes.entry(kind).or_insert_with(|| {
-            let pass = layer_pass(&durations.shape, layer, recompute);
-            let timed = |pair| {
-                let timed = TimedPass::new(durations, &pass, pair);
-                if offloads {
-                    timed.offloaded(durations, kept)
-                } else {
-                    timed
-                }
-            };
-            (
-                timed(false),
-                timed(exchanges),
-                durations.shape.adapters.map(|_| trained(&pass)),
-            )
-        });
-        let adapters = *adapters;
-        chunk.lone.push(lone.in_layer(layer));
-        chunk.paired.push(paired.in_layer(layer));
-        let (dense, experts) = self.counts(layer);
-        chunk
-            .parameters
-            .push(PassParameters::of(dense, experts, adapters));
-    }
-
-    /// Parameters of a layer on a rank, dense and in experts.
-    pub(super) fn counts(&self, layer: u32) -> (f64, f64) {
-        let counts = self.case.model.layer_parameters(layer);
-        let dense = (counts.attention + counts.dense_ffn + counts.shared) as f64
-            / f64::from(self.parallelism.tensor)
-            + (counts.norms + counts.router) as f64;
-        let experts = counts.routed as f64
-            / f64::from(self.parallelism.expert * self.parallelism.expert_tensor);
-        (dense, experts)
-    }
-
-    /// What tells the passes of a layer from those of others.
-    fn kind(&self, layer: u32, recompute: bool, offloads: bool) -> LayerKind {
-        let model = &self.case.model;
-        let precision = self.case.precision.of_layer(layer, model.layers);
-        let (moe, window) = (model.is_moe_layer(layer), model.window_of(layer));
-        (moe, window, recompute, precision, offloads)
-    }
-
-    /// Layers of a stage that are recomputed.
-    fn recomputed(&self, layers: u32) -> u32 {
-        let wanted = self.parallelism.recompute_layers.unwrap_or(u32::MAX);
-        wanted.min(layers)
-    }
-
-    /// The passes of one model stage, and its number: the same for stages that differ in nothing but
-    /// the numbers of their layers, where these make no difference.
-    fn chunk_of(&mut self, stage: u32) -> (u32, Rc<ChunkPasses>) {
-        if !self.stock.shares {
-            return (stage, Rc::new(self.chunk(stage)));
-        }
-        let StageContents {
-            layers,
-            embedding,
-            head,
-            mtp,
-        } = self.layout.stages[stage as usize].clone();
-        let recomputed = self.recomputed(layers.len() as u32);
-        let first = layers.start;
-        let layer = |layer: u32| {
-            let nth = layer - first;
-            let offloads = nth < self.parallelism.offload_layers;
-            let kind = self.kind(layer, nth < recomputed, offloads);
-            (kind, self.case.model.layer_parameters(layer))
-        };
-        let key = ChunkKey {
-            ends: [stage == 0, stage + 1 == self.schedule.stages()],
-            holds: [embedding, head, mtp],
-            layers: layers.map(layer).collect(),
-        };
-        let known = self
-            .stock
-            .chunks
-            .iter()
-            .position(|(known, _)| *known == key);
-        let at = known.unwrap_or_else(|| {
-            let chunk = Rc::new(self.chunk(stage));
-            self.stock.chunks.push((key, chunk));
-            self.stock.chunks.len() - 1
-        });
-        (at as u32, Rc::clone(&self.stock.chunks[at].1))
     }
 
     /// What tells the blocks of a rank from those of others, as a number.
     fn outfit(&mut self, rank: u32, chunks: &[u32]) -> u32 {
-        let locals = 0..self.schedule.chunks as u8;
-        let lanes = locals.flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)]);
         let hop = |(local, lane)| {
             let (target, _) = self.target(rank, local, lane)?;
             Some(self.layout.hop_crosses_domains(rank, target))
         };
-        let hops = lanes.map(hop).collect();
+        let hops = lanes(self.schedule.chunks as u8).map(hop).collect();
         let tied = self.tied_gradients(rank);
         self.stock.outfit((chunks.to_vec(), hops, tied))
-    }
-
-    /// What a layer keeps of a micro-batch.
-    fn kept(&self, layer: u32, recompute: bool) -> Bytes {
-        let setting = memory::Setting {
-            model: &self.case.model,
-            parallelism: self.parallelism,
-            precision: &self.case.precision,
-            software: &self.case.software,
-            method: self.case.training.method,
-            capacity: self.case.cluster.accelerator.memory,
-        };
-        memory::kept(setting, self.layout, layer, recompute)
     }
 
     fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {
@@ -553,6 +315,16 @@ impl Lowering<'_> {
         };
         let order = &self.schedule.order[rank as usize];
         let last_weight: Vec<usize> = (0..locals).map(|l| last_weight_slot(order, l)).collect();
+        // Whether the input of a chunk, forward or backward, comes from another rank.
+        let from_other = |(local, lane): (u8, Lane)| {
+            let chunk = self.any_chunk(local);
+            let source = match lane {
+                Lane::Forward => self.schedule.previous(rank, chunk),
+                Lane::Backward => self.schedule.next(rank, chunk),
+            };
+            source.is_some_and(|(from, _)| from != rank)
+        };
+        let fed: Vec<bool> = lanes(locals).map(from_other).collect();
         let mut first_forward = vec![true; locals as usize];
         let mut arrived = vec![0u32; 2 * locals as usize];
         let mut blocks: Vec<Shared<strait_sim::Block>> = Vec::new();
@@ -595,15 +367,10 @@ impl Lowering<'_> {
             let mut entry = [None, None];
             for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
                 let Some(chunk) = chunk else { continue };
-                let source = if lane == 0 {
-                    self.schedule.previous(rank, chunk)
-                } else {
-                    self.schedule.next(rank, chunk)
-                };
                 // Weight gradients alone need no message.
                 let needs = !matches!(work, Work::BackwardWeight(_));
-                if needs && source.is_some_and(|(from, _)| from != rank) {
-                    let channel = 2 * chunk.local + lane;
+                let channel = 2 * chunk.local + lane;
+                if needs && fed[usize::from(channel)] {
                     arrived[channel as usize] += 1;
                     entry[place] = Some(EntryWait {
                         channel,
@@ -821,14 +588,19 @@ impl Lowering<'_> {
         builder.finish(window, false)
     }
 
-    /// Pipeline rank and chunk that receive from a chunk, unless it is the same rank.
-    fn target(&self, rank: u32, local: u8, lane: Lane) -> Option<(u32, u8)> {
-        let stage = self.schedule.stage_of(rank, local);
-        // Any micro-batch of this chunk: in DualPipe the chunk says the direction.
+    /// Some micro-batch of a chunk: in DualPipe the chunk says the direction.
+    fn any_chunk(&self, local: u8) -> Chunk {
         let micro_batch = match self.schedule.kind {
             ScheduleKind::DualPipe if local == 1 => self.schedule.micro_batches - 1,
             _ => 0,
         };
+        Chunk { local, micro_batch }
+    }
+
+    /// Pipeline rank and chunk that receive from a chunk, unless it is the same rank.
+    fn target(&self, rank: u32, local: u8, lane: Lane) -> Option<(u32, u8)> {
+        let stage = self.schedule.stage_of(rank, local);
+        let micro_batch = self.any_chunk(local).micro_batch;
         let next = match lane {
             Lane::Forward if stage + 1 < self.schedule.stages() => stage + 1,
             Lane::Backward if stage > 0 => stage - 1,
@@ -848,8 +620,7 @@ impl Lowering<'_> {
         all.enumerate()
             .map(|(number, rank)| {
                 let pipeline = rank / inner;
-                let peers = (0..self.schedule.chunks as u8)
-                    .flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
+                let peers = lanes(self.schedule.chunks as u8)
                     .map(|(local, lane)| {
                         // A place that no send refers to points at the rank itself.
                         let (target, chunk) =
@@ -928,6 +699,11 @@ impl Lowering<'_> {
             per_domain: layout.span(Group::Expert, 0).per_domain,
         }
     }
+}
+
+/// The lanes of chunks, in the order of their channels.
+fn lanes(locals: u8) -> impl Iterator<Item = (u8, Lane)> {
+    (0..locals).flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
 }
 
 /// Most instructions of one stream in a block, and most dependences of a job: what the engine's

@@ -9,7 +9,8 @@
 //! nothing is shared.
 
 use super::blocks::Tables;
-use super::ranks::{Adapters, BlockKey, ChunkPasses, LayerKind};
+use super::chunks::{Adapters, ChunkPasses, LayerKind};
+use super::ranks::BlockKey;
 use super::timed::TimedPass;
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants};

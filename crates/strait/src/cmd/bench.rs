@@ -19,6 +19,7 @@ use strait_sim::net::Grain;
 use strait_sim::queue::{EventQueue, HeapQueue, WheelQueue};
 use strait_sim::{Engine, EngineError, JitteredTiming, Job, Lanes, Mode, Unobserved};
 use strait_study::catalog::Catalog;
+use strait_study::search::calm;
 use strait_training::case::{Balance, Case, Sharing};
 use strait_training::simulate::{Control, SimulateError, simulate};
 use strait_units::{Ratio, Time};
@@ -46,6 +47,8 @@ pub fn bench(terminal: &Terminal, cancel: &AtomicBool) -> Result<ExitStatus, Fai
     all_to_alls(&mut bench)?;
     tutorial(&mut bench)?;
     folded(&mut bench)?;
+    sweep(&mut bench, "sweep_cases", FLAGSHIP)?;
+    sweep(&mut bench, "sweep_small_cases", TUTORIAL)?;
     bench.ratios("heap_hold");
     bench.add("process_memory", measure::largest_memory(), "MB");
     let machine = measure::machine();
@@ -160,6 +163,23 @@ fn folded(bench: &mut Bench<'_>) -> Result<(), Failure> {
     }
     bench.add("folded_step", step_seconds * 1e3, "ms");
     bench.add("folded_case", seconds * 1e3, "ms");
+    Ok(())
+}
+
+/// Cases of a sweep each CPU second: resolved from a scenario that was read before, without chance,
+/// all phases of the run.
+fn sweep(bench: &mut Bench<'_>, name: &str, scenario: Scenario) -> Result<(), Failure> {
+    let catalog = Catalog::embedded();
+    let template = scenario.template(&catalog).map_err(temporary)?;
+    let control = Control {
+        full_ranks: false,
+        ..bench.control()
+    };
+    let (_, seconds) = bench.fastest(10 * REPEATS, || {
+        let case = template.case(&catalog, None, &[]).map_err(|_| no_case())?;
+        simulate(&calm(case.case), control).map_err(simulation)
+    })?;
+    bench.add(name, 1.0 / seconds, "1/s");
     Ok(())
 }
 

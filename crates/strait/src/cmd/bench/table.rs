@@ -80,6 +80,11 @@ pub fn text(bench: &Bench<'_>, machine: &str) -> String {
         bench.value("folded_step"),
         bench.value("folded_case")
     ));
+    lines.push(format!(
+        "sweep cases: {:.0} /s/core of DeepSeek-V3 with all phases, {:.0} /s/core of the tutorial",
+        bench.value("sweep_cases"),
+        bench.value("sweep_small_cases")
+    ));
     lines.push("MB: peak of memory above the process at its start".to_owned());
     lines.join("\n")
 }
