@@ -148,6 +148,8 @@ pub const ERROR: &str = "error";
 pub struct Columns {
     /// In the order of rows.
     pub list: Vec<Column>,
+    /// Axes of words and of plain numbers.
+    mixed: Vec<usize>,
     /// Names of the claims' columns, by what tells claims apart.
     claims: Vec<(ClaimKey, String)>,
 }
@@ -206,7 +208,15 @@ impl Columns {
         for (_, name) in &claims {
             list.push(column(name, Kind::Number, "1", Role::Metric));
         }
-        Columns { list, claims }
+        let mixed = (plan.axes.iter().enumerate())
+            .filter(|(_, axis)| axis.unit.is_none() && !axis.plain() && !axis.of_words())
+            .map(|(index, _)| index)
+            .collect();
+        Columns {
+            list,
+            mixed,
+            claims,
+        }
     }
 
     /// The place of a column.
@@ -219,9 +229,14 @@ impl Columns {
         (self.list.iter())
             .map(|column| match column.role {
                 Role::Case => Value::Integer(case as i64),
-                Role::AxisText(axis) => {
-                    (cells.get(axis)).map_or(Value::Missing, |cell| Value::Text(cell.text.clone()))
-                }
+                Role::AxisText(axis) => match cells.get(axis) {
+                    // Beside words, plain numbers stand in their own column alone: a reader that sees
+                    // nothing but numbers first would take the words after them for a fault.
+                    Some(cell) if !(self.mixed.contains(&axis) && cell.number.is_some()) => {
+                        Value::Text(cell.text.clone())
+                    }
+                    _ => Value::Missing,
+                },
                 Role::AxisNumber(axis) => {
                     let number = cells.get(axis).and_then(|cell| cell.number);
                     match (number, column.kind) {
@@ -409,15 +424,14 @@ fn metric(name: &str, setting: &Setting, outcome: &Outcome) -> Value {
         "cost_high_usd" => Value::finite(outcome.cost.high.get()),
         "rent_usd" => Value::finite(run.rent.get()),
         "goodput" => Value::finite(run.goodput().get()),
-        "interruptions" => interruptions.map_or(Value::Missing, |found| {
-            Value::Integer(i64::try_from(found.total()).unwrap_or(i64::MAX))
-        }),
+        // Without failures nothing interrupts a run, and it takes what it takes.
+        "interruptions" => Value::Integer(
+            interruptions.map_or(0, |found| i64::try_from(found.total()).unwrap_or(i64::MAX)),
+        ),
         "lost_days" => Value::finite(run.account.lost.get()),
         "waiting_days" => Value::finite(run.account.waiting.get()),
         "checkpoint_days" => Value::finite(run.account.checkpoint.get()),
-        "mean_days" => {
-            interruptions.map_or(Value::Missing, |found| Value::finite(found.mean_days.get()))
-        }
+        "mean_days" => Value::finite(interruptions.map_or(run.days, |found| found.mean_days.get())),
         "folded" => Value::Flag(step.work.folded),
         _ => Value::Missing,
     }

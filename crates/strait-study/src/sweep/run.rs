@@ -10,14 +10,16 @@ use super::folder::{Folder, Part};
 use super::shard::{self, State, Writer};
 use super::study::Study;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use strait_training::simulate::Control;
 
 /// Stack of a thread that simulates.
 const STACK: usize = 16 << 20;
 
-/// Most rows that are held at once for each thread.
-const ROWS: usize = 256;
+/// Rows of each thread that may wait to be written.
+const AHEAD: usize = 64;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,37 +134,66 @@ pub fn run(study: &Study, job: &Job<'_>) -> Result<(), SweepError> {
             threads,
             message: error.to_string(),
         })?;
-    let mut cases = missing.iter().flat_map(|shard| {
+    let cases = missing.iter().flat_map(|shard| {
         let last = plan.rows(*shard) - 1;
         (0..=last).map(move |row| (*shard, row, row == last))
     });
-    // Chunks begin small: with slow cases the first shards should not wait for many.
-    let mut size = threads * 2;
-    let mut writer: Option<Writer> = None;
-    loop {
-        let chunk: Vec<(u64, u64, bool)> = cases.by_ref().take(size).collect();
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        size = (size * 2).min(threads * ROWS);
-        let rows: Vec<Option<(String, bool)>> = pool.install(|| {
-            (chunk.par_iter())
-                .map(|(shard, row, _)| one(study, job, row * plan.shards + shard))
-                .collect()
+    // Set where nobody wants more rows: the caller asked to stop, or they can't be written.
+    let over = AtomicBool::new(false);
+    let (sender, receiver) = sync_channel(threads * AHEAD);
+    std::thread::scope(|scope| {
+        let (over, pool) = (&over, &pool);
+        let cases = cases.enumerate();
+        scope.spawn(move || {
+            pool.install(|| {
+                (cases.take_while(|_| !over.load(Ordering::Relaxed)))
+                    .par_bridge()
+                    .for_each_with(sender, |sender, (at, (shard, row, last))| {
+                        if over.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let line = one(study, job, row * plan.shards + shard);
+                        // Who writes ends first only where rows can't be written.
+                        let _ = sender.send((at, Row { shard, last, line }));
+                    });
+            });
         });
-        for ((shard, _, last), row) in chunk.iter().zip(rows) {
-            let Some((line, failed)) = row else {
+        let written = write(study, job, receiver);
+        over.store(true, Ordering::Relaxed);
+        written
+    })
+}
+
+/// The row of a case.
+struct Row {
+    shard: u64,
+    /// It is the last of its shard.
+    last: bool,
+    /// The line, and whether it has an error; `None` where the caller asked to stop.
+    line: Option<(String, bool)>,
+}
+
+/// Writes rows in their order, as they come in any.
+fn write(study: &Study, job: &Job<'_>, rows: Receiver<(usize, Row)>) -> Result<(), SweepError> {
+    let mut early: BTreeMap<usize, Row> = BTreeMap::new();
+    let mut next = 0;
+    let mut writer: Option<Writer> = None;
+    for (at, row) in rows {
+        early.insert(at, row);
+        while let Some(Row { shard, last, line }) = early.remove(&next) {
+            next += 1;
+            let Some((line, failed)) = line else {
                 return Err(SweepError::Cancelled);
             };
             let mut open = match writer.take() {
                 Some(open) => open,
-                None => Writer::new(job.folder, plan, *shard)?,
+                None => Writer::new(job.folder, study.plan(), shard)?,
             };
             open.row(&line, failed)?;
-            if *last {
+            if last {
                 let footer = open.finish()?;
                 (job.tell)(Event::Done {
-                    shard: *shard,
+                    shard,
                     rows: footer.rows,
                     errors: footer.errors,
                 });
@@ -170,6 +201,12 @@ pub fn run(study: &Study, job: &Job<'_>) -> Result<(), SweepError> {
                 writer = Some(open);
             }
         }
+    }
+    match writer {
+        None => Ok(()),
+        Some(_) => Err(SweepError::Unexpected(
+            "rows are missing at the end of a shard".to_owned(),
+        )),
     }
 }
 

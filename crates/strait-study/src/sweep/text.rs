@@ -6,7 +6,7 @@
 use super::merge::Merged;
 use super::plan::Plan;
 use super::summary::{Effect, Level, Spread};
-use crate::answer::format::{count, dollars, percent, seconds, significant};
+use crate::answer::format::{count, dollars, percent, seconds};
 use crate::answer::table::{Align, render};
 use crate::answer::text::{Detail, TextStyle};
 use crate::scenario::Values;
@@ -185,7 +185,7 @@ fn axis(out: &mut String, effect: &Effect, style: TextStyle) {
                 level.value.clone(),
                 dollars(level.cost_usd),
                 seconds(level.step_time_s),
-                format!("{} cases", significant(level.cases as f64)),
+                format!("{} cases", count(level.cases)),
             ]
         })
         .collect();
