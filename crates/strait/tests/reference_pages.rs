@@ -1,4 +1,4 @@
-//! The generated pages of the book: command line, scenario keys, answer.
+//! The generated pages of the book: command line, scenario keys, answer, and the tables of the glossary of metrics.
 //!
 //! In: the command's own help and schemas. Out: pages under `docs/src/reference/`, which have to
 //! be the committed ones. Never writes them unless `STRAIT_UPDATE_DOCS` is set.
@@ -7,6 +7,8 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
+use strait_study::verdict::{Better, Quantity};
+use strait_training::ops::Class;
 
 const NOTE: &str =
     "<!-- Generated: STRAIT_UPDATE_DOCS=1 cargo test -p strait --test reference_pages -->\n\n";
@@ -49,40 +51,46 @@ fn cell(text: &str) -> String {
         .replace("[[", "\\[\\[")
 }
 
+/// The commands that a help text lists.
+fn commands(help: &[&str]) -> Vec<String> {
+    let listed = help.iter().skip_while(|line| **line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty());
+    let named = listed.filter_map(|line| line.strip_prefix("  "));
+    // What goes on from the line above is further in.
+    let named = named.filter(|line| !line.starts_with(' '));
+    let names = named.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn command_line() {
     let mut text = format!(
         "# Command line\n\n{NOTE}Results go to stdout, everything else to stderr. \
          [Exit status](exit-status.md) is a promise.\n"
     );
-    for command in [
-        &[][..],
-        &["run"],
-        &["compare"],
-        &["check"],
-        &["explain"],
-        &["schema"],
-        &["catalog"],
-        &["catalog", "list"],
-        &["catalog", "show"],
-        &["rules"],
-        &["rules", "classify"],
-        &["rules", "timeline"],
-        &["rules", "cost"],
-        &["completions"],
-    ] {
-        let mut args = command.to_vec();
+    let mut ahead: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(command) = ahead.pop() {
+        let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
         args.push("--help");
         let help = strait(&args);
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        let name = ["strait"].iter().chain(command).copied();
-        let name = name.collect::<Vec<_>>().join(" ");
+        let mut name = vec!["strait"];
+        name.extend(command.iter().map(String::as_str));
         let _ = write!(
             text,
-            "\n## {name}\n\n```text\n{}\n```\n",
+            "\n## {}\n\n```text\n{}\n```\n",
+            name.join(" "),
             lines.join("\n").trim()
         );
+        let own: Vec<Vec<String>> = (commands(&lines).into_iter())
+            .map(|own| [command.clone(), vec![own]].concat())
+            .collect();
+        ahead.extend(own.into_iter().rev());
     }
+    assert!(text.matches("\n## strait ").count() > 15, "few commands");
     is_current("command-line.md", &text);
 }
 
@@ -335,4 +343,35 @@ fn the_summary_names_every_page() {
         let named = summary.contains(&format!("]({inside})"));
         assert!(named || inside == "SUMMARY.md", "{inside}");
     }
+}
+
+#[test]
+fn metrics() {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/templates/metrics.md");
+    let mut text = std::fs::read_to_string(template).expect("a template");
+    let classes: Vec<&str> = Class::ALL.iter().map(|class| class.name()).collect();
+    let mut quantities = "| key | quantity | unit | better |\n|---|---|---|---|".to_owned();
+    for quantity in Quantity::all() {
+        let better = match quantity.better() {
+            Better::Lower => "less",
+            Better::Higher => "more",
+        };
+        let (id, name) = (quantity.id(), quantity.name());
+        let unit = quantity.unit().symbol();
+        let _ = write!(quantities, "\n| `{id}` | {name} | {unit} | {better} |");
+    }
+    let mut columns = "| column | unit |\n|---|---|".to_owned();
+    for (name, unit) in strait_study::sweep::columns::metrics() {
+        let _ = write!(columns, "\n| `{name}` | {unit} |");
+    }
+    for (name, value) in [
+        ("{{classes}}", classes.join(", ")),
+        ("{{quantities}}", quantities),
+        ("{{columns}}", columns),
+    ] {
+        assert_eq!(text.matches(name).count(), 1, "{name}");
+        text = text.replace(name, &value);
+    }
+    let (title, rest) = text.split_once("\n\n").expect("a title");
+    is_current("metrics.md", &format!("{title}\n\n{NOTE}{rest}"));
 }

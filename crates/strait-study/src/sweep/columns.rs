@@ -132,6 +132,11 @@ const METRICS: [(&str, Kind, &str); 39] = [
     ("folded", Kind::Flag, "1"),
 ];
 
+/// Metrics of every row with their units, in order.
+pub fn metrics() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METRICS.iter().map(|(name, _, unit)| (*name, *unit))
+}
+
 /// Where the run's cost stands.
 pub const COST: &str = "cost_usd";
 /// Where the step's time stands.
