@@ -69,7 +69,7 @@ caught() {
     grep -qx "$pid" <<< "$victims" || continue
     kill -STOP "$pid" 2>/dev/null || continue
     victim=$pid
-    shard=$(tr '\0' '\n' < "/proc/$pid/cmdline" | sed -n 's|^\([0-9]*\)/40$|\1|p')
+    shard=$({ tr '\0' '\n' < "/proc/$pid/cmdline"; } 2>/dev/null | sed -n 's|^\([0-9]*\)/40$|\1|p')
     [ -n "$shard" ] && [ ! -e "$work/engine/shards/shard-$shard-of-40.jsonl" ] && return 0
     kill -CONT "$pid" 2>/dev/null || true
   done

@@ -86,7 +86,7 @@ on() {
   for pid in $(pgrep -f -- "$strait sweep run $work/engine" || true); do
     # Not the script, which names the command as well.
     [ "$(readlink "/proc/$pid/exe")" = "$strait" ] || continue
-    if tr '\0' '\n' < "/proc/$pid/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then echo "$pid"; fi
+    if { tr '\0' '\n' < "/proc/$pid/environ"; } 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then echo "$pid"; fi
   done
 }
 finished() { "$strait" sweep status "$work/engine" --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["finished"]))'; }
@@ -98,7 +98,7 @@ caught() {
   for pid in $(on two); do
     kill -STOP "$pid" 2>/dev/null || continue
     victim=$pid
-    task=$(tr '\0' '\n' < "/proc/$pid/environ" | sed -n 's/^SLURM_ARRAY_TASK_ID=//p')
+    task=$({ tr '\0' '\n' < "/proc/$pid/environ"; } 2>/dev/null | sed -n 's/^SLURM_ARRAY_TASK_ID=//p')
     [ -n "$task" ] && [ ! -e "$work/engine/shards/shard-$task-of-40.jsonl" ] && return 0
     kill -CONT "$pid" 2>/dev/null || true
   done
@@ -111,7 +111,10 @@ daemon=$(cat "$work/two.pid")
 script=$(ps -o ppid= -p "$victim" | tr -d ' ')
 step=$(ps -o ppid= -p "$script" | tr -d ' ')
 [[ $(ps -o args= -p "$step") == slurmstepd* ]] || die "process $step is no step's daemon: $(ps -o args= -p "$step")"
-kill -KILL "$daemon" "$step" "$script" "$victim"
+# Some may be gone with the one before.
+for pid in "$daemon" "$step" "$script" "$victim"; do kill -KILL "$pid" 2>/dev/null || true; done
+lost() { ! kill -0 "$daemon" 2>/dev/null && ! kill -0 "$victim" 2>/dev/null; }
+until_true 5 "the end of the node and its task" lost
 before=$(finished)
 [ "$before" -lt 40 ] || die "the sweep was over before the kill"
 say "killed the second node and its task $task with $before of 40 shards finished"

@@ -389,10 +389,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_simulated() {
         ("cluster.nodes=2,0", "can't be zero"),
         ("cluster.accelerator=h100-sxm,h800", "h800"),
         ("parallelism.pipeline=2,3", "does not fill the 16 GPUs"),
-        (
-            "parallelism.micro_batch=1,64",
-            "at parallelism.micro_batch = 64",
-        ),
+        ("parallelism.micro_batch=1,64", "is not a multiple of data"),
         ("parallelism.schedule=1f1b..gpipe", "list its values"),
     ] {
         let message = told(&request(&[over], &cost));

@@ -77,17 +77,17 @@ fn settings(sweep: &str) -> Vec<Vec<String>> {
 #[test]
 fn bad_axes_are_told_with_their_place_and_a_remedy() {
     let axis = |keys: &str| format!("[sweep]\n[[sweep.axis]]\n{keys}\n");
-    // The file is 32 lines long: [sweep] is line 33 or so; what matters is the line of the value.
+    // [[sweep.axis]] is line 29 of the file, what follows line 30 and on.
     for (sweep, told) in [
         (String::new(), &["has no [sweep]", "[[sweep.axis]]"][..]),
         ("[sweep]\n".to_owned(), &["has no axis"]),
-        (axis(""), &["needs `path`, `option` or `cases`", "a.toml:35"]),
-        (axis("path = \"cluster.nvlink_bandwith\"\nvalues = [1]"), &["did you mean", "cluster.nvlink_bandwidth", "a.toml:36"]),
+        (axis(""), &["needs `path`, `option` or `cases`", "a.toml:29"]),
+        (axis("path = \"cluster.nvlink_bandwith\"\nvalues = [1]"), &["did you mean", "cluster.nvlink_bandwidth", "a.toml:30"]),
         (axis("path = \"cluster\"\nvalues = [1]"), &["whole section"]),
         (axis("path = \"claim\"\nvalues = [1]"), &["can't vary"]),
         (axis("path = \"training.phase\"\nvalues = [1]"), &["list of tables"]),
         (axis("path = \"cluster.nodes\""), &["has no values", "values = [ … ]"]),
-        (axis("path = \"cluster.nodes\"\nvalues = []"), &["has no values", "an empty list", "a.toml:37"]),
+        (axis("path = \"cluster.nodes\"\nvalues = []"), &["has no values", "an empty list", "a.toml:31"]),
         (axis("path = \"cluster.nodes\"\nvalues = 4"), &["must be a list of values"]),
         (axis("path = \"cluster.nodes\"\nvalues = [2, -1, 2]"), &["can't be negative", "has 2 twice"]),
         (axis("path = \"cluster.nvlink_bandwidth\"\nvalues = [400, \"3 USD/h\"]"), &["needs a unit", "400 GB/s", "not a bandwidth"]),
@@ -212,7 +212,7 @@ fn a_case_has_the_settings_that_its_cells_say() {
     let opened = planned(
         "[sweep]\nmode = \"latin-hypercube\"\ncases = 25\nranges = true\n\
          [[sweep.axis]]\npath = \"cluster.nvlink_bandwidth\"\nfrom = \"100 GB/s both ways\"\nto = \"900 GB/s both ways\"\n\
-         [[sweep.axis]]\npath = \"parallelism.micro_batch\"\nfrom = 1\nto = 4\n",
+         [[sweep.axis]]\npath = \"cluster.compute_units\"\nfrom = 100\nto = 132\n",
         Request::default(),
     )
     .unwrap_or_else(|text| panic!("{text}"));
@@ -227,7 +227,10 @@ fn a_case_has_the_settings_that_its_cells_say() {
         let number = |axis: usize| settings.cells[axis].number.unwrap();
         let one_way = resolved.case.cluster.accelerator.scale_up.get();
         assert!((one_way / 1e9 / number(0) - 0.5).abs() < 1e-9);
-        assert_eq!(f64::from(resolved.case.parallelism.micro_batch), number(1));
+        assert_eq!(
+            f64::from(resolved.case.cluster.accelerator.compute_units),
+            number(1)
+        );
         assert!((resolved.case.economics.rent.get() / number(2) - 1.0).abs() < 1e-12);
         assert!((1.0..=4.0).contains(&number(2)));
         assert_eq!(settings.cells[2].text, format!("{} USD/h", number(2)));
@@ -342,7 +345,14 @@ fn cases(opened: &Opened, catalog: &Catalog) -> Vec<String> {
             let settings = opened.sampler.settings(case);
             let name = opened.plan.case.as_deref();
             let resolved = opened.template.case(catalog, name, &settings.set).unwrap();
-            format!("{:?}", resolved.case)
+            let seed = opened.sampler.seed(opened.plan.seed, case);
+            format!(
+                "{seed} {:?}",
+                strait_training::case::Case {
+                    seed,
+                    ..resolved.case
+                }
+            )
         })
         .collect()
 }

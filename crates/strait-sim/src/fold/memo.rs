@@ -194,7 +194,7 @@ fn fold(
         }
         sizes[*class as usize] += 1;
     }
-    let met = crate::classes::met(meetings, &classes.of, &colours.group);
+    let met = crate::classes::met(meetings, &classes.of, colours.group);
     let mut originals: [Vec<Original>; MAX_GROUP_KINDS] = Default::default();
     // By kind and number of a meeting, the group of the folded job.
     let mut numbers: [Vec<u32>; MAX_GROUP_KINDS] = Default::default();

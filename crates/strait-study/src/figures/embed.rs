@@ -158,7 +158,7 @@ mod tests {
         for (name, svg) in files.iter().filter(|(name, _)| name.ends_with(".svg")) {
             let parts = split(svg).unwrap_or_else(|| panic!("{name} is one piece"));
             assert!(
-                parts.source.starts_with("Source: "),
+                parts.source.contains("Source: "),
                 "{name}: {}",
                 parts.source
             );

@@ -299,7 +299,20 @@ fn title(cases: &[&CaseAnswer]) -> String {
     let shares: Vec<String> = (cases.iter())
         .map(|case| format!("{} of the step on {}", bubble(case), case.setting.name))
         .collect();
-    format!("{who} {}", listed(&shares))
+    let mut text = format!("{who} {}", listed(&shares));
+    if let [first, second] = cases {
+        let (base, other) = (
+            seconds(first.outcome.step.time),
+            seconds(second.outcome.step.time),
+        );
+        let change = other / base - 1.0;
+        if change.is_finite() && change.abs() >= 5e-4 {
+            let how = if change > 0.0 { "longer" } else { "shorter" };
+            let share = percent(change.abs());
+            text += &format!(", whose step is {share} {how}");
+        }
+    }
+    text
 }
 
 fn csv(cases: &[&CaseAnswer]) -> String {

@@ -184,6 +184,9 @@ fn title(input: &Input, (x, y, z): (&Measure, &Measure, &Measure), known: &[f64]
     )
 }
 
+/// A line in pixels with its name.
+type Named = (Vec<(f64, f64)>, String, Type);
+
 fn body(
     canvas: &Canvas<'_>,
     area: &Area,
@@ -205,7 +208,7 @@ fn body(
             .collect()
     };
     let levels = levels(known);
-    let mut texts: Vec<(Vec<(f64, f64)>, String, Type)> = Vec::new();
+    let mut texts: Vec<Named> = Vec::new();
     for level in &levels {
         for line in pixels(*level) {
             canvas.path(&line, 1.3, colour::SKY)?;

@@ -215,7 +215,7 @@ impl Plot {
             bottom + 28.0,
             Anchor::Middle,
             SMALL,
-            &format!("{}, {}", input.quantity, measure.name).trim_end_matches(", "),
+            format!("{}, {}", input.quantity, measure.name).trim_end_matches(", "),
         )?;
         self.marks.draw(canvas, rows - 20.0, bottom)?;
         let text = format!("as it stands: {}", measure.value(input.base));

@@ -125,7 +125,7 @@ impl Answered {
             .unwrap_or(Quantity::Cost)
     }
 
-    pub(super) fn part(&self) -> Result<Part, ReportError> {
+    pub(super) fn part(&self, prefix: &str) -> Result<Part, ReportError> {
         let several = self.cases.len() > 1;
         let scenario = self
             .about
@@ -153,7 +153,7 @@ impl Answered {
             "Where the differences come from",
             self.findings(),
         );
-        add("figures", "Figures", drawings::of_answered(self)?);
+        add("figures", "Figures", drawings::of_answered(self, prefix)?);
         add("sureness", "What is not known exactly", self.assumptions());
         add(
             "inputs",

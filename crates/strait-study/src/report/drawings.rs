@@ -43,11 +43,11 @@ pub(super) fn element(name: &str, svg: &str, csv: &str) -> String {
 }
 
 /// All figures of answered cases.
-pub(super) fn of_answered(answered: &Answered) -> Result<String, ReportError> {
+pub(super) fn of_answered(answered: &Answered, prefix: &str) -> Result<String, ReportError> {
     let mut out = String::new();
     let mut add = |name: &str, figure: Figure| {
         if let Some((svg, csv)) = figure {
-            out += &element(name, &svg, &csv);
+            out += &element(&format!("{prefix}{name}"), &svg, &csv);
         }
     };
     // What an answer says as JSON is all that figures need, so that files draw as simulations do.

@@ -80,12 +80,17 @@ struct Part {
 /// A figure that could not be drawn.
 pub fn page(pieces: &[Piece], imprint: &Imprint) -> Result<String, ReportError> {
     let mut parts = Vec::new();
-    for piece in pieces {
+    for (index, piece) in pieces.iter().enumerate() {
+        // Figures of several results have names of their own.
+        let prefix = match index {
+            0 => String::new(),
+            _ => format!("result-{}-", index + 1),
+        };
         parts.push(match piece {
-            Piece::Answered(answered) => answered.part()?,
-            Piece::Sensitivity(document) => studies::sensitivity(document)?,
+            Piece::Answered(answered) => answered.part(&prefix)?,
+            Piece::Sensitivity(document) => studies::sensitivity(document, &prefix)?,
             Piece::Search(value) => studies::search(value),
-            Piece::Sweep(table) => sweep::part(table)?,
+            Piece::Sweep(table) => sweep::part(table, &prefix)?,
         });
     }
     let heading = |part: &Part| match part.question.is_empty() {

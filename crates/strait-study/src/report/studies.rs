@@ -12,7 +12,10 @@ use crate::verdict::{Quantity, Unit};
 use serde_json::Value;
 
 /// A sensitivity study.
-pub(super) fn sensitivity(document: &SensitivityDocument) -> Result<Part, ReportError> {
+pub(super) fn sensitivity(
+    document: &SensitivityDocument,
+    prefix: &str,
+) -> Result<Part, ReportError> {
     let mut content = String::new();
     for metric in &document.metrics {
         content += &swings(document, metric);
@@ -25,7 +28,7 @@ pub(super) fn sensitivity(document: &SensitivityDocument) -> Result<Part, Report
             continue;
         };
         let name = name.strip_suffix(".svg").unwrap_or(name);
-        pictures += &drawings::element(&format!("sensitivity-{name}"), svg, csv);
+        pictures += &drawings::element(&format!("{prefix}sensitivity-{name}"), svg, csv);
     }
     if let Some(grid) = &document.grid {
         for (metric, cells) in document.metrics.iter().zip(&grid.cells) {

@@ -59,7 +59,7 @@ pub(super) fn open(path: &Path) -> Result<Piece, ReportError> {
 }
 
 /// A sweep.
-pub(super) fn part(table: &Table) -> Result<Part, ReportError> {
+pub(super) fn part(table: &Table, prefix: &str) -> Result<Part, ReportError> {
     let summary = &table.merged.summary;
     let mut answer = Vec::new();
     let mut first = format!("{} cases", count(summary.cases));
@@ -114,7 +114,7 @@ pub(super) fn part(table: &Table) -> Result<Part, ReportError> {
     sections.push((
         "sweep-figures",
         "Figures of the sweep".to_owned(),
-        pictures(table)?,
+        pictures(table, prefix)?,
     ));
     sections.push(("sweep-cases", "Cases".to_owned(), cases(table)));
     sections.retain(|(_, _, content)| !content.is_empty());
@@ -168,7 +168,7 @@ fn effects(table: &Table) -> String {
 }
 
 /// Figures that the axes allow, of the cost.
-fn pictures(table: &Table) -> Result<String, ReportError> {
+fn pictures(table: &Table, prefix: &str) -> Result<String, ReportError> {
     let mut out = String::new();
     let source = tables::source(table, "strait report");
     let catalog = Catalog::embedded();
@@ -179,7 +179,7 @@ fn pictures(table: &Table) -> Result<String, ReportError> {
     let mut add = |name: &str, figure: Result<Option<(String, String)>, DrawError>| {
         figure.map(|figure| {
             if let Some((svg, csv)) = figure {
-                out += &drawings::element(&format!("sweep-{name}"), &svg, &csv);
+                out += &drawings::element(&format!("{prefix}sweep-{name}"), &svg, &csv);
             }
         })
     };

@@ -142,10 +142,11 @@ mod tests {
         ] {
             let number = Number::at(path).expect(path);
             let value = number.read(text).expect(text);
-            for value in [value, value * 1.1, value / 3.0] {
+            for value in [value, value * 1.1, value * 1.3] {
                 let value = if number.whole() { value.round() } else { value };
                 let back = number.read(&number.write(value)).expect(path);
-                assert!((back / value - 1.0).abs() < 1e-9, "{path}: {value} {back}");
+                // Times are whole picoseconds.
+                assert!((back / value - 1.0).abs() < 2e-7, "{path}: {value} {back}");
             }
         }
     }

@@ -56,12 +56,20 @@ fn key(p: &Parallelism) -> Key {
 /// Prices of all parts of a model under one key.
 #[derive(Debug)]
 pub(super) struct Prices {
-    /// Layers and the layers of prediction modules: as recomputed, and not; then the same where what
-    /// they keep goes to the host.
-    layers: Vec<[Least; 4]>,
+    /// Kinds of layers: as recomputed, and not; then the same where what they keep goes to the host.
+    kinds: Vec<[Least; 4]>,
+    /// The kind of each layer, and of the layers of prediction modules.
+    layers: Box<[u8]>,
     embedding: Least,
     head: Least,
     entry: Least,
+}
+
+impl Prices {
+    /// Of a layer, in the four ways.
+    fn layer(&self, layer: u32) -> &[Least; 4] {
+        &self.kinds[usize::from(self.layers[layer as usize])]
+    }
 }
 
 /// Bounds of candidates of one phase on one cluster.
@@ -365,7 +373,7 @@ fn of_stage(case: &Case, p: &Parallelism, stage: &StageContents, prices: &Prices
     let recomputed = p.recompute_layers.unwrap_or(u32::MAX);
     for (nth, layer) in (0..).zip(stage.layers.clone()) {
         let kind = usize::from(nth >= recomputed) + 2 * usize::from(nth < p.offload_layers);
-        sum = sum + prices.layers[layer as usize][kind];
+        sum = sum + prices.layer(layer)[kind];
     }
     if stage.embedding {
         sum = sum + prices.embedding;
@@ -375,7 +383,7 @@ fn of_stage(case: &Case, p: &Parallelism, stage: &StageContents, prices: &Prices
     }
     if stage.mtp {
         for module in 0..case.model.mtp {
-            let layer = prices.layers[(case.model.layers + module) as usize][0];
+            let layer = prices.layer(case.model.layers + module)[0];
             sum = sum + prices.entry + layer + prices.head;
         }
     }
@@ -412,7 +420,9 @@ fn parts(
 ) -> Result<Prices, SimulateError> {
     let durations = durations(case, p, phase.sequence_length, layout)?;
     let model = &case.model;
-    let mut known = BTreeMap::new();
+    // Two operand types, with and without experts, and a few windows: far fewer kinds than a byte holds.
+    let mut known: BTreeMap<_, u8> = BTreeMap::new();
+    let mut kinds: Vec<[Least; 4]> = Vec::new();
     let all = p.recompute_layers.is_none() || p.recompute == Recompute::None;
     let layers = (0..model.layers + model.mtp).map(|layer| {
         let kind = (
@@ -420,7 +430,10 @@ fn parts(
             model.window_of(layer),
             case.precision.of_layer(layer, model.layers),
         );
-        *known.entry(kind).or_insert_with(|| {
+        if let Some(kind) = known.get(&kind) {
+            return *kind;
+        }
+        let priced = || {
             let recomputed = Least::layer(&durations, layer, true);
             let plain = match all {
                 true => recomputed,
@@ -442,10 +455,16 @@ fn parts(
                 Least::offloaded(&durations, layer, recompute, bytes)
             };
             [recomputed, plain, offloaded(true), offloaded(false)]
-        })
+        };
+        kinds.push(priced());
+        let number = (kinds.len() - 1) as u8;
+        known.insert(kind, number);
+        number
     });
+    let layers = layers.collect();
     Ok(Prices {
-        layers: layers.collect(),
+        kinds,
+        layers,
         embedding: Least::embedding(&durations),
         head: Least::head(&durations),
         entry: match model.mtp {

@@ -240,11 +240,12 @@ fn none(metric: Quantity) -> SensitivityError {
 }
 
 /// A path that does not exist is told as everywhere, with what may have been meant.
-fn exists(subject: &Subject<'_>, path: &str) -> Result<(), SensitivityError> {
+fn exists(subject: &Subject<'_>, over: &Over) -> Result<(), SensitivityError> {
+    let (path, value) = (&over.path, over.first());
     if Number::at(path).is_some() {
         return Ok(());
     }
-    match subject.at(&[(path.to_owned(), "0".to_owned())]) {
+    match subject.at(&[(path.clone(), value.to_owned())]) {
         Err(SensitivityError::Faults(faults)) => {
             let unknown: Vec<Diagnostic> = (faults.into_iter())
                 .filter(|fault| fault.code == "scenario::unknown-path")
@@ -270,7 +271,7 @@ fn plan(subject: &Subject<'_>, request: &Request) -> Result<Plan, SensitivityErr
         }
         // A span is its two ends unless it is an axis of a grid.
         let steps = if request.grid { request.steps } else { 2 };
-        exists(subject, &over.path)?;
+        exists(subject, over)?;
         let values = over.values(steps)?;
         plan.asked(
             subject,

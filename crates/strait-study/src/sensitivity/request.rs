@@ -164,6 +164,14 @@ impl Value {
 }
 
 impl Over {
+    /// The first of its values, as written.
+    pub(super) fn first(&self) -> &str {
+        match &self.values {
+            Values::Span(low, _) => low,
+            Values::List(values) => values.first().map_or("", String::as_str),
+        }
+    }
+
     /// The values, `steps` of them where they are a span.
     ///
     /// # Errors
