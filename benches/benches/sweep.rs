@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use strait_benches::scenario::{FLAGSHIP, SMALL, TUTORIAL};
 use strait_study::search::calm;
-use strait_training::simulate::{Control, simulate};
+use strait_training::run::{compose, steps_without_bars};
+use strait_training::simulate::Control;
 
 /// Simulates folded cases, one after the other.
 fn cases(criterion: &mut Criterion) {
@@ -28,7 +29,10 @@ fn cases(criterion: &mut Criterion) {
             clock: &|| 0.0,
         };
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(simulate(&case, control).expect("it has an answer")));
+            bencher.iter(|| {
+                let steps = steps_without_bars(&case, control).expect("it has an answer");
+                black_box(compose(&case, &steps).expect("it has an answer"))
+            });
         });
     }
     group.finish();

@@ -48,7 +48,7 @@ fn planned(sweep: &str, request: Request) -> Result<Opened, String> {
         case: request.case.or(Some("one".to_owned())),
         ..request
     };
-    Plan::new(&request, &Catalog::embedded(), "1.2.3").map_err(|error| {
+    Plan::freeze(&request, &Catalog::embedded(), "1.2.3").map_err(|error| {
         let text = match &error {
             SweepError::Scenario(faults) => render_all(faults, Style::Plain),
             SweepError::Input { message, remedy } => format!("input: {message}\nhelp: {remedy}"),
@@ -256,7 +256,7 @@ fn ranges_of_one_factor_keep_their_correlation() {
         case: Some("one".to_owned()),
         ..Request::default()
     };
-    let opened = match Plan::new(&request, &Catalog::embedded(), "1") {
+    let opened = match Plan::freeze(&request, &Catalog::embedded(), "1") {
         Ok(opened) => opened,
         Err(SweepError::Scenario(faults)) => panic!("{}", render_all(&faults, Style::Plain)),
         Err(other) => panic!("{other}"),
@@ -290,12 +290,12 @@ fn a_plan_is_frozen_with_all_its_files() {
         shards: Some(2),
         ..Request::default()
     };
-    let opened = match Plan::new(&request, &catalog, "1.2.3") {
+    let opened = match Plan::freeze(&request, &catalog, "1.2.3") {
         Ok(opened) => opened,
         Err(SweepError::Scenario(faults)) => panic!("{}", render_all(&faults, Style::Plain)),
         Err(other) => panic!("{other}"),
     };
-    let again = Plan::new(&request, &catalog, "1.2.3").unwrap();
+    let again = Plan::freeze(&request, &catalog, "1.2.3").unwrap();
     let text = opened.plan.text().unwrap();
     assert_eq!(text, again.plan.text().unwrap());
     assert_eq!(opened.plan.texts.len(), 2);
@@ -324,7 +324,10 @@ fn a_plan_is_frozen_with_all_its_files() {
     let digest = |change: &dyn Fn(&mut Request), version: &str| {
         let mut request = request.clone();
         change(&mut request);
-        Plan::new(&request, &catalog, version).unwrap().plan.digest
+        Plan::freeze(&request, &catalog, version)
+            .unwrap()
+            .plan
+            .digest
     };
     let digests = [
         digest(&|_| {}, "1"),
@@ -368,7 +371,7 @@ fn shipped_sweeps_can_be_planned() {
             ..Request::default()
         };
         let catalog = Catalog::embedded();
-        let opened = match Plan::new(&request, &catalog, "1") {
+        let opened = match Plan::freeze(&request, &catalog, "1") {
             Ok(opened) => opened,
             Err(SweepError::Scenario(faults)) => panic!("{}", render_all(&faults, Style::Plain)),
             Err(other) => panic!("{other}"),

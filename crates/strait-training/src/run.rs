@@ -9,7 +9,7 @@ use crate::outcome::{Outcome, PhaseOutcome, RunOutcome, StepOutcome};
 use crate::price::{self, Shares};
 use crate::rollout::{self, RolloutOutcome};
 use crate::simulate::{Control, SimulateError};
-use crate::step::{StepInput, Stepper};
+use crate::step::{Look, StepInput, Stepper};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -40,15 +40,6 @@ impl Steps {
         }
         for rates in self.rollouts.iter_mut().flatten() {
             rates.1 = rates.1 * factor.get();
-        }
-        self
-    }
-
-    /// The same without the bars of pipeline charts, for who keeps many.
-    #[must_use]
-    pub fn without_bars(mut self) -> Steps {
-        for (step, _) in &mut self.outcomes {
-            step.bars = Vec::new();
         }
         self
     }
@@ -134,9 +125,22 @@ impl Steps {
 /// # Errors
 /// The first contradiction met, or that the caller asked to stop.
 pub fn steps(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
+    steps_with(case, Look::All, control)
+}
+
+/// [`steps`] without the bars of the pipeline chart, which are most of what a step takes to keep, for
+/// who has many cases and draws none.
+///
+/// # Errors
+/// As [`steps`].
+pub fn steps_without_bars(case: &Case, control: Control<'_>) -> Result<Steps, SimulateError> {
+    steps_with(case, Look::Memory, control)
+}
+
+fn steps_with(case: &Case, look: Look, control: Control<'_>) -> Result<Steps, SimulateError> {
     let phases = &case.training.phases;
     let jobs = jobs(phases);
-    let outcomes = simulate_all(case, &jobs, main_phase(phases), control)?;
+    let outcomes = simulate_all(case, &jobs, (main_phase(phases), look), control)?;
     let rollouts = (phases.iter())
         .map(|phase| {
             let rates = rollout::simulate(case, phase, control)?;
@@ -293,7 +297,7 @@ type Simulated = Result<(StepOutcome, f64), SimulateError>;
 fn simulate_all(
     case: &Case,
     jobs: &[(usize, u32)],
-    main: usize,
+    (main, look): (usize, Look),
     control: Control<'_>,
 ) -> Result<Vec<(StepOutcome, f64)>, SimulateError> {
     let shares: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
@@ -327,11 +331,12 @@ fn simulate_all(
                 ..control
             };
             let start = (control.clock)();
-            // Of a ramp nothing but times is looked at below its full batch.
-            let answer = match batch == phase.global_batch {
-                true => stepper.step(input, control),
-                false => stepper.times(input, control),
+            // Nothing but times is looked at below the full batch of a ramp, and outside the main phase.
+            let look = match index == main && batch == phase.global_batch {
+                true => look,
+                false => Look::Times,
             };
+            let answer = stepper.only(look, input, control);
             let answer = answer
                 .map(|outcome| (outcome, (control.clock)() - start))
                 .map_err(|e| in_phase(e, phase, index == main));

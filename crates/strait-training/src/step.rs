@@ -73,6 +73,17 @@ impl Observer for Bars {
     }
 }
 
+/// What of a step somebody looks at; all times are there whatever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Memory and the bars of the pipeline chart.
+    All,
+    /// Memory.
+    Memory,
+    /// Neither.
+    Times,
+}
+
 /// Simulates one step.
 ///
 /// # Errors
@@ -98,23 +109,15 @@ impl<'a> Stepper<'a> {
         input: StepInput<'a>,
         control: Control<'_>,
     ) -> Result<StepOutcome, SimulateError> {
-        self.simulate(input, control, true)
+        self.only(Look::All, input, control)
     }
 
-    /// The same without memory and bars, for who does not look at them.
-    pub(crate) fn times(
+    /// The same, with no more in it than somebody looks at.
+    pub(crate) fn only(
         &mut self,
+        look: Look,
         input: StepInput<'a>,
         control: Control<'_>,
-    ) -> Result<StepOutcome, SimulateError> {
-        self.simulate(input, control, false)
-    }
-
-    fn simulate(
-        &mut self,
-        input: StepInput<'a>,
-        control: Control<'_>,
-        whole: bool,
     ) -> Result<StepOutcome, SimulateError> {
         let alike = |known: &StepInput<'_>| {
             std::ptr::eq(known.case, input.case)
@@ -126,7 +129,7 @@ impl<'a> Stepper<'a> {
             self.stocks.push((input, Stock::default()));
             self.stocks.len() - 1
         });
-        step_from(&mut self.stocks[at].1, input, control, whole)
+        step_from(&mut self.stocks[at].1, input, control, look)
     }
 }
 
@@ -134,7 +137,7 @@ fn step_from(
     stock: &mut Stock,
     input: StepInput<'_>,
     control: Control<'_>,
-    whole: bool,
+    look: Look,
 ) -> Result<StepOutcome, SimulateError> {
     let case = input.case;
     let layout = Layout::new(
@@ -148,7 +151,7 @@ fn step_from(
     let (parallelism, length) = (input.parallelism, input.sequence_length);
     let mut bars = Bars {
         each: layout.stage_ranks(),
-        wanted: whole,
+        wanted: look == Look::All,
         bars: Vec::new(),
     };
     let fold = !control.full_ranks;
@@ -173,8 +176,8 @@ fn step_from(
     };
     // Each rank's are in order; between ranks the order is the engine's.
     bars.bars.sort_by_key(|bar| bar.pipeline_rank);
-    let memory = match whole {
-        true => memory::peak(
+    let memory = match look {
+        Look::All | Look::Memory => memory::peak(
             memory::Setting {
                 model: &case.model,
                 parallelism,
@@ -185,7 +188,7 @@ fn step_from(
             },
             &layout,
         ),
-        false => Memory::default(),
+        Look::Times => Memory::default(),
     };
     let outcome = read(input, &layout, &lowered, &books);
     Ok(StepOutcome {

@@ -353,7 +353,7 @@ fn other_plans_are_refused() {
         path: file.clone().into(),
         ..Request::default()
     };
-    let other = Plan::new(&request, &Catalog::embedded(), "0.0.1").unwrap();
+    let other = Plan::freeze(&request, &Catalog::embedded(), "0.0.1").unwrap();
     fs::write(&plan, other.plan.text().unwrap()).unwrap();
     for verb in ["run", "merge", "status"] {
         fails(

@@ -481,7 +481,7 @@ fn of_path(
         (None, [only]) => {
             let other = if only.name == "from" { "to" } else { "from" };
             Err(vec![
-                Diagnostic::error("sweep::axis", format!("a span needs `from` and `to`"))
+                Diagnostic::error("sweep::axis", "a span needs `from` and `to`")
                     .at(&only.key, format!("`{other}` is missing"))
                     .help(format!("give {other}, or a list of values")),
             ])

@@ -126,7 +126,7 @@ impl<'a> Hunter<'a> {
             let hopeless = |entry: &Entry| !all && worst.is_some_and(|worst| entry.bound > worst);
             // A kind is in the order of bounds: where its first is hopeless, all of it is.
             for kind in &mut kinds {
-                if kind.front().is_some_and(|entry| hopeless(entry)) {
+                if kind.front().is_some_and(&hopeless) {
                     hunt.bounded += kind.len() as u64;
                     kind.clear();
                 }

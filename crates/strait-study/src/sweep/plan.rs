@@ -117,7 +117,11 @@ impl Plan {
     ///
     /// # Errors
     /// Faults of the scenario and of its `[sweep]`, all at once.
-    pub fn new(request: &Request, catalog: &Catalog, version: &str) -> Result<Opened, SweepError> {
+    pub fn freeze(
+        request: &Request,
+        catalog: &Catalog,
+        version: &str,
+    ) -> Result<Opened, SweepError> {
         let overrides = Overrides {
             set: request.set.clone(),
             cases: Vec::new(),

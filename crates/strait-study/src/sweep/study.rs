@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use strait_training::case::Case;
-use strait_training::run::{Steps, compose, steps};
+use strait_training::run::{Steps, compose, steps_without_bars};
 use strait_training::simulate::{Control, SimulateError, check};
 
 /// Simulated steps that are remembered; each is some ten kilobytes.
@@ -162,8 +162,8 @@ fn simulated(case: &Case, control: Control<'_>) -> Result<Result<Steps, String>,
     if let Some(error) = check(case).first() {
         return Ok(Err(contradiction(error)));
     }
-    match steps(case, control) {
-        Ok(steps) => Ok(Ok(steps.without_bars())),
+    match steps_without_bars(case, control) {
+        Ok(steps) => Ok(Ok(steps)),
         Err(SimulateError::Cancelled) => Err(Stopped::Cancelled),
         Err(error) => Ok(Err(contradiction(&error))),
     }

@@ -21,6 +21,7 @@ use strait_sim::{Engine, EngineError, JitteredTiming, Job, Lanes, Mode, Unobserv
 use strait_study::catalog::Catalog;
 use strait_study::search::calm;
 use strait_training::case::{Balance, Case, Sharing};
+use strait_training::run::{compose, steps_without_bars};
 use strait_training::simulate::{Control, SimulateError, simulate};
 use strait_units::{Ratio, Time};
 
@@ -177,7 +178,10 @@ fn sweep(bench: &mut Bench<'_>, name: &str, scenario: Scenario) -> Result<(), Fa
     };
     let (_, seconds) = bench.fastest(10 * REPEATS, || {
         let case = template.case(&catalog, None, &[]).map_err(|_| no_case())?;
-        simulate(&calm(case.case), control).map_err(simulation)
+        let case = calm(case.case);
+        steps_without_bars(&case, control)
+            .and_then(|steps| compose(&case, &steps))
+            .map_err(simulation)
     })?;
     bench.add(name, 1.0 / seconds, "1/s");
     Ok(())

@@ -73,7 +73,7 @@ fn write(
         shards: options.shards,
         chance: options.chance,
     };
-    let opened = Plan::new(&request, &Catalog::embedded(), VERSION).map_err(failure)?;
+    let opened = Plan::freeze(&request, &Catalog::embedded(), VERSION).map_err(failure)?;
     std::fs::create_dir_all(folder.path()).map_err(|source| artifact::WriteError {
         path: folder.path().to_path_buf(),
         source,
