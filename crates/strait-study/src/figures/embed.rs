@@ -195,7 +195,8 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, 3);
+        // Steps, pipelines, metrics beside each other, and the waterfall.
+        assert_eq!(seen, 4);
         assert_eq!(split("<svg></svg>"), None);
         assert_eq!(split("no picture"), None);
     }

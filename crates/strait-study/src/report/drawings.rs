@@ -45,9 +45,14 @@ pub(super) fn element(name: &str, svg: &str, csv: &str) -> String {
 /// All figures of answered cases.
 pub(super) fn of_answered(answered: &Answered, prefix: &str) -> Result<String, ReportError> {
     let mut out = String::new();
+    let mut known: Vec<String> = Vec::new();
+    // What was drawn with the answer may be drawn here as well.
     let mut add = |name: &str, figure: Figure| {
-        if let Some((svg, csv)) = figure {
+        if let Some((svg, csv)) = figure
+            && !known.iter().any(|k| k == name)
+        {
             out += &element(&format!("{prefix}{name}"), &svg, &csv);
+            known.push(name.to_owned());
         }
     };
     // What an answer says as JSON is all that figures need, so that files draw as simulations do.
