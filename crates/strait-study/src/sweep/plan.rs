@@ -28,6 +28,9 @@ const LARGEST: u64 = 256 << 20;
 /// Cases that are resolved before a plan is made, to see whether the scenario stands at all.
 const TRIED: u64 = 16;
 
+/// Reasons that are told where all that were tried fail.
+const REASONS: usize = 3;
+
 /// Values of one axis whose ids are looked up before a plan is made.
 const LOOKED_UP: usize = 200;
 
@@ -110,6 +113,8 @@ pub struct Opened {
     pub template: Template,
     /// The settings of its cases.
     pub sampler: Sampler,
+    /// What who plans should know, and what does not stand in the way.
+    pub remarks: Vec<String>,
 }
 
 impl Plan {
@@ -205,7 +210,9 @@ impl Plan {
             beside: Vec::new(),
         };
         plan.unknown_ids(&template, &silent)?;
-        plan.try_some(&template, &sampler, &silent)?;
+        let remarks: Vec<String> = (plan.try_some(&template, &sampler, &silent)?)
+            .into_iter()
+            .collect();
         // Every value of every axis was looked at: these are all files that cases name.
         plan.beside = texts(template.beside());
         super::columns::check(&plan, &template)?;
@@ -214,6 +221,7 @@ impl Plan {
             plan,
             template,
             sampler,
+            remarks,
         })
     }
 
@@ -250,32 +258,53 @@ impl Plan {
         }
     }
 
-    /// Refuses a scenario none of whose cases stands: what is wrong with it is no matter of axes.
+    /// Tries a few cases. Refuses a sweep none of whose cases stands; where all that were tried fail but
+    /// not all were, says so: a case that fails is a row.
     fn try_some(
         &self,
         template: &Template,
         sampler: &Sampler,
         catalog: &Catalog,
-    ) -> Result<(), SweepError> {
+    ) -> Result<Option<String>, SweepError> {
         let mut first: Option<Vec<Diagnostic>> = None;
+        let mut reasons: Vec<String> = Vec::new();
         let tried = TRIED.min(self.cases);
         for index in 0..tried {
             // Spread over all cases, the first and the last among them.
             let case = (self.cases - 1) * index / (tried - 1).max(1);
             match resolve(self, template, sampler, catalog, case) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(None),
                 Err(faults) => {
+                    let error = faults.iter().find(|d| d.severity == Severity::Error);
+                    if let Some(error) = error
+                        && !reasons.contains(&error.message)
+                    {
+                        reasons.push(error.message.clone());
+                    }
                     first.get_or_insert(faults);
                 }
             }
+        }
+        if tried < self.cases {
+            let more = reasons.len().saturating_sub(REASONS);
+            reasons.truncate(REASONS);
+            if more > 0 {
+                reasons.push(format!("and {more} other reasons"));
+            }
+            return Ok(Some(format!(
+                "all {tried} cases that were tried fail; so may all {}: {}",
+                self.cases,
+                reasons.join("; ")
+            )));
         }
         let faults = first.unwrap_or_default();
         let (mut errors, _): (Vec<_>, Vec<_>) =
             (faults.into_iter()).partition(|d| d.severity == Severity::Error);
         if let Some(error) = errors.first_mut() {
-            error.help.push(format!(
-                "so it is in case 0, and {tried} cases that were tried all fail"
-            ));
+            error.help.push(match tried {
+                1 => "so it is in the only case".to_owned(),
+                _ => format!("so it is in case 0, and all {tried} cases fail"),
+            });
         }
         Err(SweepError::Scenario(errors))
     }
@@ -348,6 +377,7 @@ impl Plan {
             plan,
             template,
             sampler,
+            remarks: Vec::new(),
         })
     }
 

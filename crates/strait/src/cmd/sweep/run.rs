@@ -74,6 +74,9 @@ fn write(
         chance: options.chance,
     };
     let opened = Plan::freeze(&request, &Catalog::embedded(), VERSION).map_err(failure)?;
+    for remark in &opened.remarks {
+        terminal.remark(&format!("warning: {remark}"));
+    }
     std::fs::create_dir_all(folder.path()).map_err(|source| artifact::WriteError {
         path: folder.path().to_path_buf(),
         source,
