@@ -240,7 +240,7 @@ impl Output {
         let mut files = Vec::new();
         let mut create = |name: &str| -> Result<File, WriteError> {
             let place = folder.file(name);
-            let temporary = folder.file(&format!(".{name}.{}.tmp", std::process::id()));
+            let temporary = folder.file(&format!(".{name}.{}.tmp", artifact::mark()));
             let file = File::create(&temporary).map_err(fail(&place))?;
             files.push((name.to_owned(), temporary));
             Ok(file)

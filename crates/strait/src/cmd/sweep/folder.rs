@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use strait_study::catalog::Catalog;
 use strait_study::sweep::plan::Opened;
+use strait_study::sweep::shard::sweep_up;
 use strait_study::sweep::{Folder, Lock, Merged, Plan, merge as tables, text};
 
 /// Merges all shards.
@@ -21,6 +22,7 @@ pub fn merge(
     let opened = Plan::open(&folder.plan(), &Catalog::embedded(), VERSION).map_err(failure)?;
     let lock = folder.lock().map_err(failure)?;
     warn(&lock, &folder, terminal);
+    tidy(&lock, &folder);
     merge_locked(&folder, &opened, terminal, cancel)?;
     Ok(ExitStatus::Done)
 }
@@ -61,6 +63,13 @@ pub fn warn(lock: &Lock, folder: &Folder, terminal: &Terminal) {
             "warning: {} is on a file system without locks ({error}): don't let two commands work on it at once",
             folder.path().display()
         ));
+    }
+}
+
+/// Removes what killed commands left, where nobody else can be at work.
+pub fn tidy(lock: &Lock, folder: &Folder) {
+    if lock.missing().is_none() {
+        sweep_up(folder);
     }
 }
 

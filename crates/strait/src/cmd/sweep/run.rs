@@ -62,7 +62,9 @@ fn write(
     folder: &Folder,
     terminal: &Terminal,
 ) -> Result<(Opened, Lock), Failure> {
-    artifact::probe(folder.path())?;
+    refuse_foreign(folder)?;
+    let wrong = |error: artifact::WriteError| failure(error.into());
+    artifact::probe(folder.path()).map_err(wrong)?;
     let overrides = source::overrides(&options.set, &[], options.seed);
     let request = Request {
         path: scenario.to_path_buf(),
@@ -77,12 +79,15 @@ fn write(
     for remark in &opened.remarks {
         terminal.remark(&format!("warning: {remark}"));
     }
-    std::fs::create_dir_all(folder.path()).map_err(|source| artifact::WriteError {
-        path: folder.path().to_path_buf(),
-        source,
+    std::fs::create_dir_all(folder.path()).map_err(|source| {
+        wrong(artifact::WriteError {
+            path: folder.path().to_path_buf(),
+            source,
+        })
     })?;
     let lock = folder.lock().map_err(failure)?;
     folder::warn(&lock, folder, terminal);
+    folder::tidy(&lock, folder);
     if folder.plan().exists() || folder.shards().exists() {
         let same = Plan::read(&folder.plan()).is_ok_and(|plan| plan.digest == opened.plan.digest);
         if same {
@@ -98,8 +103,21 @@ fn write(
         names::clear(folder).map_err(failure)?;
     }
     let text = opened.plan.text().map_err(failure)?;
-    artifact::write_all(folder.path(), &[(names::PLAN.to_owned(), text)], &|| true)?;
+    artifact::write_all(folder.path(), &[(names::PLAN.to_owned(), text)], &|| true)
+        .map_err(wrong)?;
     Ok((opened, lock))
+}
+
+/// Refuses a folder with files of others that have the names of a sweep's.
+fn refuse_foreign(folder: &Folder) -> Result<(), Failure> {
+    match names::foreign(folder) {
+        None => Ok(()),
+        Some(file) => Err(Failure::Input(format!(
+            "{}: {} is in the way, and no sweep that is planned here wrote it\n  = help: choose another folder with --out, or move that file away",
+            Terminal::error("error[sweep]"),
+            file.display()
+        ))),
+    }
 }
 
 /// Runs what is not there yet.
@@ -158,8 +176,17 @@ pub fn run(
         ));
     }
     let alone = args.shard.is_none();
+    let undisturbed = alone && lock.missing().is_none();
     let study = Study::new(opened, &Catalog::embedded());
-    let tally = simulate(&study, &folder, part, alone, args.threads, terminal, cancel)?;
+    let tally = simulate(
+        &study,
+        &folder,
+        part,
+        undisturbed,
+        args.threads,
+        terminal,
+        cancel,
+    )?;
     if !terminal.json() {
         let next = match alone {
             true => format!("\nmerge them: strait sweep merge {}", path.display()),
@@ -191,7 +218,7 @@ fn whole(
         });
     }
     let folder = place(&args.target, &args.options);
-    let (opened, _lock) = write(&args.target, &args.options, &folder, terminal)?;
+    let (opened, lock) = write(&args.target, &args.options, &folder, terminal)?;
     let detail = text::plan(&opened.plan, terminal.style());
     terminal.remark(detail.trim_end());
     let study = Study::new(opened, &Catalog::embedded());
@@ -199,7 +226,7 @@ fn whole(
         &study,
         &folder,
         Part::WHOLE,
-        true,
+        lock.missing().is_none(),
         args.threads,
         terminal,
         cancel,
