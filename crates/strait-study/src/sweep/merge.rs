@@ -11,6 +11,7 @@ use super::formats;
 use super::plan::{Opened, Plan};
 use super::shard::{self, Reader, State};
 use super::summary::{Gathering, Summary};
+use super::text::quoted;
 use crate::artifact::{self, WriteError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -211,7 +212,7 @@ fn complete(folder: &Folder, standing: &Standing) -> Result<(), SweepError> {
         ),
         format!(
             "run them first: strait sweep run {}",
-            folder.path().display()
+            quoted(&folder.path().display().to_string())
         ),
     ))
 }

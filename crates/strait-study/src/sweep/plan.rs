@@ -6,6 +6,7 @@
 
 use super::error::SweepError;
 use super::sampling::Sampler;
+use super::text::quoted;
 use crate::catalog::Catalog;
 use crate::scenario::{
     Axis, Diagnostic, Mode, NamedText, Overrides, ResolvedCase, Severity, Template, Values,
@@ -328,7 +329,7 @@ impl Plan {
         let plan = Plan::read(path)?;
         let again = format!(
             "plan again with this version (strait sweep plan {}), or run it with that one",
-            plan.scenario
+            quoted(&plan.scenario)
         );
         if plan.strait != version {
             return Err(SweepError::input(
@@ -449,12 +450,13 @@ impl Plan {
 
     /// The line that says how to get the results again.
     pub fn reproduce(&self) -> String {
-        let mut line = format!("strait sweep run {}", self.scenario);
+        let mut line = format!("strait sweep run {}", quoted(&self.scenario));
         for (path, value) in &self.set {
+            let value = value.replace('\'', r"'\''");
             line.push_str(&format!(" --set '{path}={value}'"));
         }
         if let Some(case) = &self.case {
-            line.push_str(&format!(" --case {case}"));
+            line.push_str(&format!(" --case {}", quoted(case)));
         }
         if self.mode.sampled() {
             line.push_str(&format!(" --cases {}", self.cases));

@@ -4,6 +4,7 @@ use super::{auto, failure, folder, progress};
 use crate::VERSION;
 use crate::cli::sweep::{Shard, SweepOptions, SweepPlanArgs, SweepRunArgs};
 use crate::exit::{ExitStatus, Failure};
+use crate::simulation::quoted;
 use crate::source;
 use crate::terminal::Terminal;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use strait_study::catalog::Catalog;
 use strait_study::sweep::plan::Opened;
 use strait_study::sweep::study::Study;
 use strait_study::sweep::{
-    Folder, Job, Lock, Part, Plan, Request, folder as names, run as shards, text,
+    Folder, Job, Lock, Part, Plan, Request, SweepError, folder as names, run as shards, text,
 };
 
 /// Freezes a plan.
@@ -39,7 +40,7 @@ pub fn plan(args: &SweepPlanArgs, terminal: &Terminal) -> Result<ExitStatus, Fai
             text::plan(plan, terminal.style()),
             strait_study::sweep::plan::short(&plan.digest),
             folder.plan().display(),
-            folder.path().display()
+            quoted(&folder.path().display().to_string())
         ))?;
     }
     Ok(ExitStatus::Done)
@@ -166,8 +167,14 @@ pub fn run(
     let lock = match args.shard {
         None => folder.lock(),
         Some(_) => folder.lock_part(part),
+    };
+    // Nothing is to be written where a folder that is for reading only is merged already.
+    if matches!(lock, Err(SweepError::Write(_)))
+        && folder::merged_before(&folder, &opened.plan, terminal)?
+    {
+        return Ok(ExitStatus::Done);
     }
-    .map_err(failure)?;
+    let lock = lock.map_err(failure)?;
     folder::warn(&lock, &folder, terminal);
     if part.index >= shards {
         terminal.remark(&format!(
@@ -189,15 +196,22 @@ pub fn run(
     )?;
     if !terminal.json() {
         let next = match alone {
-            true => format!("\nmerge them: strait sweep merge {}", path.display()),
+            true => format!(
+                "\nmerge them: strait sweep merge {}",
+                quoted(&path.display().to_string())
+            ),
             false => String::new(),
         };
         terminal.result(&format!(
-            "{} of {} shards are finished ({} were there), {} cases, {} without an answer{next}",
+            "{} of {} finished ({} {} there), {}, {} without an answer{next}",
             tally.done + tally.skipped,
-            shards,
+            match shards {
+                1 => "1 shard is".to_owned(),
+                _ => format!("{shards} shards are"),
+            },
             tally.skipped,
-            tally.rows,
+            if tally.skipped == 1 { "was" } else { "were" },
+            text::counted(tally.rows, "case"),
             tally.errors
         ))?;
     }
@@ -259,6 +273,19 @@ fn simulate(
             },
         )
     })?;
+    if matches!(done, Err(SweepError::Cancelled)) {
+        let part = match (part.index, part.of) {
+            (_, 1) => String::new(),
+            (index, of) => format!(" --shard {index}/{of}"),
+        };
+        terminal.remark(&format!(
+            "stopped: {} of {} with {} done; go on with: strait sweep run {}{part}",
+            tally.done + tally.skipped,
+            text::counted(study.plan().shards, "shard"),
+            text::counted(tally.rows, "case"),
+            quoted(&folder.path().display().to_string())
+        ));
+    }
     done.map_err(failure)?;
     Ok(tally)
 }
