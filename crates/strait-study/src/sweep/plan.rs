@@ -9,11 +9,11 @@ use super::sampling::Sampler;
 use super::text::quoted;
 use crate::catalog::Catalog;
 use crate::scenario::{
-    Axis, Diagnostic, Mode, NamedText, Overrides, ResolvedCase, Severity, Template, Values,
+    Axis, Diagnostic, Mode, NamedText, Overrides, ResolvedCase, Severity, TOLD, Template, Values,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -211,9 +211,8 @@ impl Plan {
             beside: Vec::new(),
         };
         plan.unknown_ids(&template, &silent)?;
-        let remarks: Vec<String> = (plan.try_some(&template, &sampler, &silent)?)
-            .into_iter()
-            .collect();
+        let mut remarks = plan.outdone(&template);
+        remarks.extend(plan.try_some(&template, &sampler, &silent)?);
         // Every value of every axis was looked at: these are all files that cases name.
         plan.beside = texts(template.beside());
         super::columns::check(&plan, &template)?;
@@ -226,10 +225,51 @@ impl Plan {
         })
     }
 
+    /// Settings that have no effect since an axis sets the same.
+    fn outdone(&self, template: &Template) -> Vec<String> {
+        let mut remarks = Vec::new();
+        // A range is drawn from as the settings leave it: there they have an effect.
+        let fixed = |axis: &&Axis| !matches!(axis.values, Values::Range { .. });
+        for axis in self.axes.iter().filter(fixed) {
+            let points = axis.points().unwrap_or(&[]);
+            for path in axis.paths() {
+                if self.set.iter().any(|(set, _)| set == path) {
+                    remarks.push(format!(
+                        "--set {path} has no effect where the axis `{}` sets it too",
+                        axis.name
+                    ));
+                }
+            }
+            if let (Some(case), true) = (&self.case, points.iter().any(|p| p.case.is_some())) {
+                remarks.push(format!(
+                    "--case {case} has no effect: the axis `{}` says which case each one starts from",
+                    axis.name
+                ));
+            }
+            let sets: BTreeSet<String> = (points.iter())
+                .filter_map(|point| point.case.as_deref())
+                .flat_map(|case| template.sets(case))
+                .collect();
+            for other in &self.axes {
+                for path in other.paths() {
+                    if sets.contains(path) {
+                        remarks.push(format!(
+                            "cases of the axis `{}` set {path}, and so does the axis `{}`, which wins",
+                            axis.name, other.name
+                        ));
+                    }
+                }
+            }
+        }
+        remarks
+    }
+
     /// Values of axes that name what the catalogue does not have, and files that are not there.
     fn unknown_ids(&self, template: &Template, catalog: &Catalog) -> Result<(), SweepError> {
         let mut faults: Vec<Diagnostic> = Vec::new();
         for axis in &self.axes {
+            let before = faults.len();
+            let mut more = 0usize;
             for point in axis.points().unwrap_or(&[]).iter().take(LOOKED_UP) {
                 if point.number.is_some() {
                     continue;
@@ -244,13 +284,22 @@ impl Plan {
                     "scenario::not-text",
                 ];
                 for fault in found.into_iter().filter(|d| missing.contains(&d.code)) {
-                    if faults.iter().all(|known| known.message != fault.message) {
+                    let new = faults.iter().all(|known| known.message != fault.message);
+                    if new && faults.len() - before >= TOLD {
+                        more += 1;
+                    } else if new {
                         faults.push(fault.help(format!(
                             "it is a value of the axis `{}` in [sweep]",
                             axis.name
                         )));
                     }
                 }
+            }
+            if more > 0
+                && let Some(last) = faults.last_mut()
+            {
+                last.help
+                    .push(format!("and {more} more faults of this axis"));
             }
         }
         match faults.is_empty() {
