@@ -3,9 +3,12 @@
 //! In: names and contents for one folder. Out: the files, written beside their place and
 //! then renamed. Never leaves half a file, and never replaces any before all are written.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,16 @@ pub struct WriteError {
     pub path: PathBuf,
     /// What the system said.
     pub source: io::Error,
+}
+
+/// What names of temporary files have in them: this process, and bits by chance, since processes of two
+/// machines that share a folder may have one number.
+pub(crate) fn mark() -> &'static str {
+    static MARK: OnceLock<String> = OnceLock::new();
+    MARK.get_or_init(|| {
+        let chance = RandomState::new().hash_one(0u8) as u32;
+        format!("{}-{chance:08x}", std::process::id())
+    })
 }
 
 /// Removes temporary files that were not renamed.
@@ -49,7 +62,7 @@ pub fn write_all<C: AsRef<[u8]>>(
     let mut written = Temporary(Vec::new());
     for (name, contents) in files {
         let place = folder.join(name);
-        let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let temporary = folder.join(format!(".{name}.{}.tmp", mark()));
         written.0.push((temporary.clone(), place.clone()));
         let mut file = fs::File::create(&temporary).map_err(fail(&place))?;
         (file.write_all(contents.as_ref()))
@@ -79,7 +92,7 @@ pub fn probe(folder: &Path) -> Result<(), WriteError> {
     if nearest.as_os_str().is_empty() {
         nearest = Path::new(".");
     }
-    let file = nearest.join(format!(".strait-probe.{}.tmp", std::process::id()));
+    let file = nearest.join(format!(".strait-probe.{}.tmp", mark()));
     let probed = fs::File::create(&file).and_then(|_| fs::remove_file(&file));
     probed.map_err(|source| WriteError {
         path: nearest.to_path_buf(),

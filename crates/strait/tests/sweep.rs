@@ -440,17 +440,17 @@ fn storage_that_fails_is_75_and_loses_nothing() {
             .all(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp"))
     );
     ok(&["merge", &folder]);
-    // No folder can be made below a file.
+    // No folder can be made below a file, and no later try helps.
     fs::write(place.path("file"), "").unwrap();
     let below = place.text("file/folder");
     fails(
         &["plan", &file, "--out", &below],
-        75,
+        3,
         &["can't write", "help:"],
     );
     fails(
         &["run", &file, "--out", &below],
-        75,
+        3,
         &["can't write", "help:"],
     );
     // A folder that is for reading only; root may write there all the same.
@@ -724,4 +724,213 @@ fn options_that_do_not_fit_are_2() {
     // More parts than shards: some have nothing to do.
     ok(&["run", &folder, "--shard", "7/9"]);
     assert_eq!(finished(Path::new(&folder)), 1);
+}
+
+/// A sweep of so many prices on a layout that does not fit its cluster.
+fn hopeless(place: &Place, steps: u32) -> String {
+    place.scenario(
+        "hopeless.toml",
+        &format!(
+            "[sweep]\n[[sweep.axis]]\npath = \"parallelism.tensor\"\nvalues = [3]\n\
+             [[sweep.axis]]\npath = \"economics.rent\"\nfrom = \"1 USD/h\"\nto = \"4 USD/h\"\nsteps = {steps}\n"
+        ),
+    )
+}
+
+#[test]
+fn cases_that_fail_are_planned_unless_all_were_tried() {
+    let place = Place::new();
+    let folder = place.text("many");
+    let output = sweep(&["run", &hopeless(&place, 20), "--out", &folder]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: all 16 cases that were tried fail; so may all 20: "),
+        "{}",
+        stderr(&output)
+    );
+    let table = Table::open(&place.path("many")).unwrap();
+    assert!(table.errors.iter().all(Option::is_some));
+    fails(
+        &["plan", &hopeless(&place, 4), "--out", &place.text("few")],
+        3,
+        &["all 4 cases fail"],
+    );
+}
+
+#[test]
+fn files_of_others_stay() {
+    let place = Place::new();
+    let file = place.drawn(8);
+    for name in TABLES.into_iter().chain(["plan.json"]) {
+        let folder = place.text("own");
+        fs::create_dir(&folder).unwrap();
+        let path = place.path("own").join(name);
+        fs::write(&path, "{\"mine\": 1}\n").unwrap();
+        for arguments in [
+            &["plan", &file, "--out", &folder][..],
+            &["plan", &file, "--out", &folder, "--replace"],
+            &["run", &file, "--out", &folder, "--replace"],
+        ] {
+            fails(arguments, 3, &[name, "is in the way", "another folder"]);
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"mine\": 1}\n");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "{name}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    // Half a plan of a sweep is no file of others.
+    let folder = place.text("folder");
+    ok(&["plan", &file, "--out", &folder]);
+    let plan = place.path("folder/plan.json");
+    let text = fs::read_to_string(&plan).unwrap();
+    fs::write(&plan, &text[..text.len() / 2]).unwrap();
+    fails(&["plan", &file, "--out", &folder], 3, &["--replace"]);
+    ok(&["plan", &file, "--out", &folder, "--replace"]);
+}
+
+#[test]
+fn what_killed_commands_left_is_removed() {
+    let place = Place::new();
+    let file = place.drawn(8);
+    let folder = place.text("folder");
+    ok(&["plan", &file, "--out", &folder, "--shards", "2"]);
+    let left = || {
+        for name in [
+            ".cases.csv.77.tmp",
+            ".plan.json.77-0a.tmp",
+            ".merged.json.7.tmp",
+        ] {
+            fs::write(place.path("folder").join(name), "half").unwrap();
+        }
+        fs::write(place.path("folder/.mine.tmp"), "whole").unwrap();
+    };
+    let names = || -> Vec<String> {
+        (fs::read_dir(&folder).unwrap().flatten())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".tmp"))
+            .collect()
+    };
+    for arguments in [
+        &["run", &folder][..],
+        &["merge", &folder],
+        &["plan", &file, "--out", &folder, "--seed", "2", "--replace"],
+    ] {
+        left();
+        ok(arguments);
+        assert_eq!(names(), [".mine.tmp"], "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_no_later_try_helps_is_bad_input() {
+    let place = Place::new();
+    let file = place.drawn(8);
+    fs::write(place.path("file"), "").unwrap();
+    let not_a_folder = place.text("file");
+    for verb in ["merge", "status"] {
+        fails(&[verb, &not_a_folder], 3, &["file", "help:"]);
+    }
+    fails(&["plan", &file, "--out", &not_a_folder], 3, &["help:"]);
+    let folder = place.text("folder");
+    for name in [
+        ".lock",
+        "shards/shard-0-of-2.jsonl",
+        "cases.csv",
+        "plan.json",
+    ] {
+        ok(&["plan", &file, "--out", &folder, "--shards", "2"]);
+        let path = place.path("folder").join(name);
+        if name == "cases.csv" {
+            ok(&["run", &folder]);
+        }
+        let _ = fs::remove_file(&path);
+        fs::create_dir_all(path.join("inner")).unwrap();
+        let verb = if name == "cases.csv" { "merge" } else { "run" };
+        fails(&[verb, &folder], 3, &["folder", "help:"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    ok(&["plan", &file, "--out", &folder, "--shards", "2"]);
+    fs::write(place.path("folder/shards"), "").unwrap();
+    for verb in ["run", "merge", "status"] {
+        fails(&[verb, &folder], 3, &["shards", "help:"]);
+    }
+}
+
+#[test]
+fn settings_that_an_axis_outdoes_are_told() {
+    let place = Place::new();
+    let file = place.scenario(
+        "two cases.toml",
+        "[[case]]\nname = \"a\"\nset = { \"economics.rent\" = \"2 USD/h\" }\n\
+         [[case]]\nname = \"b\"\nset = { \"economics.rent\" = \"3 USD/h\" }\n\
+         [sweep]\n[[sweep.axis]]\ncases = [\"all\"]\n\
+         [[sweep.axis]]\npath = \"economics.rent\"\nvalues = [\"4 USD/h\", \"5 USD/h\"]\n",
+    );
+    let text = fs::read_to_string(&file)
+        .unwrap()
+        .replace("case = []\n", "");
+    fs::write(&file, text).unwrap();
+    let folder = place.text("my folder");
+    let output = sweep(&[
+        "plan",
+        &file,
+        "--out",
+        &folder,
+        "--case",
+        "a",
+        "--set",
+        "economics.rent=1 USD/h",
+    ]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for words in [
+        "--set economics.rent has no effect where the axis `economics.rent` sets it too",
+        "--case a has no effect: the axis `named_case`",
+        "cases of the axis `named_case` set economics.rent, and so does the axis `economics.rent`, which wins",
+    ] {
+        assert!(told.contains(words), "no \"{words}\" in {told}");
+    }
+    let next = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        next.contains(&format!("strait sweep run '{folder}'")),
+        "{next}"
+    );
+    // The axis does win.
+    ok(&["run", &folder]);
+    ok(&["merge", &folder]);
+    let table = Table::open(&place.path("my folder")).unwrap();
+    let cost = &table.metric("cost_usd").unwrap().values;
+    assert_eq!((cost[0], cost[1]), (cost[2], cost[3]));
+    assert!(cost[0] < cost[1]);
+    // What is lost after a merge is told.
+    fs::remove_file(place.path("my folder/shards").join("shard-0-of-1.jsonl")).unwrap();
+    let output = sweep(&["merge", &folder]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stderr(&output).contains("1 of 1 shards went missing"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn faults_of_an_axis_are_capped() {
+    let place = Place::new();
+    let words: Vec<String> = (0..30).map(|n| format!("\"word {n}\"")).collect();
+    let file = place.scenario(
+        "wrong.toml",
+        &format!(
+            "[sweep]\n[[sweep.axis]]\npath = \"economics.rent\"\nvalues = [{}]\n",
+            words.join(", ")
+        ),
+    );
+    fails(
+        &["plan", &file, "--out", &place.text("out")],
+        3,
+        &["and 20 more faults of this axis"],
+    );
+    let file = place.scenario(
+        "units.toml",
+        "[sweep]\n[[sweep.axis]]\npath = \"cluster.memory\"\nvalues = [\"1 TB\", \"1000 GB\"]\n",
+    );
+    fails(&["plan", &file, "--out", &place.text("out")], 3, &["twice"]);
 }

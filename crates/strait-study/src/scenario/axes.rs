@@ -149,6 +149,9 @@ impl Axis {
     }
 }
 
+/// Faults of one axis that are told.
+pub(crate) const TOLD: usize = 10;
+
 /// What a range of words is told to begin with.
 const WORDS: &str = "one of ";
 
@@ -254,7 +257,7 @@ pub(super) fn read(around: &Around<'_>, cases: Option<u64>) -> Result<Space, Vec
                 axes.push(axis);
                 places.push(&node.place);
             }
-            Err(found) => faults.extend(found),
+            Err(found) => faults.extend(few(found)),
         }
     }
     if flag("ranges") {
@@ -303,6 +306,19 @@ pub(super) fn read(around: &Around<'_>, cases: Option<u64>) -> Result<Space, Vec
         chance: flag("chance"),
         axes,
     })
+}
+
+/// At most [`TOLD`] faults, the last of which says how many more there are.
+fn few(mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let more = faults.len().saturating_sub(TOLD);
+    faults.truncate(TOLD);
+    if more > 0
+        && let Some(last) = faults.last_mut()
+    {
+        last.help
+            .push(format!("and {more} more faults of this axis"));
+    }
+    faults
 }
 
 /// No two axes may have one name or set one path.
@@ -570,10 +586,14 @@ impl Of<'_> {
             ]);
         }
         let mut faults = Vec::new();
+        let bases: Vec<Option<f64>> = list.iter().map(|value| self.base(value)).collect();
         for (index, value) in list.iter().enumerate() {
             faults.extend(self.faults(value));
-            let twice = list[..index].iter().find(|other| other.data == value.data);
-            if let Some(first) = twice {
+            // One number in two units is the same value.
+            let twice = (list[..index].iter().zip(&bases)).find(|(other, base)| {
+                other.data == value.data || (base.is_some() && **base == bases[index])
+            });
+            if let Some((first, _)) = twice {
                 faults.push(
                     Diagnostic::error(
                         "sweep::twice",

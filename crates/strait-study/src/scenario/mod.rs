@@ -42,6 +42,7 @@ mod unit;
 pub mod words;
 
 pub use amount::{Alternative, Shape};
+pub(crate) use axes::TOLD;
 pub use axes::{Axis, Mode, Point, Space, Values, between};
 pub use check::suggest;
 pub use claim::{Claim, Quantity, Relation};

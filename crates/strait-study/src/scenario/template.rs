@@ -187,6 +187,17 @@ impl Template {
             .collect()
     }
 
+    /// Paths that a named case sets.
+    pub fn sets(&self, name: &str) -> Vec<String> {
+        let named = self.named.iter().find(|case| case.name == name);
+        let set = named.and_then(|case| case.table.as_ref()?.get("set")?.node.table());
+        let mut settings = Vec::new();
+        if let Some(set) = set {
+            paths::flatten(set, "", &mut settings);
+        }
+        (settings.into_iter()).map(|setting| setting.path).collect()
+    }
+
     /// Claims of the file and of a case.
     pub fn claims(&self, name: Option<&str>) -> Vec<Claim> {
         let named = match name {

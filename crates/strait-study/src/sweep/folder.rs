@@ -1,12 +1,13 @@
 //! The folder of a sweep: names in it, and who may work on it.
 //!
 //! In: a path. Out: paths of its files; locks. A lock is the operating system's, on an open file: it is
-//! gone with the process that held it, however that ended. Never reads a file's contents.
+//! gone with the process that held it, however that ended. Of a file's contents it reads at most whether it
+//! is a plan.
 
 use super::error::SweepError;
 use crate::artifact::WriteError;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The plan's file.
@@ -23,6 +24,12 @@ pub const CASES_JSONL: &str = "cases.jsonl";
 pub const CASES_PARQUET: &str = "cases.parquet";
 /// Long table.
 pub const METRICS_CSV: &str = "metrics.csv";
+
+/// All that a merge writes, what says that it is there first.
+const TABLES: [&str; 5] = [MERGED, CASES_CSV, CASES_JSONL, CASES_PARQUET, METRICS_CSV];
+
+/// Bytes at the start of a plan that show that it is one.
+const HEAD: u64 = 4096;
 
 /// A part of a sweep's work: all shards j with j mod `of` = `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +143,67 @@ impl Folder {
     }
 }
 
+/// A name of a file of a sweep's folder that was not finished.
+pub(super) fn unfinished(name: &str) -> bool {
+    let middle = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp"));
+    (TABLES.iter().chain([&PLAN])).any(|ours| {
+        middle.is_some_and(|middle| {
+            (middle.strip_prefix(ours)).is_some_and(|rest| rest.starts_with('.'))
+        })
+    })
+}
+
+/// A name of a shard, of one that was not finished, or of a lock.
+fn of_shards(name: &str) -> bool {
+    let pair = |text: &str| {
+        let whole = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+        text.split_once("-of-").is_some_and(|(index, of)| {
+            whole(index) && whole(of.split_once('.').map_or(of, |(of, _)| of))
+        })
+    };
+    let between = |start: &str, end: &str| {
+        let middle = name.strip_prefix(start).and_then(|n| n.strip_suffix(end));
+        middle.is_some_and(pair)
+    };
+    between("shard-", ".jsonl") || between(".shard-", ".tmp") || between(".lock-", "")
+}
+
+/// A file that a sweep in this folder would replace though no sweep wrote it: in a folder without a plan
+/// of Strait, whatever has the name of one of its files. A damaged plan is still one.
+pub fn foreign(folder: &Folder) -> Option<PathBuf> {
+    let there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    let plan = folder.plan();
+    if there(&plan) {
+        return (!looks_like_a_plan(&plan)).then_some(plan);
+    }
+    let table = TABLES.iter().map(|name| folder.file(name)).find(there);
+    if table.is_some() {
+        return table;
+    }
+    let shards = folder.shards();
+    if there(&shards) && !shards.is_dir() {
+        return Some(shards);
+    }
+    (std::fs::read_dir(&shards).into_iter().flatten().flatten())
+        .find(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("shard-") && of_shards(&name)
+        })
+        .map(|entry| entry.path())
+}
+
+/// A file begins as a plan does, of whatever version, whole or not.
+fn looks_like_a_plan(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    let head = String::from_utf8_lossy(&head);
+    let has = |key: &str| head.contains(&format!("\"{key}\":"));
+    read.is_ok()
+        && head.trim_start().starts_with('{')
+        && ["format", "strait", "digest"].into_iter().all(has)
+}
+
 /// Removes a sweep: its plan, its shards, its tables, and nothing else. The folder must be locked.
 ///
 /// # Errors
@@ -148,7 +216,7 @@ pub fn clear(folder: &Folder) -> Result<(), SweepError> {
         _ => Ok(()),
     };
     // The tables first: what is left by a kill is a sweep that is not merged.
-    for name in [MERGED, CASES_CSV, CASES_JSONL, CASES_PARQUET, METRICS_CSV] {
+    for name in TABLES {
         remove(folder.file(name))?;
     }
     let entries = std::fs::read_dir(folder.shards())
@@ -158,10 +226,7 @@ pub fn clear(folder: &Folder) -> Result<(), SweepError> {
     for entry in entries {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if ["shard-", ".shard-", ".lock-"]
-            .iter()
-            .any(|ours| name.starts_with(ours))
-        {
+        if of_shards(&name) {
             remove(entry.path())?;
         }
     }

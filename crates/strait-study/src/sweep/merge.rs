@@ -11,6 +11,7 @@ use super::formats;
 use super::plan::{Opened, Plan};
 use super::shard::{self, Reader, State};
 use super::summary::{Gathering, Summary};
+use super::text::quoted;
 use crate::artifact::{self, WriteError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -211,7 +212,7 @@ fn complete(folder: &Folder, standing: &Standing) -> Result<(), SweepError> {
         ),
         format!(
             "run them first: strait sweep run {}",
-            folder.path().display()
+            quoted(&folder.path().display().to_string())
         ),
     ))
 }
@@ -240,7 +241,7 @@ impl Output {
         let mut files = Vec::new();
         let mut create = |name: &str| -> Result<File, WriteError> {
             let place = folder.file(name);
-            let temporary = folder.file(&format!(".{name}.{}.tmp", std::process::id()));
+            let temporary = folder.file(&format!(".{name}.{}.tmp", artifact::mark()));
             let file = File::create(&temporary).map_err(fail(&place))?;
             files.push((name.to_owned(), temporary));
             Ok(file)

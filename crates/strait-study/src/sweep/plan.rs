@@ -6,13 +6,14 @@
 
 use super::error::SweepError;
 use super::sampling::Sampler;
+use super::text::quoted;
 use crate::catalog::Catalog;
 use crate::scenario::{
-    Axis, Diagnostic, Mode, NamedText, Overrides, ResolvedCase, Severity, Template, Values,
+    Axis, Diagnostic, Mode, NamedText, Overrides, ResolvedCase, Severity, TOLD, Template, Values,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ const LARGEST: u64 = 256 << 20;
 
 /// Cases that are resolved before a plan is made, to see whether the scenario stands at all.
 const TRIED: u64 = 16;
+
+/// Reasons that are told where all that were tried fail.
+const REASONS: usize = 3;
 
 /// Values of one axis whose ids are looked up before a plan is made.
 const LOOKED_UP: usize = 200;
@@ -110,6 +114,8 @@ pub struct Opened {
     pub template: Template,
     /// The settings of its cases.
     pub sampler: Sampler,
+    /// What who plans should know, and what does not stand in the way.
+    pub remarks: Vec<String>,
 }
 
 impl Plan {
@@ -205,7 +211,8 @@ impl Plan {
             beside: Vec::new(),
         };
         plan.unknown_ids(&template, &silent)?;
-        plan.try_some(&template, &sampler, &silent)?;
+        let mut remarks = plan.outdone(&template);
+        remarks.extend(plan.try_some(&template, &sampler, &silent)?);
         // Every value of every axis was looked at: these are all files that cases name.
         plan.beside = texts(template.beside());
         super::columns::check(&plan, &template)?;
@@ -214,13 +221,55 @@ impl Plan {
             plan,
             template,
             sampler,
+            remarks,
         })
+    }
+
+    /// Settings that have no effect since an axis sets the same.
+    fn outdone(&self, template: &Template) -> Vec<String> {
+        let mut remarks = Vec::new();
+        // A range is drawn from as the settings leave it: there they have an effect.
+        let fixed = |axis: &&Axis| !matches!(axis.values, Values::Range { .. });
+        for axis in self.axes.iter().filter(fixed) {
+            let points = axis.points().unwrap_or(&[]);
+            for path in axis.paths() {
+                if self.set.iter().any(|(set, _)| set == path) {
+                    remarks.push(format!(
+                        "--set {path} has no effect where the axis `{}` sets it too",
+                        axis.name
+                    ));
+                }
+            }
+            if let (Some(case), true) = (&self.case, points.iter().any(|p| p.case.is_some())) {
+                remarks.push(format!(
+                    "--case {case} has no effect: the axis `{}` says which case each one starts from",
+                    axis.name
+                ));
+            }
+            let sets: BTreeSet<String> = (points.iter())
+                .filter_map(|point| point.case.as_deref())
+                .flat_map(|case| template.sets(case))
+                .collect();
+            for other in &self.axes {
+                for path in other.paths() {
+                    if sets.contains(path) {
+                        remarks.push(format!(
+                            "cases of the axis `{}` set {path}, and so does the axis `{}`, which wins",
+                            axis.name, other.name
+                        ));
+                    }
+                }
+            }
+        }
+        remarks
     }
 
     /// Values of axes that name what the catalogue does not have, and files that are not there.
     fn unknown_ids(&self, template: &Template, catalog: &Catalog) -> Result<(), SweepError> {
         let mut faults: Vec<Diagnostic> = Vec::new();
         for axis in &self.axes {
+            let before = faults.len();
+            let mut more = 0usize;
             for point in axis.points().unwrap_or(&[]).iter().take(LOOKED_UP) {
                 if point.number.is_some() {
                     continue;
@@ -235,13 +284,22 @@ impl Plan {
                     "scenario::not-text",
                 ];
                 for fault in found.into_iter().filter(|d| missing.contains(&d.code)) {
-                    if faults.iter().all(|known| known.message != fault.message) {
+                    let new = faults.iter().all(|known| known.message != fault.message);
+                    if new && faults.len() - before >= TOLD {
+                        more += 1;
+                    } else if new {
                         faults.push(fault.help(format!(
                             "it is a value of the axis `{}` in [sweep]",
                             axis.name
                         )));
                     }
                 }
+            }
+            if more > 0
+                && let Some(last) = faults.last_mut()
+            {
+                last.help
+                    .push(format!("and {more} more faults of this axis"));
             }
         }
         match faults.is_empty() {
@@ -250,32 +308,53 @@ impl Plan {
         }
     }
 
-    /// Refuses a scenario none of whose cases stands: what is wrong with it is no matter of axes.
+    /// Tries a few cases. Refuses a sweep none of whose cases stands; where all that were tried fail but
+    /// not all were, says so: a case that fails is a row.
     fn try_some(
         &self,
         template: &Template,
         sampler: &Sampler,
         catalog: &Catalog,
-    ) -> Result<(), SweepError> {
+    ) -> Result<Option<String>, SweepError> {
         let mut first: Option<Vec<Diagnostic>> = None;
+        let mut reasons: Vec<String> = Vec::new();
         let tried = TRIED.min(self.cases);
         for index in 0..tried {
             // Spread over all cases, the first and the last among them.
             let case = (self.cases - 1) * index / (tried - 1).max(1);
             match resolve(self, template, sampler, catalog, case) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(None),
                 Err(faults) => {
+                    let error = faults.iter().find(|d| d.severity == Severity::Error);
+                    if let Some(error) = error
+                        && !reasons.contains(&error.message)
+                    {
+                        reasons.push(error.message.clone());
+                    }
                     first.get_or_insert(faults);
                 }
             }
+        }
+        if tried < self.cases {
+            let more = reasons.len().saturating_sub(REASONS);
+            reasons.truncate(REASONS);
+            if more > 0 {
+                reasons.push(format!("and {more} other reasons"));
+            }
+            return Ok(Some(format!(
+                "all {tried} cases that were tried fail; so may all {}: {}",
+                self.cases,
+                reasons.join("; ")
+            )));
         }
         let faults = first.unwrap_or_default();
         let (mut errors, _): (Vec<_>, Vec<_>) =
             (faults.into_iter()).partition(|d| d.severity == Severity::Error);
         if let Some(error) = errors.first_mut() {
-            error.help.push(format!(
-                "so it is in case 0, and {tried} cases that were tried all fail"
-            ));
+            error.help.push(match tried {
+                1 => "so it is in the only case".to_owned(),
+                _ => format!("so it is in case 0, and all {tried} cases fail"),
+            });
         }
         Err(SweepError::Scenario(errors))
     }
@@ -299,7 +378,7 @@ impl Plan {
         let plan = Plan::read(path)?;
         let again = format!(
             "plan again with this version (strait sweep plan {}), or run it with that one",
-            plan.scenario
+            quoted(&plan.scenario)
         );
         if plan.strait != version {
             return Err(SweepError::input(
@@ -348,6 +427,7 @@ impl Plan {
             plan,
             template,
             sampler,
+            remarks: Vec::new(),
         })
     }
 
@@ -419,12 +499,13 @@ impl Plan {
 
     /// The line that says how to get the results again.
     pub fn reproduce(&self) -> String {
-        let mut line = format!("strait sweep run {}", self.scenario);
+        let mut line = format!("strait sweep run {}", quoted(&self.scenario));
         for (path, value) in &self.set {
+            let value = value.replace('\'', r"'\''");
             line.push_str(&format!(" --set '{path}={value}'"));
         }
         if let Some(case) = &self.case {
-            line.push_str(&format!(" --case {case}"));
+            line.push_str(&format!(" --case {}", quoted(case)));
         }
         if self.mode.sampled() {
             line.push_str(&format!(" --cases {}", self.cases));

@@ -5,9 +5,9 @@
 //! of which plan, with which SHA-256: what does not fit it is no shard. Never reads a row.
 
 use super::error::SweepError;
-use super::folder::Folder;
+use super::folder::{self, Folder};
 use super::plan::{Plan, hexadecimal};
-use crate::artifact::WriteError;
+use crate::artifact::{self, WriteError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -64,7 +64,7 @@ impl Writer {
         let temporary = shards.join(format!(
             "{TEMPORARY}{shard}-of-{}.{}.tmp",
             plan.shards,
-            std::process::id()
+            artifact::mark()
         ));
         let file = File::create(&temporary).map_err(|source| WriteError {
             path: place.clone(),
@@ -147,8 +147,19 @@ impl Drop for Writer {
 /// How names of unfinished shards begin.
 const TEMPORARY: &str = ".shard-";
 
-/// Removes what killed processes left. Only for who has locked the whole folder.
+/// Removes what killed processes left of tables, of the plan and of shards. Only for who has locked the
+/// whole folder.
 pub fn sweep_up(folder: &Folder) {
+    for entry in std::fs::read_dir(folder.path())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if folder::unfinished(&entry.file_name().to_string_lossy()) {
+            // What can't be removed is no part of any result.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
     let Ok(entries) = std::fs::read_dir(folder.shards()) else {
         return;
     };

@@ -87,6 +87,7 @@ impl Study {
             plan,
             template,
             sampler,
+            ..
         } = &self.opened;
         let settings = sampler.settings(number);
         let mut resolved = plan::resolve(plan, template, sampler, &self.catalog, number)

@@ -9,6 +9,7 @@ use super::folder::{CASES_JSONL, Folder};
 use super::merge::{Merged, merged};
 use super::plan::{Opened, Plan};
 use super::sampling::Cell;
+use super::text::quoted;
 use crate::scenario::{Mode, Overrides, Template};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -72,7 +73,10 @@ impl Table {
         let Some(merged) = merged(&folder, &plan) else {
             return Err(SweepError::input(
                 format!("{} is not merged", path.display()),
-                format!("merge it first: strait sweep merge {}", path.display()),
+                format!(
+                    "merge it first: strait sweep merge {}",
+                    quoted(&path.display().to_string())
+                ),
             ));
         };
         let texts: Vec<_> = (plan.texts.iter())
@@ -98,8 +102,8 @@ impl Table {
                     format!("{} has a line that is no row of this plan", file.display()),
                     format!(
                         "remove {} and merge again: strait sweep merge {}",
-                        file.display(),
-                        path.display()
+                        quoted(&file.display().to_string()),
+                        quoted(&path.display().to_string())
                     ),
                 )
             })?;
@@ -115,7 +119,7 @@ impl Table {
                 ),
                 format!(
                     "remove it and merge again: strait sweep merge {}",
-                    path.display()
+                    quoted(&path.display().to_string())
                 ),
             ));
         }

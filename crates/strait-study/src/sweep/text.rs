@@ -15,12 +15,33 @@ use std::fmt::Write;
 /// Errors that are told.
 const ERRORS: usize = 5;
 
+/// A word as a shell takes it: quoted only where it must be.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A number of things, by their name for one.
+pub fn counted(number: u64, one: &str) -> String {
+    let many = if number == 1 { "" } else { "s" };
+    format!("{} {one}{many}", count(number))
+}
+
+/// US dollars in a few digits.
+pub fn money(value: f64) -> String {
+    dollars(value)
+}
+
 /// What a plan holds, in a few lines.
 pub fn plan(plan: &Plan, style: TextStyle) -> String {
     let mut out = format!(
-        "{} cases in {} shards: {}\n",
-        count(plan.cases),
-        count(plan.shards),
+        "{} in {}: {}\n",
+        counted(plan.cases, "case"),
+        counted(plan.shards, "shard"),
         plan.title
     );
     if style.detail == Detail::Headline {
@@ -82,7 +103,7 @@ fn how(plan: &Plan) -> String {
 /// What a sweep says at a glance; `folder` is what to call its place.
 pub fn merged(plan: &Plan, merged: &Merged, folder: &str, style: TextStyle) -> String {
     let summary = &merged.summary;
-    let mut out = format!("{}: {} cases", plan.title, count(summary.cases));
+    let mut out = format!("{}: {}", plan.title, counted(summary.cases, "case"));
     if merged.errors > 0 {
         let _ = write!(out, ", {} of them without an answer", count(merged.errors));
     }
@@ -153,7 +174,7 @@ pub fn merged(plan: &Plan, merged: &Merged, folder: &str, style: TextStyle) -> S
     let folded = match summary.folded {
         0 => String::new(),
         folded if folded == summary.answered => "; ranks folded in all cases".to_owned(),
-        folded => format!("; ranks folded in {} cases", count(folded)),
+        folded => format!("; ranks folded in {}", counted(folded, "case")),
     };
     let _ = writeln!(out, "{}{folded}", how(plan));
     let _ = writeln!(out, "Again: {}", plan.reproduce());
@@ -185,7 +206,7 @@ fn axis(out: &mut String, effect: &Effect, style: TextStyle) {
                 level.value.clone(),
                 dollars(level.cost_usd),
                 seconds(level.step_time_s),
-                format!("{} cases", count(level.cases)),
+                counted(level.cases, "case"),
             ]
         })
         .collect();

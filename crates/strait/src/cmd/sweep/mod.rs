@@ -12,6 +12,7 @@ mod submit;
 use crate::cli::sweep::SweepCommand;
 use crate::exit::{ExitStatus, Failure};
 use crate::terminal::Terminal;
+use std::io::ErrorKind;
 use std::sync::atomic::AtomicBool;
 use strait_study::scenario::{Style, render_all};
 use strait_study::sweep::SweepError;
@@ -39,6 +40,26 @@ pub(super) fn failure(error: SweepError) -> Failure {
             Terminal::error("error[sweep]")
         ))
     };
+    let misplaced = match &error {
+        SweepError::Write(error) => Some(&error.source),
+        SweepError::Read { source, .. } => Some(source),
+        _ => None,
+    };
+    // No later try helps where a file is in the place of a folder, or a folder in that of a file.
+    if misplaced.is_some_and(|source| {
+        [
+            ErrorKind::NotADirectory,
+            ErrorKind::IsADirectory,
+            ErrorKind::AlreadyExists,
+            ErrorKind::InvalidFilename,
+        ]
+        .contains(&source.kind())
+    }) {
+        return input(
+            &error.to_string(),
+            "a file stands where a folder is needed, or a folder where a file is: move it away, or choose another folder",
+        );
+    }
     match error {
         SweepError::Scenario(faults) => Failure::Input(render_all(&faults, Style::Colour)),
         SweepError::Input { message, remedy } => input(&message, &remedy),

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use strait_study::sweep::Event;
+use strait_study::sweep::{Event, text};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Time between two lines where there is no terminal.
@@ -168,7 +168,9 @@ fn take(tally: &mut Tally, event: &Event, shards: u64, terminal: &Terminal) -> R
             ended(shard, rows, errors, "done")?;
             tally.done += 1;
             terminal.aside(&format!(
-                "shard {shard} is done: {rows} cases, {errors} errors"
+                "shard {shard} is done: {}, {}",
+                text::counted(*rows, "case"),
+                text::counted(*errors, "error")
             ));
         }
         Event::Damaged { shard, why } => {
@@ -205,7 +207,7 @@ fn told(tally: &Tally, elapsed: Duration) -> String {
         });
     }
     if let Some(cost) = tally.cost.get() {
-        parts.push(format!("median ${cost:.3e}"));
+        parts.push(format!("median {}", text::money(cost)));
     }
     if let Some(step) = tally.step.get() {
         parts.push(format!("{step:.3} s a step"));

@@ -4,6 +4,7 @@ use super::{auto, failure, folder, progress};
 use crate::VERSION;
 use crate::cli::sweep::{Shard, SweepOptions, SweepPlanArgs, SweepRunArgs};
 use crate::exit::{ExitStatus, Failure};
+use crate::simulation::quoted;
 use crate::source;
 use crate::terminal::Terminal;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use strait_study::catalog::Catalog;
 use strait_study::sweep::plan::Opened;
 use strait_study::sweep::study::Study;
 use strait_study::sweep::{
-    Folder, Job, Lock, Part, Plan, Request, folder as names, run as shards, text,
+    Folder, Job, Lock, Part, Plan, Request, SweepError, folder as names, run as shards, text,
 };
 
 /// Freezes a plan.
@@ -39,7 +40,7 @@ pub fn plan(args: &SweepPlanArgs, terminal: &Terminal) -> Result<ExitStatus, Fai
             text::plan(plan, terminal.style()),
             strait_study::sweep::plan::short(&plan.digest),
             folder.plan().display(),
-            folder.path().display()
+            quoted(&folder.path().display().to_string())
         ))?;
     }
     Ok(ExitStatus::Done)
@@ -62,7 +63,9 @@ fn write(
     folder: &Folder,
     terminal: &Terminal,
 ) -> Result<(Opened, Lock), Failure> {
-    artifact::probe(folder.path())?;
+    refuse_foreign(folder)?;
+    let wrong = |error: artifact::WriteError| failure(error.into());
+    artifact::probe(folder.path()).map_err(wrong)?;
     let overrides = source::overrides(&options.set, &[], options.seed);
     let request = Request {
         path: scenario.to_path_buf(),
@@ -74,12 +77,18 @@ fn write(
         chance: options.chance,
     };
     let opened = Plan::freeze(&request, &Catalog::embedded(), VERSION).map_err(failure)?;
-    std::fs::create_dir_all(folder.path()).map_err(|source| artifact::WriteError {
-        path: folder.path().to_path_buf(),
-        source,
+    for remark in &opened.remarks {
+        terminal.remark(&format!("warning: {remark}"));
+    }
+    std::fs::create_dir_all(folder.path()).map_err(|source| {
+        wrong(artifact::WriteError {
+            path: folder.path().to_path_buf(),
+            source,
+        })
     })?;
     let lock = folder.lock().map_err(failure)?;
     folder::warn(&lock, folder, terminal);
+    folder::tidy(&lock, folder);
     if folder.plan().exists() || folder.shards().exists() {
         let same = Plan::read(&folder.plan()).is_ok_and(|plan| plan.digest == opened.plan.digest);
         if same {
@@ -95,8 +104,21 @@ fn write(
         names::clear(folder).map_err(failure)?;
     }
     let text = opened.plan.text().map_err(failure)?;
-    artifact::write_all(folder.path(), &[(names::PLAN.to_owned(), text)], &|| true)?;
+    artifact::write_all(folder.path(), &[(names::PLAN.to_owned(), text)], &|| true)
+        .map_err(wrong)?;
     Ok((opened, lock))
+}
+
+/// Refuses a folder with files of others that have the names of a sweep's.
+fn refuse_foreign(folder: &Folder) -> Result<(), Failure> {
+    match names::foreign(folder) {
+        None => Ok(()),
+        Some(file) => Err(Failure::Input(format!(
+            "{}: {} is in the way, and no sweep that is planned here wrote it\n  = help: choose another folder with --out, or move that file away",
+            Terminal::error("error[sweep]"),
+            file.display()
+        ))),
+    }
 }
 
 /// Runs what is not there yet.
@@ -145,8 +167,14 @@ pub fn run(
     let lock = match args.shard {
         None => folder.lock(),
         Some(_) => folder.lock_part(part),
+    };
+    // Nothing is to be written where a folder that is for reading only is merged already.
+    if matches!(lock, Err(SweepError::Write(_)))
+        && folder::merged_before(&folder, &opened.plan, terminal)?
+    {
+        return Ok(ExitStatus::Done);
     }
-    .map_err(failure)?;
+    let lock = lock.map_err(failure)?;
     folder::warn(&lock, &folder, terminal);
     if part.index >= shards {
         terminal.remark(&format!(
@@ -155,19 +183,35 @@ pub fn run(
         ));
     }
     let alone = args.shard.is_none();
+    let undisturbed = alone && lock.missing().is_none();
     let study = Study::new(opened, &Catalog::embedded());
-    let tally = simulate(&study, &folder, part, alone, args.threads, terminal, cancel)?;
+    let tally = simulate(
+        &study,
+        &folder,
+        part,
+        undisturbed,
+        args.threads,
+        terminal,
+        cancel,
+    )?;
     if !terminal.json() {
         let next = match alone {
-            true => format!("\nmerge them: strait sweep merge {}", path.display()),
+            true => format!(
+                "\nmerge them: strait sweep merge {}",
+                quoted(&path.display().to_string())
+            ),
             false => String::new(),
         };
         terminal.result(&format!(
-            "{} of {} shards are finished ({} were there), {} cases, {} without an answer{next}",
+            "{} of {} finished ({} {} there), {}, {} without an answer{next}",
             tally.done + tally.skipped,
-            shards,
+            match shards {
+                1 => "1 shard is".to_owned(),
+                _ => format!("{shards} shards are"),
+            },
             tally.skipped,
-            tally.rows,
+            if tally.skipped == 1 { "was" } else { "were" },
+            text::counted(tally.rows, "case"),
             tally.errors
         ))?;
     }
@@ -188,7 +232,7 @@ fn whole(
         });
     }
     let folder = place(&args.target, &args.options);
-    let (opened, _lock) = write(&args.target, &args.options, &folder, terminal)?;
+    let (opened, lock) = write(&args.target, &args.options, &folder, terminal)?;
     let detail = text::plan(&opened.plan, terminal.style());
     terminal.remark(detail.trim_end());
     let study = Study::new(opened, &Catalog::embedded());
@@ -196,7 +240,7 @@ fn whole(
         &study,
         &folder,
         Part::WHOLE,
-        true,
+        lock.missing().is_none(),
         args.threads,
         terminal,
         cancel,
@@ -229,6 +273,19 @@ fn simulate(
             },
         )
     })?;
+    if matches!(done, Err(SweepError::Cancelled)) {
+        let part = match (part.index, part.of) {
+            (_, 1) => String::new(),
+            (index, of) => format!(" --shard {index}/{of}"),
+        };
+        terminal.remark(&format!(
+            "stopped: {} of {} with {} done; go on with: strait sweep run {}{part}",
+            tally.done + tally.skipped,
+            text::counted(study.plan().shards, "shard"),
+            text::counted(tally.rows, "case"),
+            quoted(&folder.path().display().to_string())
+        ));
+    }
     done.map_err(failure)?;
     Ok(tally)
 }

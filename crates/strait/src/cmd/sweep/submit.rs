@@ -79,6 +79,7 @@ pub fn submit(
     }
     let lock = place.lock().map_err(failure)?;
     folder::warn(&lock, &place, terminal);
+    folder::tidy(&lock, &place);
     folder::merge_locked(&place, &opened, terminal, cancel)?;
     Ok(ExitStatus::Done)
 }
