@@ -61,8 +61,8 @@ pub fn write_all<C: AsRef<[u8]>>(
     fs::create_dir_all(folder).map_err(fail(folder))?;
     let mut written = Temporary(Vec::new());
     for (name, contents) in files {
-        let place = folder.join(name);
-        let temporary = folder.join(format!(".{name}.{}.tmp", mark()));
+        let place = target(&folder.join(name))?;
+        let temporary = beside(&place);
         written.0.push((temporary.clone(), place.clone()));
         let mut file = fs::File::create(&temporary).map_err(fail(&place))?;
         (file.write_all(contents.as_ref()))
@@ -77,6 +77,42 @@ pub fn write_all<C: AsRef<[u8]>>(
     }
     written.0.clear();
     Ok(true)
+}
+
+/// The file that is replaced when a path is written: that at the end of its links. Renaming onto
+/// a link would leave its target stale, onto a device or a pipe would do away with it.
+fn target(path: &Path) -> Result<PathBuf, WriteError> {
+    let fail = |source| WriteError {
+        path: path.to_path_buf(),
+        source,
+    };
+    let place = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => fs::canonicalize(path).map_err(fail)?,
+        _ => path.to_path_buf(),
+    };
+    match fs::metadata(&place) {
+        Ok(found) if !found.is_file() => Err(fail(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no plain file but a folder, a device, a pipe or a socket; name a file",
+        ))),
+        _ => Ok(place),
+    }
+}
+
+/// The temporary file of a place, in the same folder so that it can be renamed.
+fn beside(place: &Path) -> PathBuf {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    place.with_file_name(format!(".{name}.{}.tmp", mark()))
+}
+
+/// Tests, without leaving a trace, whether a file can be written: what stands in its place may be
+/// replaced, and its folder takes files.
+///
+/// # Errors
+/// The file or folder at fault.
+pub fn probe_file(path: &Path) -> Result<(), WriteError> {
+    let place = target(path)?;
+    probe(place.parent().unwrap_or(Path::new("")))
 }
 
 /// Tests, without leaving a trace, whether files can be created in `folder` or, where it
@@ -137,6 +173,36 @@ mod tests {
         let file = root.path().join("file");
         fs::write(&file, "").unwrap();
         assert_eq!(probe(&file.join("below")).unwrap_err().path, file);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_target_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("elsewhere");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("b"), "old").unwrap();
+        let link = root.path().join("b.csv");
+        std::os::unix::fs::symlink("elsewhere/b", &link).unwrap();
+        probe_file(&link).unwrap();
+        assert!(write_all(root.path(), &files(), &|| true).unwrap());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "2\n");
+        assert_eq!(names(&folder), ["b"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        use std::os::unix::fs::FileTypeExt;
+        let root = tempfile::tempdir().unwrap();
+        let socket = root.path().join("b.csv");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(probe_file(&socket).unwrap_err().path, socket);
+        let error = write_all(root.path(), &files(), &|| true).unwrap_err();
+        assert!(error.to_string().contains("no plain file"), "{error}");
+        assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+        assert_eq!(names(root.path()), ["b.csv"]);
     }
 
     #[test]

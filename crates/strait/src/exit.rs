@@ -77,6 +77,12 @@ impl Failure {
 
 impl From<strait_study::artifact::WriteError> for Failure {
     fn from(error: strait_study::artifact::WriteError) -> Failure {
+        if error.source.kind() == std::io::ErrorKind::InvalidInput {
+            return Failure::Input(format!(
+                "error: {error}\n  = help: results go into plain files, which appear whole or not at all; copy \
+                 the file to elsewhere afterwards"
+            ));
+        }
         Failure::Temporary {
             message: error.to_string(),
             remedy: "choose a folder that you may write to, on a disk with space left".to_owned(),

@@ -325,7 +325,7 @@ pub(crate) fn dualpipe_bars(ranks: usize, micro_batches: usize) -> Vec<Bar> {
 /// The made-up question.
 pub(crate) fn question() -> Question {
     Question {
-        version: "0.1.0".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: "scenarios/deepseek-v3/h800.toml".to_owned(),
         seed: 1,
         command: "strait run scenarios/deepseek-v3/h800.toml".to_owned(),

@@ -1,7 +1,7 @@
 //! Figures from answers: of this run, or as `run --json` and `compare --json` print them.
 //!
 //! In: an answer, or the text of one. Out: what the figures of distributions, swings, metrics and prices draw.
-//! Reads only what figures need, so that answers of other versions can be drawn as well. Never simulates.
+//! Reads only what figures need, of this version's answers. Never simulates.
 
 use super::dumbbell::{self, Metric};
 use super::iso_cost::{self, Point};
@@ -14,6 +14,9 @@ use crate::answer::{Answer, RunDocument};
 use crate::chance::PREDICTION;
 use crate::verdict::Quantity as Known;
 use serde::Deserialize;
+
+/// The only version whose answers are drawn from.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// An answer that can't be drawn from.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +133,29 @@ impl Results {
     /// # Errors
     /// A text that is no such answer, with the place and a remedy.
     pub fn read(name: &str, text: &str) -> Result<Results, ReadError> {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let has = |key: &str| value.get(key).is_some();
+        if let Some(other) = Some(())
+            .filter(|()| !has("digest") || !has("cases"))
+            .and_then(|()| {
+                let search = has("space") && has("sizes");
+                let sensitivity = has("method") && has("metrics");
+                (search.then_some("search")).or(sensitivity.then_some("sensitivity"))
+            })
+        {
+            return Err(ReadError(format!(
+                "{name} is the answer of `strait {other}`; this figure is drawn from those of `run` and `compare`\n  \
+                 help: give what `strait run --draws 2000 --json` has printed, or the scenario itself; `strait \
+                 report` takes the answer of `{other}`"
+            )));
+        }
+        let version = value.get("strait").and_then(serde_json::Value::as_str);
+        if let Some(version) = version.filter(|version| has("cases") && *version != VERSION) {
+            return Err(ReadError(format!(
+                "{name} is an answer of strait {version}, and this is strait {VERSION}\n  help: run it again with \
+                 this version"
+            )));
+        }
         serde_json::from_str(text).map_err(|error| {
             ReadError(format!(
                 "{name} is no answer of Strait: {error}\n  help: give what `strait run --json` or `strait compare --json` \
@@ -472,6 +498,24 @@ mod tests {
             let error = Results::read("x.json", text).unwrap_err().to_string();
             assert!(error.contains(place) && error.contains("help:"), "{error}");
         }
+    }
+
+    #[test]
+    fn answers_of_other_versions_and_commands_are_told() {
+        let text = serde_json::to_string(&RunDocument::from(&sample::answer())).unwrap();
+        let newer = text.replacen(
+            &format!("\"strait\":\"{VERSION}\""),
+            "\"strait\":\"9.9.9\"",
+            1,
+        );
+        let error = Results::read("x.json", &newer).unwrap_err().to_string();
+        assert!(
+            error.contains("9.9.9") && error.contains(VERSION),
+            "{error}"
+        );
+        let search = "{\"strait\": \"9.9.9\", \"digest\": \"\", \"space\": {}, \"sizes\": []}";
+        let error = Results::read("x.json", search).unwrap_err().to_string();
+        assert!(error.contains("`strait search`"), "{error}");
     }
 
     #[test]

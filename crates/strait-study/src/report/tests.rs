@@ -289,7 +289,6 @@ fn what_is_no_result_is_refused_by_name_and_reason() {
     let run = serde_json::to_string(&RunDocument::from(&answer(""))).unwrap();
     let mut newer: Value = serde_json::from_str(&run).unwrap();
     newer["strait"] = "9.9.9".into();
-    newer["cases"][0]["step"] = Value::Null;
     for (name, text, reason) in [
         ("empty.json", String::new(), "is empty"),
         ("blank.json", " \n".to_owned(), "is empty"),

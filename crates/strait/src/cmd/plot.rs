@@ -39,6 +39,11 @@ pub fn plot(
     };
     let place = Place::of(&args.output)?;
     artifact::probe(&place.folder)?;
+    if let Some(stem) = &place.stem {
+        for ending in ["svg", "csv"].into_iter().chain(place.png.then_some("png")) {
+            artifact::probe_file(&place.folder.join(format!("{stem}.{ending}")))?;
+        }
+    }
     let (name, drawn) = match kind {
         Kind::StepDecomposition => {
             steps(OfAnswer::StepDecomposition, kind, args, terminal, cancel)?

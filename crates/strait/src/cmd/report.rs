@@ -20,7 +20,7 @@ pub fn report(
     cancel: &AtomicBool,
 ) -> Result<ExitStatus, Failure> {
     let (folder, name) = place(&args.output)?;
-    artifact::probe(folder)?;
+    artifact::probe_file(&args.output)?;
     let is_scenario = |path: &&PathBuf| path.extension().is_some_and(|e| e == "toml");
     let (scenarios, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
         args.results.iter().partition(is_scenario);
