@@ -142,15 +142,24 @@ pub(super) fn search(value: &Value) -> Part {
             answer.push(verdict(size, first, &accelerators, text("by")));
         }
         content += &format!("<h3>{accelerators} accelerators</h3>\n");
-        content += &layouts(best);
+        if best.is_empty() {
+            let told = none(size, &accelerators);
+            content += &format!("<p>{told}</p>\n");
+            answer.push(format!("<strong>{told}</strong>"));
+        } else {
+            content += &layouts(best);
+        }
         if let Some(considered) = size.get("considered") {
             let of = |key: &str| considered.get(key).and_then(Value::as_u64).map(count);
             if let (Some(all), Some(fit), Some(simulated)) =
                 (of("layouts"), of("fit"), of("simulated"))
             {
+                let rest = match best.is_empty() {
+                    true => ".".to_owned(),
+                    false => format!("; {simulated} of them were simulated, {}.", left(size)),
+                };
                 content += &format!(
-                    "<p class=\"small\">Of {all} layouts {fit} are possible and fit in memory; {simulated} of them were \
-                     simulated, the others can't be better by their least times.</p>\n"
+                    "<p class=\"small\">Of {all} layouts {fit} are possible and fit in memory{rest}</p>\n"
                 );
             }
         }
@@ -179,6 +188,54 @@ pub(super) fn search(value: &Value) -> Part {
     }
 }
 
+/// What is known of the layouts that were not simulated.
+fn left(size: &Value) -> String {
+    let considered = |key: &str| size.get("considered").and_then(|c| c.get(key));
+    let unlooked = considered("unlooked").and_then(Value::as_u64).unwrap_or(0);
+    let mut told = match unlooked {
+        0 => "the others can't be better than those named by their least times".to_owned(),
+        more => format!("{} were left that could be better", count(more)),
+    };
+    let score = list(size, "best")
+        .first()
+        .and_then(|best| best.get("score"));
+    let least = considered("unlooked_least").and_then(Value::as_f64);
+    if let (Some(least), Some(best)) = (least, score.and_then(Value::as_f64))
+        && unlooked > 0
+        && best > 0.0
+    {
+        let gain = 100.0 * (1.0 - least / best).max(0.0);
+        told += &format!(", by at most {} %", fixed(gain, 1));
+    }
+    let unproven = size.get("front_unproven").and_then(Value::as_u64);
+    if let Some(limits) = unproven.filter(|limits| *limits > 0) {
+        told += &format!(
+            "; at {} limits of memory layouts were left that could be better",
+            count(limits)
+        );
+    }
+    told
+}
+
+/// That no layout is possible, and how far the least is from fitting.
+fn none(size: &Value, accelerators: &str) -> String {
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
+    let considered = size.get("considered");
+    let fit = considered
+        .and_then(|c| c.get("fit"))
+        .and_then(Value::as_u64);
+    let least = number(considered.and_then(|c| c.get("least_memory_gb")));
+    let mut told = format!("No layout of this space is possible on {accelerators} accelerators");
+    if let (Some(capacity), Some(least), Some(0)) = (number(size.get("capacity_gb")), least, fit) {
+        told += &format!(
+            " within {} GB: the least that any takes is {} GB",
+            fixed(capacity, 1),
+            fixed(least, 1)
+        );
+    }
+    told + "."
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value
         .get(key)
@@ -193,8 +250,11 @@ fn verdict(size: &Value, best: &Value, accelerators: &str, by: &str) -> String {
         let text = plan.get("layout").and_then(Value::as_str);
         escape(text.unwrap_or("a layout"))
     };
+    let unlooked = size.get("considered").and_then(|c| c.get("unlooked"));
+    let open = unlooked.and_then(Value::as_u64).unwrap_or(0) > 0;
     let mut told = format!(
-        "<strong>On {accelerators} accelerators the best by {} is {}",
+        "<strong>On {accelerators} accelerators the best {}by {} is {}",
+        if open { "found " } else { "" },
         escape(by),
         layout(best)
     );
@@ -202,6 +262,9 @@ fn verdict(size: &Value, best: &Value, accelerators: &str, by: &str) -> String {
         told += &format!(", with a step of {}", escape(&Unit::Seconds.print(seconds)));
     }
     told += ".</strong>";
+    if open {
+        told += &format!(" Of the layouts that were not simulated, {}.", left(size));
+    }
     let written = size.get("written").and_then(|written| written.get("plan"));
     if let Some((plan, seconds)) = written.and_then(|plan| Some((plan, time(plan)?))) {
         told += &format!(

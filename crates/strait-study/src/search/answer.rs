@@ -30,6 +30,10 @@ pub struct Variant {
     pub case: Case,
     /// Why the layout that it writes can't be used.
     pub unusable: Option<String>,
+    /// It has the precision that the scenario writes: the written layout is simulated in it.
+    pub written: bool,
+    /// Layouts are looked for in it. Those that are not come behind those that are.
+    pub searched: bool,
 }
 
 /// How far to go, and where.
@@ -280,8 +284,9 @@ fn site(
     };
     let mut list = Shortlist::new(capacity, most);
     let mut counts = Counts::default();
-    for (at, ground) in grounds.iter().enumerate() {
-        let part = 0.4 / grounds.len() as f64;
+    let searched = variants.iter().filter(|variant| variant.searched).count();
+    for (at, ground) in grounds.iter().take(searched).enumerate() {
+        let part = 0.4 / searched as f64;
         let told = |share: f64| progress(part * (at as f64 + share));
         let (found, counted) = scan(*ground, most, workers, &told)?;
         list.merge(found);
@@ -311,7 +316,14 @@ fn site(
         });
         (limits, front_unproven) = front(&list, &mut hunter, &|share| progress(0.8 + 0.1 * share))?;
     }
-    let tried = plans(&grounds, &variants, &hunter);
+    let mut tried = plans(&grounds, &variants, &hunter);
+    let own = variants.iter().find(|variant| variant.written);
+    for (_, plan) in &mut tried {
+        if own.is_none_or(|own| own.recipe != plan.recipe) && variants.len() > 1 {
+            let setting = ("precision.recipe".to_owned(), plan.recipe.clone());
+            plan.settings.push(setting);
+        }
+    }
     let place = |key: &(u32, u64)| tried.iter().position(|(known, _)| known == key);
     let named: Vec<usize> = hunt.best.iter().filter_map(place).collect();
     let runs = workers.each(named.len(), |at| {
@@ -332,7 +344,7 @@ fn site(
             .first()
             .map_or(0, |ground| ground.case.cluster.ranks()),
         capacity,
-        numbers: spaces.iter().map(Space::size).sum(),
+        numbers: spaces.iter().take(searched).map(Space::size).sum(),
         counts,
         fit: list.len(),
         bounded: hunt.bounded,
@@ -464,14 +476,16 @@ fn plan(
     }
 }
 
-/// The layout of the scenario, on the first variant.
+/// The layout of the scenario, in its own precision.
 fn written_plan(
     grounds: &[Ground<'_>],
     variants: &[Variant],
     workers: Workers<'_>,
 ) -> Result<Written, SimulateError> {
-    let (Some(ground), Some(variant)) = (grounds.first(), variants.first()) else {
-        return Ok(Written::Refused("there is no case".to_owned()));
+    let own = grounds.iter().zip(variants).find(|(_, v)| v.written);
+    let Some((ground, variant)) = own else {
+        let why = "the precision that the scenario writes can't be used here";
+        return Ok(Written::Refused(why.to_owned()));
     };
     if let Some(why) = &variant.unusable {
         return Ok(Written::Refused(why.clone()));

@@ -64,7 +64,8 @@ fn headline(answer: &Answer) -> String {
     };
     let best = &site.tried[*at];
     let mut words = format!(
-        "The best layout of {} on {} {}: {}, {}. A step takes {}",
+        "The best layout {}of {} on {} {}: {}, {}. A step takes {}",
+        if site.unlooked > 0 { "found " } else { "" },
         answer.model,
         count(u64::from(site.accelerators)),
         answer.accelerator,
@@ -84,6 +85,15 @@ fn headline(answer: &Answer) -> String {
         let _ = write!(words, " and {}", dollars(cost));
     }
     words.push('.');
+    if site.unlooked > 0 {
+        let left = count(site.unlooked);
+        let _ = write!(words, " {left} are left that could be better");
+        if let Some(least) = site.least_unlooked {
+            let gain = 1.0 - least as f64 / best.score.max(1) as f64;
+            let _ = write!(words, ", by at most {} %", fixed(100.0 * gain.max(0.0), 1));
+        }
+        words.push('.');
+    }
     match &site.written {
         Written::Refused(why) => {
             let _ = write!(words, " The written layout can't be used: {why}.");

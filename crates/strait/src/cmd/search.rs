@@ -89,7 +89,7 @@ fn sizes(args: &SearchArgs, axes: &Axes) -> Result<Vec<Vec<Variant>>, Failure> {
     let names: Vec<String> = args.case.iter().cloned().collect();
     let base = source::overrides(&args.set, &names, args.seed);
     let recipes: Vec<Overrides> = match axes.recipes() {
-        list if list.is_empty() => vec![base],
+        list if list.is_empty() => vec![base.clone()],
         list => (list.into_iter())
             .map(|recipe| {
                 let mut with = base.clone();
@@ -99,12 +99,35 @@ fn sizes(args: &SearchArgs, axes: &Axes) -> Result<Vec<Vec<Variant>>, Failure> {
             })
             .collect(),
     };
-    let opened: Vec<(Overrides, Opened)> = (recipes.into_iter())
-        .map(|with| {
-            let case = one(args, open(&args.scenario, &catalog, &with).map_err(faults)?)?;
-            Ok((with, case))
-        })
+    let opened = |with: Overrides| {
+        let case = one(args, open(&args.scenario, &catalog, &with).map_err(faults)?)?;
+        Ok((with, case))
+    };
+    let mut opened_all: Vec<(Overrides, Opened)> = (recipes.into_iter())
+        .map(&opened)
         .collect::<Result<_, Failure>>()?;
+    let searched = opened_all.len();
+    // The written layout keeps the file's own precision, whatever the axis has.
+    let mut own = (searched > 0).then_some(0);
+    if !axes.recipes().is_empty() {
+        own = None;
+        if let Ok((with, case)) = opened(base) {
+            let same = |(_, other): &(Overrides, Opened)| recipe(other) == recipe(&case);
+            own = opened_all.iter().position(same);
+            if own.is_none() {
+                own = Some(searched);
+                opened_all.push((with, case));
+            }
+        }
+    }
+    let opened = opened_all;
+    let variant = |at: usize, opened: Opened| Variant {
+        recipe: recipe(&opened),
+        case: opened.resolved.case,
+        unusable: opened.unusable,
+        written: own == Some(at),
+        searched: at < searched,
+    };
     let Some(first) = opened.first() else {
         return Ok(Vec::new());
     };
@@ -122,17 +145,21 @@ fn sizes(args: &SearchArgs, axes: &Axes) -> Result<Vec<Vec<Variant>>, Failure> {
     }
     if nodes.is_empty() {
         return Ok(vec![
-            opened.into_iter().map(|(_, case)| variant(case)).collect(),
+            (0..)
+                .zip(opened)
+                .map(|(at, (_, case))| variant(at, case))
+                .collect(),
         ]);
     }
     nodes.sort_unstable();
     nodes.dedup();
     (nodes.into_iter())
         .map(|nodes| {
-            (opened.iter())
-                .map(|(with, base)| {
+            (0..)
+                .zip(&opened)
+                .map(|(at, (with, base))| {
                     on_nodes(&args.scenario, &catalog, with, &base.resolved, nodes)
-                        .map(variant)
+                        .map(|opened| variant(at, opened))
                         .map_err(faults)
                 })
                 .collect()
@@ -161,15 +188,11 @@ fn one(args: &SearchArgs, mut cases: Vec<Opened>) -> Result<Opened, Failure> {
     ))
 }
 
-fn variant(opened: Opened) -> Variant {
-    let recipe = (opened.resolved.origins.iter())
+/// The precision recipe of a case, in the words of scenarios.
+fn recipe(opened: &Opened) -> String {
+    (opened.resolved.origins.iter())
         .find(|explained| explained.path == "precision.recipe")
-        .map_or(String::new(), |explained| explained.value.clone());
-    Variant {
-        recipe,
-        case: opened.resolved.case,
-        unusable: opened.unusable,
-    }
+        .map_or(String::new(), |explained| explained.value.clone())
 }
 
 /// The command that gives the answer again.
