@@ -10,8 +10,8 @@
 //! | [`columns`] | what a row has, and what it is read from |
 //! | [`study`] | from k to a row |
 //! | [`shard`] | files of rows that are whole or not there |
-//! | [`run`] | shards on many threads |
-//! | [`merge`] | shards to one table |
+//! | [`mod@run`] | shards on many threads |
+//! | [`mod@merge`] | shards to one table |
 //! | [`formats`] | CSV, JSON lines and Parquet |
 //! | [`summary`] | the best case, and what each axis does |
 //! | [`text`] | the same in words |

@@ -49,7 +49,7 @@ pub struct SearchArgs {
     )]
     pub space: SpaceArg,
     /// Values of one axis in place of those of the space, as in `pipeline=8,16` or
-    /// `precision=bf16,fp8-block`: a key of [parallelism], or precision (repeatable)
+    /// `precision=bf16,fp8-block`: a key of `[parallelism]`, or precision (repeatable)
     #[arg(long = "axis", value_name = "KEY=VALUES", help_heading = "Search")]
     pub axes: Vec<Axis>,
     /// Use no more memory of an accelerator than this, as in `72 GB`

@@ -10,7 +10,7 @@ use strait_study::sweep::Part;
 /// What to do with a sweep.
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
-    /// Freeze a scenario's [sweep] as a plan: what varies, how many cases, in how many shards
+    /// Freeze a scenario's `[sweep]` as a plan: what varies, how many cases, in how many shards
     #[command(after_help = "Examples:
   strait sweep plan scenarios/deepseek-v3/sweep-nvlink.toml --out runs/nvlink
   strait sweep plan scenarios/deepseek-v3/claim-sweep.toml --cases 20000 --shards 80 --out runs/claim")]
@@ -89,7 +89,7 @@ impl SweepOptions {
 /// What to plan.
 #[derive(Args, Clone, Debug)]
 pub struct SweepPlanArgs {
-    /// Scenario file with a [sweep]
+    /// Scenario file with a `[sweep]`
     #[arg(value_name = "FILE")]
     pub scenario: PathBuf,
     /// What to change.
@@ -100,7 +100,7 @@ pub struct SweepPlanArgs {
 /// What to run.
 #[derive(Args, Clone, Debug)]
 pub struct SweepRunArgs {
-    /// Folder of a plan, or a scenario file with a [sweep]
+    /// Folder of a plan, or a scenario file with a `[sweep]`
     #[arg(value_name = "DIR|FILE")]
     pub target: PathBuf,
     /// Only a part of the shards, counted from 0: all j with j mod N = I; `auto` reads I and N from
