@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use strait_study::answer::{Answer, CaseAnswer, Effort, Question};
 use strait_study::catalog::Catalog;
 use strait_study::chance::{ChanceError, Prepared, Study};
+pub use strait_study::sweep::text::quoted;
 use strait_training::outcome::Outcome;
 use strait_training::run::{Steps, compose, steps};
 use strait_training::simulate::{Control, SimulateError, check};
@@ -281,16 +282,6 @@ pub fn command(verb: &str, args: &RunArgs, draws: Option<u32>) -> String {
         words.extend(["--draws".to_owned(), draws.to_string()]);
     }
     words.join(" ")
-}
-
-/// A word as a shell reads it back.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

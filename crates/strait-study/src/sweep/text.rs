@@ -15,8 +15,8 @@ use std::fmt::Write;
 /// Errors that are told.
 const ERRORS: usize = 5;
 
-/// A word as a shell takes it: quoted only where it must be.
-pub(super) fn quoted(word: &str) -> String {
+/// A word as a POSIX shell reads it back: quoted only where it must be.
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
