@@ -83,7 +83,7 @@ impl Baseline {
     pub fn text(&self) -> String {
         let mut text = String::from(
             "# Instructions for each unit of work, counted by callgrind.\n\
-             # Renew with: cargo bench --package strait-benches --bench instructions -- --update\n",
+             # Renew with: cargo run --release --package strait-benches --bin instructions -- --update\n",
         );
         text.push_str(&format!("compiler = \"{}\"\n\n[counts]\n", self.compiler));
         for (name, count) in &self.counts {

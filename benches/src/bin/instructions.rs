@@ -1,6 +1,6 @@
 //! Instructions for each unit of work, under callgrind, against a baseline: a gate for CI.
 //!
-//! `cargo bench --package strait-benches --bench instructions`; `-- --update` writes
+//! `cargo run --release --package strait-benches --bin instructions`; `-- --update` writes
 //! `benches/instructions.toml` anew, another word takes the workloads whose names contain it.
 //! Exit status 1 where a count is out of its band; where valgrind is absent, or the processor is
 //! another than the baseline's, it says NOT CHECKED and ends well.
@@ -251,7 +251,7 @@ fn gate(update: bool, part: &str) -> Result<bool, String> {
     }
     if !good {
         println!("If the change is meant, write the baseline anew:");
-        println!("  cargo bench --package strait-benches --bench instructions -- --update");
+        println!("  cargo run --release --package strait-benches --bin instructions -- --update");
     }
     Ok(good)
 }
@@ -262,7 +262,6 @@ fn main() -> ExitCode {
         println!("{}", found.map_or(0, |workload| (workload.2)()));
         return ExitCode::SUCCESS;
     }
-    // Cargo itself adds `--bench`.
     let words: Vec<String> = std::env::args().skip(1).collect();
     let part = words.iter().find(|word| !word.starts_with('-'));
     let update = words.iter().any(|word| word == "--update");
