@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One text that values come from: a file, or an argument of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,16 +16,50 @@ pub struct Source {
     pub text: String,
     /// The `extends` line that pulled this file in.
     pub pulled_in_by: Option<Place>,
+    lines: LineStarts,
 }
 
+/// Where the lines of a text start, once asked: every value of every case of a sweep has a line.
+#[derive(Debug, Default)]
+struct LineStarts(OnceLock<Vec<usize>>);
+
+impl PartialEq for LineStarts {
+    fn eq(&self, _: &LineStarts) -> bool {
+        // They follow from the text.
+        true
+    }
+}
+
+impl Eq for LineStarts {}
+
 impl Source {
+    /// A text with its name.
+    pub fn new(name: String, text: String, pulled_in_by: Option<Place>) -> Source {
+        Source {
+            name,
+            text,
+            pulled_in_by,
+            lines: LineStarts::default(),
+        }
+    }
+
+    /// The line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        let starts = self.lines.0.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+            std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect()
+        });
+        starts.partition_point(|start| *start <= offset)
+    }
+
     /// Line and column of a byte offset, both from 1; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let offset = floor_boundary(&self.text, offset);
         let before = &self.text[..offset];
         let start = before.rfind('\n').map_or(0, |i| i + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        (line, before[start..].chars().count() + 1)
+        (self.line(offset), before[start..].chars().count() + 1)
     }
 
     /// The line that holds a byte offset, and the offset at which it starts.
@@ -63,7 +97,7 @@ impl Place {
         if self.source.name == COMMAND_LINE {
             return COMMAND_LINE.to_owned();
         }
-        let (line, _) = self.source.line_column(self.span.start);
+        let line = self.source.line(self.span.start);
         format!("{}:{line}", self.source.name)
     }
 }
@@ -188,7 +222,7 @@ impl Diagnostic {
         let width = self
             .labels
             .iter()
-            .map(|l| l.place.source.line_column(l.place.span.start).0)
+            .map(|l| l.place.source.line(l.place.span.start))
             .max()
             .map_or(1, |line| line.to_string().len());
         let mut previous: Option<&Label> = None;
@@ -364,11 +398,7 @@ mod tests {
     fn place(text: &str, piece: &str) -> Place {
         let start = text.find(piece).unwrap_or(0);
         Place {
-            source: Arc::new(Source {
-                name: "a.toml".to_owned(),
-                text: text.to_owned(),
-                pulled_in_by: None,
-            }),
+            source: Arc::new(Source::new("a.toml".to_owned(), text.to_owned(), None)),
             span: start..start + piece.len(),
         }
     }

@@ -90,11 +90,7 @@ pub(super) struct Document {
 
 /// Reads a text that stands by itself, under a name for messages.
 pub(super) fn of_text(name: &str, text: &str) -> Document {
-    let source = Arc::new(Source {
-        name: name.to_owned(),
-        text: text.to_owned(),
-        pulled_in_by: None,
-    });
+    let source = Arc::new(Source::new(name.to_owned(), text.to_owned(), None));
     let (table, mut faults) = tree::parse(&source);
     let broken = faults.iter().any(|d| d.code == "scenario::syntax");
     if !broken {
@@ -124,11 +120,7 @@ pub(super) fn of_texts(texts: &[(String, String)]) -> Result<Document, Diagnosti
     let mut sources = Vec::new();
     let mut merged = Table::default();
     for (name, text) in texts {
-        sources.push(Arc::new(Source {
-            name: name.clone(),
-            text: text.clone(),
-            pulled_in_by: None,
-        }));
+        sources.push(Arc::new(Source::new(name.clone(), text.clone(), None)));
     }
     for source in sources.iter().rev() {
         let (table, errors) = tree::parse(source);
@@ -202,11 +194,7 @@ pub(super) fn read(path: &Path, shelf: Shelf) -> Result<Document, Diagnostic> {
                 break;
             }
         }
-        let source = Arc::new(Source {
-            name: path.display().to_string(),
-            text,
-            pulled_in_by,
-        });
+        let source = Arc::new(Source::new(path.display().to_string(), text, pulled_in_by));
         if source.text.trim().is_empty() {
             faults.push(
                 Diagnostic::error("scenario::empty-file", "the file is empty")

@@ -537,11 +537,11 @@ fn last_words(explained: Vec<Explained>) -> Vec<Explained> {
 
 /// A `--set` argument as a setting: TOML where it is TOML, else a string.
 fn argument(path: &str, value: &str) -> paths::Setting {
-    let source = Arc::new(Source {
-        name: diagnostic::COMMAND_LINE.to_owned(),
-        text: format!("{path}={value}"),
-        pulled_in_by: None,
-    });
+    let source = Arc::new(Source::new(
+        diagnostic::COMMAND_LINE.to_owned(),
+        format!("{path}={value}"),
+        None,
+    ));
     let offset = path.len() + 1;
     let node = tree::parse_value(&source, offset).unwrap_or_else(|| Node {
         data: Data::Text(value.to_owned()),

@@ -599,7 +599,7 @@ impl Reader {
 /// The origin of a value of the tree.
 fn origin(node: &Node) -> Origin {
     let file = node.place.source.name.clone();
-    let (line, _) = node.place.source.line_column(node.place.span.start);
+    let line = node.place.source.line(node.place.span.start);
     match &node.via {
         Via::File => Origin::File { file, line },
         Via::Case(case) => Origin::Case {

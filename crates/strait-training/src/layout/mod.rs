@@ -24,6 +24,7 @@ use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::schedule::{self, Schedule};
 use crate::simulate::SimulateError;
+use std::sync::Arc;
 
 /// Where a rank stands in each dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Layout {
             pipeline: parallelism.pipeline,
             chunks: schedule::chunks(parallelism.schedule, parallelism.virtual_stages),
             micro_batches: plan.micro_batches,
-            order: Vec::new(),
+            order: Arc::from(Vec::new()),
         };
         Ok(Layout::of(
             parallelism,

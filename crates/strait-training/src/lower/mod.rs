@@ -13,6 +13,7 @@ mod chips;
 mod chunks;
 mod duration;
 mod ends;
+mod frame;
 mod gradients;
 mod least;
 mod listing;

@@ -7,20 +7,21 @@ use super::Window;
 use super::blocks::{Beside, Builder, Lane, Sent, Subjects, Tables};
 use super::chunks::ChunkPasses;
 use super::duration::Durations;
+use super::frame::{self, BlockKey, Frame, lanes};
 use super::pricing::{durations_on, invalid};
 use super::stock::Stock;
 use super::timing::StepTiming;
 use super::wires::{Wants, Wires, exchanges_by_class, flat};
-use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, ScheduleKind, Zero};
+use crate::case::{Balance, Case, Fault, NetworkGrain, Parallelism, Zero};
 use crate::layout::{Group, Layout, Span};
 use crate::links::{CollectiveKind, LoadSpread};
 use crate::outcome::Grains;
-use crate::schedule::{Chunk, Schedule, Work};
+use crate::schedule::Schedule;
 use crate::simulate::SimulateError;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use strait_sim::{EntryWait, Job, Peer, Program, RankSpec, Shared, Slot};
+use strait_sim::{Job, Peer, Program, RankSpec, Shared};
 use strait_units::Bytes;
 
 /// A step, ready to be simulated.
@@ -40,37 +41,6 @@ pub struct Lowered {
     /// What instructions are about, for each block of each program in turn; nothing where blocks are
     /// shared.
     pub(crate) subjects: Vec<Subjects>,
-}
-
-/// What distinguishes the blocks of a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum BlockKey {
-    /// Parameters of a chunk gathered ahead of its first forward.
-    Gather {
-        local: u8,
-    },
-    Forward {
-        local: u8,
-        first: bool,
-    },
-    Backward {
-        local: u8,
-        last: bool,
-    },
-    BackwardInput {
-        local: u8,
-    },
-    BackwardWeight {
-        local: u8,
-        last: bool,
-    },
-    Pair {
-        forward: u8,
-        backward: u8,
-        last: bool,
-    },
-    /// The end of the step.
-    Optimizer,
 }
 
 pub(super) struct Lowering<'a> {
@@ -182,8 +152,13 @@ impl Lowering<'_> {
     fn run(&mut self, wants: Wants) -> Result<Lowered, SimulateError> {
         let mut tables = std::mem::take(&mut self.stock.tables);
         let mut programs = Vec::new();
-        for rank in 0..self.schedule.pipeline {
-            let program = self.program(rank, &mut tables);
+        let frames = match self.stock.shares {
+            true => frame::kept(self.schedule, self.prefetches()),
+            // The plain twin shares nothing.
+            false => frame::made(self.schedule, self.prefetches()),
+        };
+        for (rank, frame) in (0..).zip(frames.iter()) {
+            let program = self.program(rank, frame, &mut tables);
             within_numbers(&program, &tables)?;
             programs.push(program);
         }
@@ -274,10 +249,8 @@ impl Lowering<'_> {
             && !self.sharded()
     }
 
-    /// Parameters of this chunk are gathered before its first forward: later chunks, and
-    /// ranks that wait for their first activations anyway.
     fn gathers_ahead(&self, rank: u32, local: u8) -> bool {
-        self.prefetches() && self.schedule.stage_of(rank, local) > 0
+        frame::gathers_ahead(self.schedule, self.prefetches(), rank, local)
     }
 
     /// Tokens travel between ranks, so that products in a pair run beside communication.
@@ -296,7 +269,7 @@ impl Lowering<'_> {
         self.stock.outfit((chunks.to_vec(), hops, tied))
     }
 
-    fn program(&mut self, rank: u32, tables: &mut Tables) -> Program {
+    fn program(&mut self, rank: u32, frame: &Frame, tables: &mut Tables) -> Program {
         let locals = self.schedule.chunks as u8;
         let (numbers, chunks): (Vec<u32>, Vec<Rc<ChunkPasses>>) = (0..locals)
             .map(|local| self.chunk_of(self.schedule.stage_of(rank, local)))
@@ -313,126 +286,11 @@ impl Lowering<'_> {
                 false => make(),
             }
         };
-        let order = &self.schedule.order[rank as usize];
-        let last_weight: Vec<usize> = (0..locals).map(|l| last_weight_slot(order, l)).collect();
-        // Whether the input of a chunk, forward or backward, comes from another rank.
-        let from_other = |(local, lane): (u8, Lane)| {
-            let chunk = self.any_chunk(local);
-            let source = match lane {
-                Lane::Forward => self.schedule.previous(rank, chunk),
-                Lane::Backward => self.schedule.next(rank, chunk),
-            };
-            source.is_some_and(|(from, _)| from != rank)
-        };
-        let fed: Vec<bool> = lanes(locals).map(from_other).collect();
-        let mut first_forward = vec![true; locals as usize];
-        let mut arrived = vec![0u32; 2 * locals as usize];
-        let mut blocks: Vec<Shared<strait_sim::Block>> = Vec::new();
-        // A dozen or so: looked through.
-        let mut known: Vec<(BlockKey, u32)> = Vec::new();
-        let mut slots = Vec::with_capacity(order.len() + 1);
-        // Chunks in the order in which they start. In DualPipe mirrored ranks start with the same
-        // stage, so that their collectives meet.
-        let mut start_order: Vec<u8> = Vec::new();
-        for &work in order {
-            if let Work::Forward(c) = work
-                && !start_order.contains(&c.local)
-            {
-                start_order.push(c.local);
-            }
-        }
-        // A chunk's parameters are gathered once the chunk before it has started; those of the
-        // first chunk at the start of the step, unless it can begin with them layer by layer.
-        let gathered = |block, blocks: &mut Vec<_>, slots: &mut Vec<Slot>| {
-            blocks.push(block);
-            slots.push(Slot {
-                block: (blocks.len() - 1) as u32,
-                keys: [0, 0],
-                entry: [None, None],
-            });
-        };
-        for (index, &work) in order.iter().enumerate() {
-            let (forward, backward, _) = parts(work);
-            let starts = match work {
-                Work::Forward(c) => first_forward[c.local as usize].then_some(c.local),
-                _ => None,
-            };
-            if let Some(local) = starts
-                && start_order[0] == local
-                && self.gathers_ahead(rank, local)
-            {
-                let gather = block(BlockKey::Gather { local }, tables);
-                gathered(gather, &mut blocks, &mut slots);
-            }
-            let mut entry = [None, None];
-            for (place, lane, chunk) in [(0, 0, forward), (1, 1, backward)] {
-                let Some(chunk) = chunk else { continue };
-                // Weight gradients alone need no message.
-                let needs = !matches!(work, Work::BackwardWeight(_));
-                let channel = 2 * chunk.local + lane;
-                if needs && fed[usize::from(channel)] {
-                    arrived[channel as usize] += 1;
-                    entry[place] = Some(EntryWait {
-                        channel,
-                        count: arrived[channel as usize],
-                    });
-                }
-            }
-            let key = match work {
-                Work::Forward(c) => BlockKey::Forward {
-                    local: c.local,
-                    first: std::mem::take(&mut first_forward[c.local as usize]),
-                },
-                Work::Backward(c) => BlockKey::Backward {
-                    local: c.local,
-                    last: last_weight[c.local as usize] == index,
-                },
-                Work::BackwardInput(c) => BlockKey::BackwardInput { local: c.local },
-                Work::BackwardWeight(c) => BlockKey::BackwardWeight {
-                    local: c.local,
-                    last: last_weight[c.local as usize] == index,
-                },
-                Work::Pair { forward, backward } => BlockKey::Pair {
-                    forward: forward.local,
-                    backward: backward.local,
-                    last: last_weight[backward.local as usize] == index,
-                },
-            };
-            let found = known.iter().rfind(|(known, _)| *known == key);
-            let number = found.map(|(_, number)| *number).unwrap_or_else(|| {
-                blocks.push(block(key, tables));
-                known.push((key, (blocks.len() - 1) as u32));
-                (blocks.len() - 1) as u32
-            });
-            slots.push(Slot {
-                block: number,
-                keys: [
-                    forward.map_or(0, |c| c.micro_batch),
-                    backward.map_or(0, |c| c.micro_batch),
-                ],
-                entry,
-            });
-            let next = starts.and_then(|local| {
-                let at = start_order.iter().position(|&other| other == local)?;
-                start_order.get(at + 1).copied()
-            });
-            if let Some(next) = next
-                && self.gathers_ahead(rank, next)
-            {
-                let gather = block(BlockKey::Gather { local: next }, tables);
-                gathered(gather, &mut blocks, &mut slots);
-            }
-        }
-        blocks.push(block(BlockKey::Optimizer, tables));
-        slots.push(Slot {
-            block: (blocks.len() - 1) as u32,
-            keys: [0, 0],
-            entry: [None, None],
-        });
+        let blocks = (frame.keys.iter().map(|key| block(*key, tables))).collect();
         self.stock.blocks = made;
         Program {
             blocks,
-            slots,
+            slots: frame.slots.clone(),
             foreground: 2,
             channels: 2 * locals,
         }
@@ -588,19 +446,10 @@ impl Lowering<'_> {
         builder.finish(window, false)
     }
 
-    /// Some micro-batch of a chunk: in DualPipe the chunk says the direction.
-    fn any_chunk(&self, local: u8) -> Chunk {
-        let micro_batch = match self.schedule.kind {
-            ScheduleKind::DualPipe if local == 1 => self.schedule.micro_batches - 1,
-            _ => 0,
-        };
-        Chunk { local, micro_batch }
-    }
-
     /// Pipeline rank and chunk that receive from a chunk, unless it is the same rank.
     fn target(&self, rank: u32, local: u8, lane: Lane) -> Option<(u32, u8)> {
         let stage = self.schedule.stage_of(rank, local);
-        let micro_batch = self.any_chunk(local).micro_batch;
+        let micro_batch = frame::any_chunk(self.schedule, local).micro_batch;
         let next = match lane {
             Lane::Forward if stage + 1 < self.schedule.stages() => stage + 1,
             Lane::Backward if stage > 0 => stage - 1,
@@ -701,11 +550,6 @@ impl Lowering<'_> {
     }
 }
 
-/// The lanes of chunks, in the order of their channels.
-fn lanes(locals: u8) -> impl Iterator<Item = (u8, Lane)> {
-    (0..locals).flat_map(|local| [(local, Lane::Forward), (local, Lane::Backward)])
-}
-
 /// Most instructions of one stream in a block, and most dependences of a job: what the engine's
 /// 16-bit numbers can tell apart.
 const MOST: usize = u16::MAX as usize;
@@ -727,31 +571,4 @@ fn within_numbers(program: &Program, tables: &Tables) -> Result<(), SimulateErro
         ),
         "raise parallelism.pipeline or parallelism.virtual_stages",
     ))
-}
-
-/// Forward chunk, backward chunk, and whether weight gradients are among the work.
-fn parts(
-    work: Work,
-) -> (
-    Option<crate::schedule::Chunk>,
-    Option<crate::schedule::Chunk>,
-    bool,
-) {
-    match work {
-        Work::Forward(c) => (Some(c), None, false),
-        Work::Backward(c) | Work::BackwardWeight(c) => (None, Some(c), true),
-        Work::BackwardInput(c) => (None, Some(c), false),
-        Work::Pair { forward, backward } => (Some(forward), Some(backward), true),
-    }
-}
-
-/// The last slot that has weight gradients of a chunk.
-fn last_weight_slot(order: &[Work], local: u8) -> usize {
-    order
-        .iter()
-        .rposition(|&work| {
-            let (_, backward, weights) = parts(work);
-            weights && backward.is_some_and(|c| c.local == local)
-        })
-        .unwrap_or(usize::MAX)
 }

@@ -10,7 +10,7 @@
 
 use super::blocks::Tables;
 use super::chunks::{Adapters, ChunkPasses, LayerKind};
-use super::ranks::BlockKey;
+use super::frame::BlockKey;
 use super::timed::TimedPass;
 use super::timing::StepTiming;
 use super::wires::{Requests, Wants};

@@ -10,6 +10,7 @@
 //! tests hold every schedule to that.
 
 mod dualpipe;
+mod kept;
 mod live;
 mod one_way;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod twin;
 
 pub use crate::case::ScheduleKind;
 pub use live::{Held, InFlight, Live};
+use std::sync::Arc;
 
 /// One stage's work for one micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +64,7 @@ pub struct Schedule {
     /// Micro-batches of a step that pass through this pipeline.
     pub micro_batches: u32,
     /// Work in order, by pipeline rank.
-    pub order: Vec<Vec<Work>>,
+    pub order: Arc<[Vec<Work>]>,
 }
 
 impl Schedule {
@@ -294,7 +296,21 @@ pub fn schedule(
     micro_batches: u32,
 ) -> Result<Schedule, ScheduleError> {
     check(kind, pipeline, virtual_stages, micro_batches)?;
-    let order = (0..pipeline)
+    Ok(Schedule {
+        kind,
+        pipeline,
+        chunks: chunks(kind, virtual_stages),
+        micro_batches,
+        order: kept::order(kind, [pipeline, virtual_stages, micro_batches], order),
+    })
+}
+
+/// The order of work of a schedule that exists.
+fn order(
+    kind: ScheduleKind,
+    [pipeline, virtual_stages, micro_batches]: [u32; 3],
+) -> Arc<[Vec<Work>]> {
+    (0..pipeline)
         .map(|rank| match kind {
             ScheduleKind::GPipe => one_way::gpipe(micro_batches),
             ScheduleKind::OneFOneB if virtual_stages == 1 => {
@@ -310,14 +326,7 @@ pub fn schedule(
             ScheduleKind::DualPipe => dualpipe::two_ended(pipeline, rank, micro_batches),
             ScheduleKind::DualPipeV => dualpipe::folded(pipeline, rank, micro_batches),
         })
-        .collect();
-    Ok(Schedule {
-        kind,
-        pipeline,
-        chunks: chunks(kind, virtual_stages),
-        micro_batches,
-        order,
-    })
+        .collect()
 }
 
 /// Whether the schedule exists, without building it.

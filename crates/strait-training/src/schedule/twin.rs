@@ -151,7 +151,7 @@ pub(super) fn run(schedule: &Schedule, durations: Durations) -> Seen {
 fn check_channels(schedule: &Schedule) {
     let mut sent: BTreeMap<(u32, u8, bool), Vec<u32>> = BTreeMap::new();
     let mut used = sent.clone();
-    for (rank, order) in (0..).zip(&schedule.order) {
+    for (rank, order) in (0..).zip(schedule.order.iter()) {
         for &work in order {
             let (f, b, _) = parts(work);
             if let Some(chunk) = f {
