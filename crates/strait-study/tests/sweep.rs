@@ -310,6 +310,28 @@ fn a_plan_is_frozen_with_all_its_files() {
     let back = Plan::open(&place, &catalog, "1.2.3").unwrap();
     assert_eq!(back.plan, opened.plan);
     assert_eq!(before, cases(&back, &catalog));
+    // Rows of another catalogue, or of another version, are not mixed with these.
+    let other = tempfile::tempdir().unwrap();
+    copy(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalog")),
+        other.path(),
+    );
+    let chip = other.path().join("accelerators/h800-sxm.toml");
+    let text = std::fs::read_to_string(&chip).unwrap();
+    std::fs::write(&chip, text + "# one more line\n").unwrap();
+    let other = Catalog::from_dir(other.path()).unwrap();
+    for (catalog, version, says) in [
+        (&other, "1.2.3", "made with another catalogue"),
+        (&catalog, "1.2.4", "made by strait 1.2.3, this is 1.2.4"),
+    ] {
+        match Plan::open(&place, catalog, version) {
+            Err(SweepError::Input { message, remedy }) => {
+                assert!(message.contains(says), "{message}");
+                assert!(remedy.contains("plan again"), "{remedy}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     // Another seed, another number of shards, another version: another digest.
     std::fs::write(
         &path,
@@ -380,5 +402,19 @@ fn shipped_sweeps_can_be_planned() {
         load(&path, &catalog, &Overrides::default()).unwrap();
         Template::load(&path, &catalog, &Overrides::default()).unwrap();
         assert!(opened.plan.cases > 50, "{name}");
+    }
+}
+
+/// Copies a folder of folders of texts.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&place).unwrap();
+            copy(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), place).unwrap();
+        }
     }
 }
