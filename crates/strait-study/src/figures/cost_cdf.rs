@@ -1,12 +1,12 @@
 //! How likely a quantity is to stay below a value: distribution functions with the claims marked.
 //!
 //! In: for each case the distribution of a quantity, and what is claimed about it. Out: a curve for each case
-//! with its middle four fifths shaded, claims as dashed lines, and the same numbers as CSV. Never smooths a
+//! with the middle nine tenths shaded, claims as dashed lines, and the same numbers as CSV. Never smooths a
 //! distribution: points are joined by straight lines.
 
 use super::DrawError;
 use super::axis::{Axis, Spacing};
-use super::look::{Measure, SERIES, hues, named};
+use super::look::{Measure, SERIES, hues, named, unit_once};
 use super::marks::{CLAIM, Mark, Marks};
 use super::theme::{
     Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_of,
@@ -19,6 +19,9 @@ use std::fmt::Write;
 /// File name without ending.
 pub const NAME: &str = "cost-cdf";
 
+/// Ends of the interval that is shaded and told: that of reports and of `strait run --draws`.
+const LOW: f64 = 0.05;
+const HIGH: f64 = 0.95;
 /// Curves whose areas are shaded; more would mix to no colour at all.
 const SHADED: usize = 3;
 /// Height of the plot.
@@ -145,8 +148,8 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let marks = Marks::new(&claims, (LEFT, WIDTH - MARGIN));
     let draws = shown.iter().map(|s| s.draws).max().unwrap_or(0);
     let mut subtitle = format!(
-        "Share of {} draws in which the {} is at most so much, in {}; {}: the middle four in \
-         five, whose ends stand behind the median",
+        "Share of {} draws in which the {} is at most so much, in {}; {}: the middle nine in \
+         ten, whose ends stand behind the median",
         count(u64::from(draws)),
         input.quantity,
         if measure.name.is_empty() {
@@ -189,11 +192,11 @@ fn title(input: &Input, series: &[&Series], measure: &Measure) -> String {
     let first = series[0];
     let Some(claim) = input.claims.first() else {
         return format!(
-            "{}: the {} is {} to {} in four draws of five{}",
+            "{}: the {} is {} to {} in nine draws of ten{}",
             input.subject,
             input.quantity,
-            measure.value(first.quantile(0.1)),
-            measure.value(first.quantile(0.9)),
+            measure.value(first.quantile(LOW)),
+            measure.value(first.quantile(HIGH)),
             if series.len() > 1 {
                 format!(" on {}", named(&first.name))
             } else {
@@ -270,14 +273,14 @@ fn body(
     let hues = hues(&names);
     let inside = |(share, value): (f64, f64)| (axis.at(value).clamp(LEFT, RIGHT), down.at(share));
     for (series, hue) in series.iter().zip(&hues).filter(|_| series.len() <= SHADED) {
-        let (low, high) = (series.quantile(0.1), series.quantile(0.9));
-        let mut shade = vec![(axis.at(low), bottom), inside((0.1, low))];
+        let (low, high) = (series.quantile(LOW), series.quantile(HIGH));
+        let mut shade = vec![(axis.at(low), bottom), inside((LOW, low))];
         shade.extend(
             (series.points.iter().copied())
-                .filter(|(s, _)| *s > 0.1 && *s < 0.9)
+                .filter(|(s, _)| *s > LOW && *s < HIGH)
                 .map(inside),
         );
-        shade.extend([inside((0.9, high)), (axis.at(high), bottom)]);
+        shade.extend([inside((HIGH, high)), (axis.at(high), bottom)]);
         canvas.tint(&shade, *hue, 0.16)?;
     }
     let shaded = series.len() <= SHADED;
@@ -289,13 +292,13 @@ fn body(
             continue;
         }
         canvas.path(&line, 1.2, *hue)?;
-        let mut middle = vec![inside((0.1, series.quantile(0.1)))];
+        let mut middle = vec![inside((LOW, series.quantile(LOW)))];
         middle.extend(
             (series.points.iter().copied())
-                .filter(|(s, _)| *s > 0.1 && *s < 0.9)
+                .filter(|(s, _)| *s > LOW && *s < HIGH)
                 .map(inside),
         );
-        middle.push(inside((0.9, series.quantile(0.9))));
+        middle.push(inside((HIGH, series.quantile(HIGH))));
         middle.dedup();
         canvas.path(&middle, 3.4, *hue)?;
     }
@@ -357,12 +360,9 @@ fn words(
             font,
             &fitted(&series.name, font, room),
         )?;
-        let spread = format!(
-            "{}, {} to {}",
-            measure.short(series.quantile(0.5)),
-            measure.short(series.quantile(0.1)),
-            measure.short(series.quantile(0.9))
-        );
+        let quantiles = [0.5, LOW, HIGH].map(|share| measure.short(series.quantile(share)));
+        let [middle, from, to] = unit_once(quantiles);
+        let spread = format!("{middle}, {from} to {to}");
         canvas.text(
             x,
             first + 17.0,

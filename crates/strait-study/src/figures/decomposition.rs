@@ -4,6 +4,7 @@
 //! Never rescales a bar: all cases share one axis.
 
 use super::DrawError;
+use super::marks::UNFIT;
 use super::theme::{
     Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_on, source,
     ticks, width,
@@ -50,6 +51,14 @@ fn fill(part: Part) -> RGBColor {
 
 fn seconds(case: &CaseAnswer) -> f64 {
     case.outcome.step.time.picos() as f64 / 1e12
+}
+
+/// What is said beside the name of a case that the memory of its accelerators has no room for.
+fn unfit(case: &CaseAnswer) -> &'static str {
+    match case.outcome.step.memory.fits() {
+        true => "",
+        false => UNFIT,
+    }
 }
 
 fn part_seconds(case: &CaseAnswer, part: Part) -> f64 {
@@ -109,7 +118,7 @@ fn body(
     let label = (answer.cases.iter())
         .flat_map(|case| {
             [
-                width(&case.setting.name, CASE),
+                width(&case.setting.name, CASE) + width(unfit(case), CASE),
                 width(&hardware(case), HARDWARE),
             ]
         })
@@ -144,7 +153,8 @@ fn body(
             y += NAMES;
         }
         let x = left - 12.0;
-        let name = fitted(&case.setting.name, CASE, label);
+        let mark = unfit(case);
+        let name = fitted(&case.setting.name, CASE, label - width(mark, CASE)) + mark;
         canvas.text(x, y + BAR / 2.0 - 7.0, Anchor::End, CASE, &name)?;
         let name = fitted(&hardware(case), HARDWARE, label);
         canvas.text(x, y + BAR / 2.0 + 9.0, Anchor::End, HARDWARE, &name)?;

@@ -5,7 +5,8 @@
 
 use super::DrawError;
 use super::axis::{Axis, Spacing};
-use super::look::{Measure, change, hues, named};
+use super::look::{Measure, change, hues, named, unit_once};
+use super::marks::UNFIT_SHORT;
 use super::theme::{
     Anchor, Canvas, Frame, MARGIN, Type, WIDTH, apart, colour, field, fitted, ink_of, width,
 };
@@ -100,6 +101,12 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
             ""
         }
     );
+    if input.cases[..shown]
+        .iter()
+        .any(|case| case.ends_with(UNFIT_SHORT))
+    {
+        subtitle += "; † does not fit in memory";
+    }
     if input.cases.len() > shown {
         subtitle += &format!(" (first {CASES} of {} cases)", input.cases.len());
     }
@@ -232,14 +239,7 @@ fn values(canvas: &Canvas<'_>, y: f64, row: &Row<'_>, cases: usize) -> Result<()
     let x = WIDTH - MARGIN;
     let values = &row.metric.values;
     if cases == 2 {
-        let [from, to] = [values[0], values[1]].map(|value| row.measure.short(value));
-        // A unit that both have stands once.
-        let from = match (from.split_once('\u{a0}'), to.split_once('\u{a0}')) {
-            (Some((number, a)), Some((_, b))) if a == b && !number.starts_with('$') => {
-                number.to_owned()
-            }
-            _ => from,
-        };
+        let [from, to] = unit_once([values[0], values[1]].map(|value| row.measure.short(value)));
         let text = format!("{from} → {to}");
         canvas.text(
             x,
@@ -256,9 +256,18 @@ fn values(canvas: &Canvas<'_>, y: f64, row: &Row<'_>, cases: usize) -> Result<()
             &change(values[1] / values[0]),
         );
     }
-    let changes: Vec<String> = (values[1..cases].iter())
+    let mut changes: Vec<String> = (values[1..cases].iter())
         .map(|v| change(v / values[0]))
         .collect();
+    // Many in a row: one per cent sign is enough.
+    if let Some((last, before)) = changes.split_last_mut()
+        && before.len() > 1
+        && last.ends_with('%')
+    {
+        for change in before {
+            change.truncate(change.trim_end_matches(['%', ' ', '\u{a0}']).len());
+        }
+    }
     canvas.text(x, y - 7.0, Anchor::End, ROW, &row.measure.short(values[0]))?;
     let text = fitted(&changes.join(", "), SMALL, VALUES - 16.0);
     canvas.text(x, y + 8.0, Anchor::End, SMALL, &text)

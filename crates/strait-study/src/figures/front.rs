@@ -9,7 +9,7 @@ use super::axis::{Axis, Spacing};
 use super::labels::{Labels, Spot};
 use super::look::{Measure, begin, named};
 use super::plot::{Area, FOOT, HEAD, Quantity};
-use super::theme::{Canvas, Frame, MARGIN, Type, WIDTH, colour, field};
+use super::theme::{Anchor, Canvas, Frame, MARGIN, Type, WIDTH, colour, field, width};
 use crate::answer::format::count;
 use std::fmt::Write;
 
@@ -199,6 +199,16 @@ fn body(
         }
         let name = named(&all[index].name);
         if let Some((place, anchor)) = labels.beside(at, &name, WORD) {
+            // The line of the front passes behind the name, not through it.
+            let wide = width(&name, WORD);
+            let x = match anchor {
+                Anchor::Start => place.0,
+                Anchor::Middle => place.0 - wide / 2.0,
+                Anchor::End => place.0 - wide,
+            };
+            let (upper, lower) = (place.1 - WORD.size * 0.6, place.1 + WORD.size * 0.6);
+            let ground = [(x, upper), (x + wide, upper), (x + wide, lower), (x, lower)];
+            canvas.tint(&ground, colour::WHITE, 0.85)?;
             canvas.text(place.0, place.1, anchor, WORD, &name)?;
         }
     }

@@ -63,6 +63,23 @@ pub(super) fn hues(names: &[&str]) -> Vec<RGBColor> {
         .collect()
 }
 
+/// Values in a row, such as "2.4, 2.1 to 2.8 M GPU-hours": a unit that all have stands once, at the end.
+pub(super) fn unit_once<const N: usize>(values: [String; N]) -> [String; N] {
+    let unit = |value: &String| value.split_once('\u{a0}').map(|(_, unit)| unit.to_owned());
+    let last = values.last().and_then(unit);
+    if last.is_none() || values.iter().any(|v| v.starts_with('$') || unit(v) != last) {
+        return values;
+    }
+    let mut at = 0;
+    values.map(|value| {
+        at += 1;
+        match value.split_once('\u{a0}') {
+            Some((number, _)) if at < N => number.to_owned(),
+            _ => value,
+        }
+    })
+}
+
 /// How the values of one quantity are written in a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Measure {

@@ -7,6 +7,12 @@ use super::theme::{Anchor, Canvas, Type, colour, fitted, width};
 use plotters::style::RGBColor;
 use std::cmp::Ordering;
 
+/// Follows the name of a case that does not fit the memory.
+pub(super) const UNFIT: &str = " (does not fit)";
+
+/// The same where there is little room; the subtitle says what it means.
+pub(super) const UNFIT_SHORT: &str = " †";
+
 /// Height of a row of names.
 const ROW: f64 = 16.0;
 /// Between a line and its name.

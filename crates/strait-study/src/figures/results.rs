@@ -6,7 +6,7 @@
 use super::dumbbell::{self, Metric};
 use super::iso_cost::{self, Point};
 use super::look::Measure;
-use super::marks::Mark;
+use super::marks::{Mark, UNFIT_SHORT};
 use super::plot::Quantity;
 use super::{cost_cdf, tornado};
 use crate::answer::format::count;
@@ -63,6 +63,7 @@ struct Conventions {
 #[derive(Clone, Debug, Deserialize)]
 struct Memory {
     peak_gb: Option<f64>,
+    fits: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -309,7 +310,12 @@ impl Results {
         };
         Some(dumbbell::Input {
             subject: first.model.clone(),
-            cases: self.cases.iter().map(|c| c.name.clone()).collect(),
+            cases: (self.cases.iter())
+                .map(|c| match c.memory.fits {
+                    Some(false) => c.name.clone() + UNFIT_SHORT,
+                    _ => c.name.clone(),
+                })
+                .collect(),
             metrics: vec![
                 metric(Known::StepTime, &|c| c.step.time_s),
                 metric(Known::TokensPerSecondPerGpu, &|c| {

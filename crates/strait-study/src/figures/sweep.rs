@@ -21,8 +21,13 @@ const PLOT: f64 = 330.0;
 /// Longest name of a line.
 const NAMES: f64 = 210.0;
 const LABEL: Type = Type::new(12.5, colour::INK).bold();
+/// Points on the screen within which lines are one: less than half of their width.
+const ALIKE: f64 = 1.0;
 /// A scale never shows less than this change as its whole height: what hardly moves shall look so.
 const LEAST: f64 = 0.1;
+
+/// Places of a line, from left to right.
+type Points = Vec<(f64, f64)>;
 
 /// A quantity along a setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,16 +53,38 @@ pub struct Input {
     pub joined: bool,
 }
 
+/// What the figure finds, in a sentence without the subject; `None` without a point.
+pub fn finding(input: &Input) -> Option<String> {
+    let lines = known(input);
+    let all = |of: &dyn Fn(&(f64, f64)) -> f64| -> Vec<f64> {
+        lines
+            .iter()
+            .flat_map(|(_, points)| points.iter().map(of))
+            .collect()
+    };
+    let (xs, ys) = (all(&|p| p.0), all(&|p| p.1));
+    if xs.is_empty() {
+        return None;
+    }
+    let text = title(input, &lines, (&input.x.measure(xs), &input.y.measure(ys)));
+    Some(begin(text.strip_prefix(&format!("{}: ", input.subject))?))
+}
+
+/// Lines with their known points; those without any are left out.
+fn known(input: &Input) -> Vec<(&str, Points)> {
+    (input.lines.iter())
+        .map(|line| (line.name.as_str(), line.known()))
+        .filter(|(_, points)| !points.is_empty())
+        .collect()
+}
+
 /// The figure as SVG and CSV; `None` without a point. With more than seven lines the first seven are named and
 /// the others grey.
 ///
 /// # Errors
 /// A figure that could not be drawn.
 pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, DrawError> {
-    let lines: Vec<(&str, Vec<(f64, f64)>)> = (input.lines.iter())
-        .map(|line| (line.name.as_str(), line.known()))
-        .filter(|(_, points)| !points.is_empty())
-        .collect();
+    let lines = known(input);
     if lines.is_empty() {
         return Ok(None);
     }
@@ -73,7 +100,8 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let across = Axis::new(&xs, Spacing::Either, (0.0, 1.0));
     let down = vertical(&ys, input.claim.as_ref());
     let single = lines.len() == 1;
-    let names: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
+    let drawn = together(&lines, &down);
+    let names: Vec<&str> = drawn.iter().map(|(name, _)| name.as_str()).collect();
     let longest = (names.iter().take(SERIES).map(|n| width(n, LABEL)))
         .fold(0.0, f64::max)
         .min(NAMES);
@@ -90,7 +118,7 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let head = marks.height() + HEAD;
     let frame = Frame {
         title: title(input, &lines, (&x, &y)),
-        subtitle: subtitle(input, &lines, (&x, &y)),
+        subtitle: subtitle(input, &lines, drawn.len(), (&x, &y)),
         source: source.to_owned(),
     };
     let figure = if input.chips.is_empty() {
@@ -104,10 +132,56 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
             let names = (input.x.titled(&x), begin(&input.y.titled(&y)));
             area.grid(canvas, (&x, &y), (&names.0, &names.1))?;
             marks.draw(canvas, top + head - HEAD, area.bottom)?;
-            body(canvas, &area, input, &lines)
+            body(canvas, &area, input, (&drawn, single))
         })
         .map_err(|reason| DrawError { figure, reason })?;
     Ok(Some((svg, csv(input, &lines))))
+}
+
+/// Lines that nobody can tell apart in the figure are one, with the names of all.
+fn together(lines: &[(&str, Points)], down: &Axis) -> Vec<(String, Points)> {
+    let down = down.between((PLOT, 0.0));
+    let alike = |a: &[(f64, f64)], b: &[(f64, f64)]| {
+        let near = |(a, b): (&(f64, f64), &(f64, f64))| {
+            a.0 == b.0 && (down.at(a.1) - down.at(b.1)).abs() <= ALIKE
+        };
+        a.len() == b.len() && a.iter().zip(b).all(near)
+    };
+    let mut drawn: Vec<(Vec<&str>, &Points)> = Vec::new();
+    for (name, points) in lines {
+        match drawn.iter_mut().find(|(_, other)| alike(points, other)) {
+            Some((names, _)) => names.push(name),
+            None => drawn.push((vec![name], points)),
+        }
+    }
+    (drawn.into_iter())
+        .map(|(names, points)| (joint(&names), points.clone()))
+        .collect()
+}
+
+/// One name for several lines: where they differ in one choice alone, the others stand once.
+fn joint(names: &[&str]) -> String {
+    let split: Vec<Vec<&str>> = names
+        .iter()
+        .map(|name| name.split(", ").collect())
+        .collect();
+    let first = &split[0];
+    let differ: Vec<usize> = (0..first.len())
+        .filter(|at| split.iter().any(|parts| parts.get(*at) != first.get(*at)))
+        .collect();
+    match (
+        differ.as_slice(),
+        split.iter().all(|parts| parts.len() == first.len()),
+    ) {
+        ([], true) => names[0].to_owned(),
+        ([at], true) => {
+            let all: Vec<&str> = split.iter().map(|parts| parts[*at]).collect();
+            let mut parts: Vec<String> = first.iter().map(|part| (*part).to_owned()).collect();
+            parts[*at] = all.join("/");
+            parts.join(", ")
+        }
+        _ => names.join("; "),
+    }
 }
 
 /// An axis through all values that shows a small change small.
@@ -140,7 +214,7 @@ fn body(
     canvas: &Canvas<'_>,
     area: &Area,
     input: &Input,
-    lines: &[(&str, Vec<(f64, f64)>)],
+    (lines, single): (&[(String, Points)], bool),
 ) -> Result<(), String> {
     if let Some(claim) = &input.claim
         && area.y.holds(claim.value)
@@ -173,7 +247,7 @@ fn body(
         let points: Vec<_> = points.iter().map(|p| area.at(*p)).collect();
         canvas.path(&points, 1.0, colour::GREY)?;
     }
-    let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
     let hues = hues(&names);
     let mut ends = Vec::with_capacity(named.len());
     for ((name, points), hue) in named.iter().zip(&hues) {
@@ -191,17 +265,17 @@ fn body(
             }
         }
         if let Some(end) = points.last() {
-            ends.push((*end, *name, *hue));
+            ends.push((*end, name.as_str(), *hue));
         }
     }
-    if lines.len() > 1 {
+    if !single {
         area.names(canvas, &ends, WIDTH - MARGIN)?;
     }
     Ok(())
 }
 
 /// A line's name with the change of its quantity between two places of the setting.
-fn changes(lines: &[(&str, Vec<(f64, f64)>)], ends: Option<(f64, f64)>) -> Vec<(String, f64)> {
+fn changes(lines: &[(&str, Points)], ends: Option<(f64, f64)>) -> Vec<(String, f64)> {
     (lines.iter())
         .filter_map(|(name, points)| {
             let (from, to) = match ends {
@@ -215,7 +289,7 @@ fn changes(lines: &[(&str, Vec<(f64, f64)>)], ends: Option<(f64, f64)>) -> Vec<(
 }
 
 /// The finding in one sentence.
-fn title(input: &Input, lines: &[(&str, Vec<(f64, f64)>)], (x, y): (&Measure, &Measure)) -> String {
+fn title(input: &Input, lines: &[(&str, Points)], (x, y): (&Measure, &Measure)) -> String {
     let both = (input.compared.as_ref())
         .map(|(from, to)| (changes(lines, Some((from.value, to.value))), from, to));
     if let Some((found, from, to)) = both
@@ -283,7 +357,8 @@ fn spread(found: &[(String, f64)]) -> String {
 
 fn subtitle(
     input: &Input,
-    lines: &[(&str, Vec<(f64, f64)>)],
+    lines: &[(&str, Points)],
+    drawn: usize,
     (x, y): (&Measure, &Measure),
 ) -> String {
     let mut text = format!("{} over {}", begin(&input.y.titled(y)), input.x.titled(x),);
@@ -293,16 +368,16 @@ fn subtitle(
     if lines.len() == 1 && !lines[0].0.is_empty() {
         text += &format!("; {}", named(lines[0].0));
     }
-    if lines.len() > SERIES {
+    if drawn > SERIES {
         text += &format!(
             "; {} more lines in grey, by name in the CSV",
-            lines.len() - SERIES
+            drawn - SERIES
         );
     }
     text
 }
 
-fn csv(input: &Input, lines: &[(&str, Vec<(f64, f64)>)]) -> String {
+fn csv(input: &Input, lines: &[(&str, Points)]) -> String {
     let mut out = format!(
         "line,{},x_unit,{},y_unit\n",
         field(&input.x.name),
@@ -394,6 +469,24 @@ mod tests {
             "{}",
             said(&svg)
         );
+    }
+
+    #[test]
+    fn lines_that_lie_on_one_another_have_one_name() {
+        let names = ["H800, 1f1b", "H100, 1f1b", "H800, dualpipe", "plain"];
+        assert_eq!(joint(&names[..2]), "H800/H100, 1f1b");
+        assert_eq!(joint(&names[1..3]), "H100, 1f1b; H800, dualpipe");
+        assert_eq!(joint(&names[2..]), "H800, dualpipe; plain");
+        assert_eq!(joint(&names[3..]), "plain");
+        let mut two = input(2, 1.0);
+        for (line, name) in two.lines.iter_mut().zip(names) {
+            line.name = name.to_owned();
+        }
+        two.lines[1].points = two.lines[0].points.clone();
+        two.lines[1].points[0].1 *= 1.0001;
+        let (svg, csv) = draw(&two, "").unwrap().unwrap();
+        assert!(said(&svg).contains("H800/H100, 1f1b"), "{}", said(&svg));
+        assert!(csv.contains("\"H800, 1f1b\"") && csv.contains("\"H100, 1f1b\""));
     }
 
     #[test]
