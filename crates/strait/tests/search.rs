@@ -209,3 +209,51 @@ fn sizes_are_compared_and_a_layout_need_not_be_written() {
     let text = strait(&["search", path, "--memory", "6 GB"]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("the least that any takes"));
 }
+
+#[test]
+fn axes_that_exclude_each_other_are_3_and_both_are_named() {
+    let (_folder, path) = scenario(SMALL);
+    let path = path.display().to_string();
+    let output = strait(&[
+        "search",
+        &path,
+        "--axis",
+        "schedule=dualpipe",
+        "--axis",
+        "virtual_stages=2",
+    ]);
+    assert_eq!(status(&output), 3, "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(
+        told.contains("`schedule=dualpipe`") && told.contains("`virtual_stages=2`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn where_nothing_is_possible_one_layout_says_why() {
+    let (_folder, path) = scenario(SMALL);
+    let path = path.display().to_string();
+    let output = strait(&["search", &path, "--axis", "pipeline=3", "-q"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let told = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
+    assert!(
+        told.contains("one of them:") && told.contains('3'),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_layout_that_nobody_wrote_is_not_called_written() {
+    let bare = SMALL.replace("[parallelism]\ntensor = 4\n", "");
+    let (_folder, path) = scenario(&bare);
+    let path = path.display().to_string();
+    let found = json(&["search", &path, "--json"]);
+    assert_eq!(found["sizes"][0]["written"]["by_default"], true);
+    let output = strait(&["search", &path]);
+    let told = String::from_utf8_lossy(&output.stdout).replace('\n', " ");
+    assert!(!told.contains("written layout"), "{told}");
+    let (_folder, path) = scenario(SMALL);
+    let found = json(&["search", &path.display().to_string(), "--json"]);
+    assert_eq!(found["sizes"][0]["written"]["by_default"], false);
+}

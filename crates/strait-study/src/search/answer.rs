@@ -34,6 +34,8 @@ pub struct Variant {
     pub written: bool,
     /// Layouts are looked for in it. Those that are not come behind those that are.
     pub searched: bool,
+    /// The scenario says nothing of the layout: the one in the case is what Strait takes then.
+    pub by_default: bool,
 }
 
 /// How far to go, and where.
@@ -100,6 +102,8 @@ pub struct Answer {
     pub exhaustive: bool,
     /// Sizes were compared.
     pub compare_sizes: bool,
+    /// The scenario writes no layout: the one that stands for it is Strait's default.
+    pub by_default: bool,
     /// By cluster size, as asked.
     pub sites: Vec<Site>,
 }
@@ -125,6 +129,8 @@ pub struct Site {
     pub least_unlooked: Option<u64>,
     /// Layouts that the simulation refused, by setting.
     pub failed: Vec<(String, u64)>,
+    /// Where none is possible: why one of them is not, in the words of the checks.
+    pub example: Option<String>,
     /// Layouts that were simulated, by what was to be least.
     pub tried: Vec<Plan>,
     /// The best, as places in `tried`, with their whole runs.
@@ -227,7 +233,53 @@ pub fn answer(request: &Request<'_>) -> Result<Answer, SimulateError> {
         wide: request.options.wide,
         exhaustive: request.options.exhaustive,
         compare_sizes: request.compare_sizes,
+        by_default: first.is_some_and(|variant| variant.by_default),
         sites,
+    })
+}
+
+/// Combinations that a request has the search look at.
+pub fn combinations(request: &Request<'_>) -> u64 {
+    let spaces = request.sizes.iter().flatten().filter(|v| v.searched);
+    spaces
+        .map(|variant| space(variant, request.options).size())
+        .sum()
+}
+
+/// What may vary in a variant.
+fn space(variant: &Variant, options: &Options) -> Space {
+    let case = &variant.case;
+    let phase = &case.training.phases[main_phase(&case.training.phases)];
+    let mut space = match options.wide {
+        true => Space::wide(case, phase),
+        false => Space::around(case, phase),
+    };
+    if variant.unusable.is_some() {
+        // What stands in for it is nobody's layout.
+        space.also.clear();
+    }
+    options.axes.apply(&mut space);
+    space
+}
+
+/// Layouts of a space that are looked at for an example.
+const EXAMPLES: u64 = 20_000;
+
+/// Why the first layout of these grounds that the checks refuse for a setting is refused.
+fn example(grounds: &[Ground<'_>], setting: &str) -> Option<String> {
+    grounds.iter().find_map(|ground| {
+        let Ground {
+            case, phase, space, ..
+        } = ground;
+        let layouts = (0..space.size().min(EXAMPLES)).filter_map(|number| space.layout(number));
+        layouts.into_iter().find_map(|p| {
+            let (length, batch) = (phase.sequence_length, phase.global_batch);
+            let errors = Layout::new(&p, &case.model, &case.cluster, length, batch).err()?;
+            errors.into_iter().find_map(|error| match error {
+                SimulateError::Invalid { path, message, .. } if path == setting => Some(message),
+                _ => None,
+            })
+        })
     })
 }
 
@@ -244,20 +296,7 @@ fn site(
         })
         .collect();
     let spaces: Vec<Space> = (variants.iter())
-        .map(|variant| {
-            let case = &variant.case;
-            let phase = &case.training.phases[main_phase(&case.training.phases)];
-            let mut space = match options.wide {
-                true => Space::wide(case, phase),
-                false => Space::around(case, phase),
-            };
-            if variant.unusable.is_some() {
-                // What stands in for it is nobody's layout.
-                space.also.clear();
-            }
-            options.axes.apply(&mut space);
-            space
-        })
+        .map(|variant| space(variant, options))
         .collect();
     let grounds: Vec<Ground<'_>> = (0..)
         .zip(variants.iter().zip(&spaces))
@@ -339,7 +378,15 @@ fn site(
         .map(|(at, run)| run.map(|run| (at, run)))
         .collect::<Result<_, _>>()?;
     let tried: Vec<Plan> = tried.into_iter().map(|(_, plan)| plan).collect();
+    let refused = &counts.refused;
+    let most = (refused.by_setting.iter()).max_by_key(|(setting, n)| (**n, (*setting).clone()));
+    let example = match (list.len(), refused.least_memory, most) {
+        // None is possible, whatever the memory.
+        (0, None, Some((setting, _))) => example(&grounds[..searched], setting),
+        _ => None,
+    };
     Ok(Site {
+        example,
         accelerators: grounds
             .first()
             .map_or(0, |ground| ground.case.cluster.ranks()),

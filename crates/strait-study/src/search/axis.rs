@@ -85,6 +85,9 @@ pub enum AxisError {
     /// The same key again.
     #[error("axis {0} is given twice: list all its values in one")]
     Twice(&'static str),
+    /// No value of one goes with any of the other.
+    #[error("`{0}` and `{1}` exclude each other: {2}")]
+    Exclude(String, String, &'static str),
 }
 
 fn hint(near: &[String]) -> String {
@@ -232,14 +235,71 @@ impl Axes {
     /// Of a command line.
     ///
     /// # Errors
-    /// [`AxisError::Twice`].
+    /// [`AxisError::Twice`], [`AxisError::Exclude`].
     pub fn new(list: Vec<Axis>) -> Result<Axes, AxisError> {
         for (at, axis) in list.iter().enumerate() {
             if list[..at].iter().any(|other| other.key == axis.key) {
                 return Err(AxisError::Twice(axis.key));
             }
         }
-        Ok(Axes(list))
+        let axes = Axes(list);
+        axes.go_together()?;
+        Ok(axes)
+    }
+
+    /// Whether some value of each axis goes with some value of every other, as far as that needs no model
+    /// and no cluster.
+    fn go_together(&self) -> Result<(), AxisError> {
+        let exclude = |one: &str, other: &str, why| {
+            let text = |key: &str| {
+                let axis = self.0.iter().find(|axis| axis.key == key);
+                axis.map_or(String::new(), |axis| axis.text.clone())
+            };
+            Err(AxisError::Exclude(text(one), text(other), why))
+        };
+        let schedules = self.find("schedule").unwrap_or_default();
+        let all = |holds: &dyn Fn(ScheduleKind, bool) -> bool| {
+            let mut kinds = schedules.iter().filter_map(|value| match value {
+                Value::Schedule(kind, interleaved) => Some((*kind, *interleaved)),
+                _ => None,
+            });
+            !schedules.is_empty() && kinds.all(|(kind, interleaved)| holds(kind, interleaved))
+        };
+        let stages = self.counts("virtual_stages").unwrap_or_default();
+        let several = !stages.is_empty() && stages.iter().all(|stages| *stages > 1);
+        if several && all(&|kind, _| !interleaves(kind)) {
+            let why = "only 1f1b, interleaved and 1f1b-overlap have virtual stages";
+            return exclude("schedule", "virtual_stages", why);
+        }
+        if stages == [1] && all(&|_, interleaved| interleaved) {
+            let why = "interleaved has two virtual stages or more";
+            return exclude("schedule", "virtual_stages", why);
+        }
+        let pipelines = self.counts("pipeline").unwrap_or_default();
+        if pipelines == [1] {
+            // Without a pipeline there are two orders of work, and both have a name.
+            let flat = |kind: ScheduleKind, interleaved: bool| interleaves(kind) && !interleaved;
+            if all(&|kind, interleaved| !flat(kind, interleaved)) {
+                let why = "without a pipeline there are 1f1b and 1f1b-overlap alone";
+                return exclude("pipeline", "schedule", why);
+            }
+            if several {
+                let why = "without a pipeline a rank holds one stage";
+                return exclude("pipeline", "virtual_stages", why);
+            }
+        }
+        let odd = |count: &u32| !count.is_multiple_of(2);
+        if !pipelines.is_empty()
+            && pipelines.iter().all(odd)
+            && all(&|kind, _| kind == ScheduleKind::DualPipe)
+        {
+            return exclude(
+                "pipeline",
+                "schedule",
+                "dualpipe needs an even number of ranks",
+            );
+        }
+        Ok(())
     }
 
     fn find(&self, key: &str) -> Option<&[Value]> {
@@ -320,12 +380,6 @@ impl Axes {
 
     /// Schedules and virtual stages, which belong together.
     fn schedules(&self, space: &mut Space) {
-        let interleaves = |kind: ScheduleKind| {
-            matches!(
-                kind,
-                ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
-            )
-        };
         let mut pairs = space.schedule.clone();
         if let Some(values) = self.find("schedule") {
             let mut chosen = Vec::new();
@@ -400,6 +454,14 @@ impl Axes {
     }
 }
 
+/// Whether a schedule has virtual stages.
+fn interleaves(kind: ScheduleKind) -> bool {
+    matches!(
+        kind,
+        ScheduleKind::OneFOneB | ScheduleKind::OverlappedOneFOneB
+    )
+}
+
 fn zero(stage: u32) -> Zero {
     match stage {
         0 => Zero::Zero0,
@@ -445,5 +507,32 @@ mod tests {
         }
         let twice = ["zero=1", "parallelism.zero=2"].map(|t| t.parse().expect("an axis"));
         assert_eq!(Axes::new(twice.to_vec()), Err(AxisError::Twice("zero")));
+    }
+
+    #[test]
+    fn axes_that_leave_nothing_together_are_named() {
+        let axes = |texts: &[&str]| {
+            let list = texts.iter().map(|text| text.parse().expect("an axis"));
+            Axes::new(list.collect()).map_err(|error| error.to_string())
+        };
+        for pair in [
+            ["schedule=dualpipe,zb-h1", "virtual_stages=2"],
+            ["schedule=interleaved", "virtual_stages=1"],
+            ["pipeline=1", "schedule=dualpipe-v"],
+            ["pipeline=1", "virtual_stages=2,4"],
+            ["pipeline=3,5", "schedule=dualpipe"],
+        ] {
+            let error = axes(&pair).expect_err("they exclude each other");
+            let [one, other] = pair.map(|text| format!("`{text}`"));
+            assert!(error.contains(&one) && error.contains(&other), "{error}");
+        }
+        for pair in [
+            ["schedule=dualpipe,1f1b", "virtual_stages=2"],
+            ["pipeline=1,2", "schedule=dualpipe"],
+            ["pipeline=1", "schedule=1f1b"],
+            ["pipeline=3", "schedule=dualpipe-v"],
+        ] {
+            assert!(axes(&pair).is_ok(), "{pair:?}");
+        }
     }
 }

@@ -190,6 +190,8 @@ pub struct RunDocument {
 /// The layout of the scenario.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct WrittenDocument {
+    /// The scenario says nothing of it: this is what Strait takes then.
+    pub by_default: bool,
     /// Why it can't be used here.
     pub refused: Option<String>,
     /// It, if it works.
@@ -338,10 +340,12 @@ fn best(found: &Plan, whole: &Run, first: &Plan, site: &Site, by: Objective) -> 
     }
 }
 
-fn size(site: &Site, on_front: bool, by: Objective) -> SizeDocument {
+fn size(site: &Site, on_front: bool, answer: &Answer) -> SizeDocument {
+    let (by, by_default) = (answer.objective, answer.by_default);
     let first = site.best.first().map(|(at, _)| &site.tried[*at]);
     let written = match &site.written {
         Written::Refused(why) => WrittenDocument {
+            by_default,
             refused: Some(why.clone()),
             plan: None,
             place: None,
@@ -350,6 +354,7 @@ fn size(site: &Site, on_front: bool, by: Objective) -> SizeDocument {
         Written::Works(works) => {
             let (own, whole) = works.as_ref();
             WrittenDocument {
+                by_default,
                 refused: None,
                 plan: Some(best(own, whole, first.unwrap_or(own), site, by)),
                 place: super::reasons::place(own, site),
@@ -434,7 +439,7 @@ pub fn document(answer: &Answer) -> SearchDocument {
         exhaustive: answer.exhaustive,
         noise: false,
         sizes: (answer.sites.iter().zip(fronts))
-            .map(|(site, on_front)| size(site, on_front, answer.objective))
+            .map(|(site, on_front)| size(site, on_front, answer))
             .collect(),
         digest: String::new(),
     };

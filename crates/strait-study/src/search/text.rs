@@ -47,7 +47,7 @@ fn headline(answer: &Answer) -> String {
         ) else {
             return "No layout fits on any of these sizes.".to_owned();
         };
-        return format!(
+        let mut words = format!(
             "Of {} sizes, {} accelerators are the fastest ({} days), {} cost the least ({}).",
             answer.sites.len(),
             count(u64::from(least.accelerators)),
@@ -55,6 +55,14 @@ fn headline(answer: &Answer) -> String {
             count(u64::from(most.accelerators)),
             dollars(cost(most)),
         );
+        let open = answer.sites.iter().filter(|site| site.unlooked > 0).count();
+        if open > 0 {
+            let _ = write!(
+                words,
+                " At {open} of them layouts are left that could be better."
+            );
+        }
+        return words;
     }
     let Some(site) = answer.sites.first() else {
         return "Nothing was asked.".to_owned();
@@ -96,7 +104,7 @@ fn headline(answer: &Answer) -> String {
     }
     match &site.written {
         Written::Refused(why) => {
-            let _ = write!(words, " The written layout can't be used: {why}.");
+            let _ = write!(words, " {} can't be used: {why}.", own_name(answer));
         }
         Written::Works(works) => {
             let own = &works.0;
@@ -106,11 +114,22 @@ fn headline(answer: &Answer) -> String {
     words
 }
 
-/// How the written layout stands.
+/// What the scenario's layout is called, at the start of a sentence.
+fn own_name(answer: &Answer) -> &'static str {
+    match answer.by_default {
+        true => "The layout that Strait takes where none is written",
+        false => "The written layout",
+    }
+}
+
+/// How the scenario's layout stands.
 fn against_written(own: &Plan, best: &Plan, site: &Site, answer: &Answer) -> String {
     let place = place(own, site);
     if place == Some(1) {
-        return "It is the layout that the scenario writes.".to_owned();
+        return match answer.by_default {
+            true => "The scenario writes no layout: Strait would take this one.".to_owned(),
+            false => "It is the layout that the scenario writes.".to_owned(),
+        };
     }
     let what = match answer.objective {
         Objective::Energy => "energy",
@@ -130,11 +149,15 @@ fn against_written(own: &Plan, best: &Plan, site: &Site, answer: &Answer) -> Str
         false => format!("; they differ in {differs}"),
     };
     if share.abs() < 5e-7 {
-        return format!("The written layout is as good: {own_time}{stands}{differ}.");
+        return format!(
+            "{} is as good: {own_time}{stands}{differ}.",
+            own_name(answer)
+        );
     }
     let sign = if share < 0.0 { "less" } else { "more" };
     format!(
-        "The written layout takes {own_time}, {} % {sign} {what}{stands}{differ}.",
+        "{} takes {own_time}, {} % {sign} {what}{stands}{differ}.",
+        own_name(answer),
         fixed(100.0 * share.abs(), if share.abs() < 0.001 { 3 } else { 1 }),
     )
 }
@@ -163,6 +186,9 @@ fn none(site: &Site) -> String {
                 .max_by_key(|(_, n)| **n);
             if let Some((setting, _)) = most {
                 let _ = write!(words, ": most are refused for {setting}");
+            }
+            if let Some(example) = &site.example {
+                let _ = write!(words, " (one of them: {example})");
             }
             if let Some((setting, _)) = site.failed.first() {
                 let _ = write!(words, ": {setting} can't be simulated");
@@ -257,8 +283,12 @@ fn best(answer: &Answer, site: &Site) -> String {
     if let Written::Works(works) = &site.written {
         let (own, run) = works.as_ref();
         let place = place(own, site);
+        let word = match answer.by_default {
+            true => "default",
+            false => "written",
+        };
         row(
-            place.map_or("written".to_owned(), |p| format!("written = {p}")),
+            place.map_or(word.to_owned(), |p| format!("{word} = {p}")),
             own,
             run,
         );

@@ -17,6 +17,10 @@ use strait_study::search::open::{Opened, on_nodes, open};
 use strait_study::search::{Objective, Workers, document, tables, text};
 use strait_training::simulate::SimulateError;
 
+/// Combinations from which on a search says that it may take long; a core looks at a million or two a second
+/// where most are refused, and at far fewer where they fit.
+const MANY: u64 = 300_000_000;
+
 /// Searches, and prints what was found. That nothing fits is an answer too.
 pub fn search(
     args: &SearchArgs,
@@ -49,6 +53,14 @@ pub fn search(
         workers: Workers { threads, cancel },
         progress: &|share| progress.set(0, share),
     };
+    let combinations = answer::combinations(&request);
+    if combinations > MANY {
+        terminal.remark(&format!(
+            "{} million combinations are looked at, which may take many minutes: narrow them with --axis, or stop \
+             with Ctrl-C",
+            combinations / 1_000_000
+        ));
+    }
     let found = answer::answer(&request);
     drop(progress);
     let found = found.map_err(|error| match error {
@@ -123,6 +135,7 @@ fn sizes(args: &SearchArgs, axes: &Axes) -> Result<Vec<Vec<Variant>>, Failure> {
     let opened = opened_all;
     let variant = |at: usize, opened: Opened| Variant {
         recipe: recipe(&opened),
+        by_default: !writes_a_layout(&opened),
         case: opened.resolved.case,
         unusable: opened.unusable,
         written: own == Some(at),
@@ -186,6 +199,13 @@ fn one(args: &SearchArgs, mut cases: Vec<Opened>) -> Result<Opened, Failure> {
         ),
         &format!("name it with --case: {}", names.join(", ")),
     ))
+}
+
+/// Whether the scenario says anything of its main layout.
+fn writes_a_layout(opened: &Opened) -> bool {
+    (opened.resolved.origins.iter()).any(|explained| {
+        explained.place.is_some() && explained.path.split('.').any(|part| part == "parallelism")
+    })
 }
 
 /// The precision recipe of a case, in the words of scenarios.
