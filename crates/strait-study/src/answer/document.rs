@@ -208,6 +208,9 @@ pub struct ClaimDocument {
     pub date: String,
     /// Where.
     pub source: String,
+    /// What to know about it; empty where the scenario says nothing.
+    #[serde(default)]
+    pub note: String,
     /// Why this verdict.
     pub reasons: Vec<String>,
 }
@@ -403,6 +406,7 @@ impl From<&Judgement> for ClaimDocument {
             who: claim.who.clone(),
             date: claim.date.clone(),
             source: claim.source.clone(),
+            note: claim.note.clone(),
             reasons: judgement.reasons.clone(),
         }
     }

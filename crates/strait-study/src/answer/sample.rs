@@ -341,6 +341,7 @@ fn claim(quantity: Quantity, stated: f64) -> Claim {
         who: "DeepSeek".to_owned(),
         date: "2024-12-27".to_owned(),
         source: "arXiv:2412.19437, table 1".to_owned(),
+        note: String::new(),
     }
 }
 

@@ -27,6 +27,8 @@ use strait_units::Ratio;
 
 /// Name of the prediction's own error among the assumptions.
 pub const PREDICTION: &str = "prediction";
+/// Name of the luck of what fails when.
+pub(super) const FAILURES: &str = "failures";
 
 /// Draws that are simulated as well, to say how far off the approximation is; fewer where a step is
 /// dear, because its ranks cannot be folded.

@@ -8,7 +8,7 @@ use super::document::{
     DistributionDocument, FactorDocument, MoverDocument, QuantileDocument, Study,
 };
 use super::law::SCORE_95;
-use super::model::{ChanceError, PREDICTION, Prepared};
+use super::model::{ChanceError, FAILURES, PREDICTION, Prepared};
 use super::response::reach;
 use super::statistics::{moments, quantile, rank_correlation};
 use super::{pool, words};
@@ -289,7 +289,7 @@ impl Prepared<'_> {
             found.iter_mut().for_each(|v| v.sort_by(f64::total_cmp));
             swings.push(Swing {
                 of: Mover::Luck,
-                name: "failures".to_owned(),
+                name: FAILURES.to_owned(),
                 low_text: "as luck has it".to_owned(),
                 high_text: String::new(),
                 low: found.iter().map(|v| quantile(v, 0.05)).collect(),

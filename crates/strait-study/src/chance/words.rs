@@ -3,7 +3,7 @@
 //! In: a [`Study`]. Out: sentences, and a section of the text answer. Never computes.
 
 use super::document::{ClaimChance, DistributionDocument, Study};
-use super::model::PREDICTION;
+use super::model::{FAILURES, PREDICTION};
 use crate::answer::format::{count, dollars, fixed, percent, scaled, significant, wrap};
 use crate::answer::table::Align::{Left, Right};
 use crate::answer::table::render;
@@ -103,6 +103,14 @@ pub(super) fn sentence(
         text += ". No single assumption within its range makes it exactly true";
     } else {
         text += &format!(". Exactly true at {}, each alone", found.join(", or "));
+        // One run with these values has the failures of its own seed.
+        if distribution
+            .movers
+            .iter()
+            .any(|mover| mover.name == FAILURES)
+        {
+            text += ", with failures as they are on average";
+        }
     }
     text + "."
 }

@@ -163,9 +163,15 @@ impl Answered {
         for case in &self.cases {
             part.limits
                 .extend(limits::of_case(case, inputs(case), several));
-            let whose = |warning: &String| match several {
-                true => format!("{}: {warning}", case.name),
-                false => warning.clone(),
+            let whose = |warning: &String| {
+                let warning = match case.uncertainty {
+                    Some(_) => drawn_from(warning),
+                    None => warning.clone(),
+                };
+                match several {
+                    true => format!("{}: {warning}", case.name),
+                    false => warning,
+                }
             };
             part.warnings.extend(case.warnings.iter().map(whose));
             let drawn = case.uncertainty.iter().flat_map(|study| &study.warnings);
@@ -212,10 +218,18 @@ impl Answered {
             });
         }
         if let [case] = self.cases.as_slice() {
+            let asked = self.first_claim(case);
+            if let Some(claim) = asked.filter(|claim| !claim.note.is_empty()) {
+                let unit = claim.quantity.parse::<Quantity>().ok().map(Quantity::unit);
+                let stated = unit.map_or(claim.stated.to_string(), |u| u.print(claim.stated));
+                paragraphs.push(prose(&format!(
+                    "The {stated}: {}.",
+                    claim.note.trim_end_matches('.')
+                )));
+            }
             if !case.claims.is_empty() {
                 paragraphs.push(prose(&run_in_words(case)));
             }
-            let asked = self.first_claim(case);
             let drawn = case.uncertainty.iter().flat_map(|study| &study.claims);
             if let Some(drawn) = drawn.into_iter().find(|claim| {
                 asked.is_some_and(|c| c.quantity == claim.quantity && c.stated == claim.stated)
@@ -484,6 +498,12 @@ impl Answered {
         }
         out
     }
+}
+
+/// A warning about ranges where draws were made.
+fn drawn_from(warning: &str) -> String {
+    (warning.replace("its likeliest value is used", "it is drawn"))
+        .replace("their likeliest values are used", "they are drawn")
 }
 
 fn scheme(study: &Study) -> String {

@@ -23,6 +23,18 @@ mod markup;
 pub mod read;
 mod studies;
 mod sweep;
+
+/// Most characters of a heading.
+const HEADING: usize = 300;
+
+/// A text as a heading: a whole page of it is none.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(HEADING) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -94,8 +106,8 @@ pub fn page(pieces: &[Piece], imprint: &Imprint) -> Result<String, ReportError> 
         });
     }
     let heading = |part: &Part| match part.question.is_empty() {
-        true => part.title.clone(),
-        false => part.question.clone(),
+        true => shortened(&part.title),
+        false => shortened(&part.question),
     };
     let headline = parts.first().map(heading).unwrap_or_default();
     let mut out = format!(
@@ -115,7 +127,10 @@ pub fn page(pieces: &[Piece], imprint: &Imprint) -> Result<String, ReportError> 
         let first = index == 0;
         // A study of the same question goes on under the heading that is there.
         let repeated = !first && parts[..index].iter().any(|p| heading(p) == question);
-        let kicker = format!("<p class=\"kicker\">{}</p>\n", escape(&part.title));
+        let kicker = format!(
+            "<p class=\"kicker\">{}</p>\n",
+            escape(&shortened(&part.title))
+        );
         let paragraphs: String = (part.answer.iter())
             .map(|paragraph| format!("<p>{paragraph}</p>\n"))
             .collect();

@@ -125,6 +125,14 @@ fn of_value(path: &Path, value: Value) -> Result<Piece, ReportError> {
             "run it again with this version",
         ));
     }
+    let none = |cases: &Value| cases.as_array().is_some_and(Vec::is_empty);
+    if answer && value.get("cases").is_some_and(none) {
+        return Err(ReportError::unfit(
+            path,
+            "has no case: there is nothing to report",
+            "an answer has one case or more: run it again",
+        ));
+    }
     if has(&[
         "strait",
         "seed",

@@ -78,7 +78,16 @@ pub(super) fn part(table: &Table, prefix: &str) -> Result<Part, ReportError> {
             Unit::Seconds.print(step.max)
         );
     }
-    answer.push(format!("<strong>{}.</strong>", escape(&first)));
+    let mut found = found(table);
+    if found.is_empty() {
+        answer.push(format!("<strong>{}.</strong>", escape(&first)));
+    } else {
+        // What it found comes first, what it spans behind it.
+        let lead = found.remove(0);
+        answer.push(format!("<strong>{}</strong>", prose(&lead)));
+        answer.extend(found.iter().map(|sentence| prose(sentence)));
+        answer.push(format!("{}.", escape(&first)));
+    }
     if let Some(best) = &summary.best {
         let settings: Vec<String> = (best.settings.iter())
             .map(|(axis, value)| format!("`{axis}` = {value}"))
@@ -138,6 +147,52 @@ pub(super) fn part(table: &Table, prefix: &str) -> Result<Part, ReportError> {
             "summary": summary,
         }),
     })
+}
+
+/// Axes whose effects are told in words.
+const TOLD: usize = 3;
+/// Effects on the median step below this are not worth a sentence.
+const WORTH_A_SENTENCE: f64 = 1.005;
+
+/// What the sweep says to its question, in sentences: how the step follows the axis that has numbers, then at
+/// which values of the others it is least and most. Nothing of sampled axes: what one does to the medians there is
+/// also what the others do.
+fn found(table: &Table) -> Vec<String> {
+    let mut told = Vec::new();
+    if table.mode.sampled() {
+        return told;
+    }
+    let step = Choice {
+        y: Some("step_time_s".to_owned()),
+        ..Choice::default()
+    };
+    let along = tables::lines(table, &step, &Catalog::embedded()).ok();
+    told.extend(along.and_then(|input| Some(lines::finding(&input)? + ".")));
+    let mut effects: Vec<(f64, String)> = Vec::new();
+    for effect in &table.merged.summary.effects {
+        let step = |level: &&crate::sweep::summary::Level| level.step_time_s;
+        let by_step = |a: &&_, b: &&_| step(a).total_cmp(&step(b));
+        let least = effect.levels.iter().min_by(by_step);
+        let most = effect.levels.iter().max_by(by_step);
+        if let (Some(least), Some(most)) = (least, most)
+            && most.step_time_s >= WORTH_A_SENTENCE * least.step_time_s
+        {
+            effects.push((
+                most.step_time_s / least.step_time_s,
+                format!(
+                    "Over `{}`, the median step is least at {} ({}) and most at {} ({}).",
+                    effect.axis,
+                    least.value,
+                    Unit::Seconds.print(least.step_time_s),
+                    most.value,
+                    Unit::Seconds.print(most.step_time_s)
+                ),
+            ));
+        }
+    }
+    effects.sort_by(|a, b| b.0.total_cmp(&a.0));
+    told.extend(effects.into_iter().take(TOLD).map(|(_, sentence)| sentence));
+    told
 }
 
 /// The medians at each value of each axis.

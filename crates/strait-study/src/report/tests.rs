@@ -293,6 +293,14 @@ fn what_is_no_result_is_refused_by_name_and_reason() {
         ("empty.json", String::new(), "is empty"),
         ("blank.json", " \n".to_owned(), "is empty"),
         (
+            "none.json",
+            format!(
+                r#"{{"strait":"{}","seed":1,"digest":"0","cases":[]}}"#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            "has no case",
+        ),
+        (
             "cut.json",
             run[..run.len() / 2].to_owned(),
             "ends too early",

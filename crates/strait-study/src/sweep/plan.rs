@@ -497,8 +497,8 @@ impl Plan {
         self.cases.saturating_sub(shard).div_ceil(self.shards)
     }
 
-    /// The line that says how to get the results again.
-    pub fn reproduce(&self) -> String {
+    /// The line that says how to get the results again, into a folder if one is named.
+    pub fn reproduce(&self, folder: Option<&str>) -> String {
         let mut line = format!("strait sweep run {}", quoted(&self.scenario));
         for (path, value) in &self.set {
             let value = value.replace('\'', r"'\''");
@@ -510,8 +510,9 @@ impl Plan {
         if self.mode.sampled() {
             line.push_str(&format!(" --cases {}", self.cases));
         }
+        let out = folder.map_or(String::new(), |folder| format!(" --out {}", quoted(folder)));
         format!(
-            "{line} --seed {} (strait {}, plan {})",
+            "{line} --seed {}{out} (strait {}, plan {})",
             self.seed,
             self.strait,
             short(&self.digest)

@@ -88,7 +88,7 @@ impl Table {
         };
         let template = Template::frozen(&texts, &[], &overrides).map_err(SweepError::Scenario)?;
         let columns = Columns::of(&plan, &template);
-        let mut table = Table::empty(&plan, &columns, merged);
+        let mut table = Table::empty(&plan, &columns, merged, &path.display().to_string());
         let file = folder.file(CASES_JSONL);
         let read = |source| SweepError::Read {
             path: file.clone(),
@@ -128,14 +128,14 @@ impl Table {
 
     /// A table of rows that are in memory.
     pub fn of(opened: &Opened, columns: &Columns, merged: Merged, rows: Vec<Vec<Value>>) -> Table {
-        let mut table = Table::empty(&opened.plan, columns, merged);
+        let mut table = Table::empty(&opened.plan, columns, merged, "DIR");
         for row in rows {
             table.add(columns, row);
         }
         table
     }
 
-    fn empty(plan: &Plan, columns: &Columns, merged: Merged) -> Table {
+    fn empty(plan: &Plan, columns: &Columns, merged: Merged, folder: &str) -> Table {
         let metric = |column: &&Column| column.role == Role::Metric;
         Table {
             title: plan.title.clone(),
@@ -157,7 +157,7 @@ impl Table {
                 })
                 .collect(),
             errors: Vec::new(),
-            reproduce: plan.reproduce(),
+            reproduce: plan.reproduce(Some(folder)),
             digest: plan.digest.clone(),
             merged,
         }

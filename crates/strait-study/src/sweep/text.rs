@@ -147,7 +147,11 @@ pub fn merged(plan: &Plan, merged: &Merged, folder: &str, style: TextStyle) -> S
         }
     }
     if summary.answered > 0 {
-        style.heading(&mut out, "Axes", "medians over all other axes");
+        let remark = match plan.mode.sampled() {
+            true => "medians of the cases in each part; what else varies moves them too",
+            false => "medians over all other axes",
+        };
+        style.heading(&mut out, "Axes", remark);
         for effect in &summary.effects {
             axis(&mut out, effect, style);
         }
@@ -177,7 +181,7 @@ pub fn merged(plan: &Plan, merged: &Merged, folder: &str, style: TextStyle) -> S
         folded => format!("; ranks folded in {}", counted(folded, "case")),
     };
     let _ = writeln!(out, "{}{folded}", how(plan));
-    let _ = writeln!(out, "Again: {}", plan.reproduce());
+    let _ = writeln!(out, "Again: {}", plan.reproduce(None));
     out
 }
 

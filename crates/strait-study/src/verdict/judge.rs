@@ -67,6 +67,8 @@ pub struct Claim {
     pub date: String,
     /// Where; may be empty.
     pub source: String,
+    /// What to know about it; may be empty.
+    pub note: String,
 }
 
 impl Claim {
@@ -84,6 +86,7 @@ impl Claim {
             who: claim.who.clone(),
             date: claim.date.clone(),
             source: claim.source.clone(),
+            note: claim.note.clone(),
         })
     }
 }
@@ -391,6 +394,7 @@ mod tests {
             who: String::new(),
             date: String::new(),
             source: String::new(),
+            note: String::new(),
         };
         judge(&claim, &setting, &outcome)
     }
@@ -430,6 +434,7 @@ mod tests {
                 who: String::new(),
                 date: String::new(),
                 source: String::new(),
+                note: String::new(),
             };
             judge(&claim, &setting, &outcome).verdict
         };
@@ -500,6 +505,7 @@ mod tests {
             who: String::new(),
             date: String::new(),
             source: String::new(),
+            note: String::new(),
         };
         let judgement = judge(&claim, &setting, &outcome);
         assert_eq!(judgement.verdict, Verdict::Undecidable);
