@@ -131,8 +131,16 @@ fn title(
         format!("{} at {}", y.value(down), x.value(across))
     };
     if first == last {
+        let same = all
+            .iter()
+            .filter(|other| other.at == all[*first].at)
+            .count();
+        let (who, has) = match same {
+            1 => ("one".to_owned(), "has"),
+            many => (count(many as u64), "share"),
+        };
         return format!(
-            "{}: one of {} {} has least {} and least {}: {}",
+            "{}: {who} of {} {} {has} least {} and least {}: {}",
             input.subject,
             count(all.len() as u64),
             input.what,

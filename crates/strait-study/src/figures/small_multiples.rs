@@ -259,7 +259,9 @@ fn title(input: &Input, panels: &[Sound<'_>], y: &Measure) -> String {
         }
     }
     let least = (found.iter()).min_by(|a, b| libm::log(a.0).abs().total_cmp(&libm::log(b.0).abs()));
-    let most = (found.iter()).max_by(|a, b| libm::log(a.0).abs().total_cmp(&libm::log(b.0).abs()));
+    // The first of equals, as above.
+    let most =
+        (found.iter().rev()).max_by(|a, b| libm::log(a.0).abs().total_cmp(&libm::log(b.0).abs()));
     let (Some(least), Some(most)) = (least, most) else {
         let all = || panels.iter().flat_map(|(_, l)| l).flat_map(|(_, p)| p);
         let low = all().fold(f64::INFINITY, |l, p| l.min(p.1));

@@ -23,6 +23,8 @@ const NAMES: f64 = 210.0;
 const LABEL: Type = Type::new(12.5, colour::INK).bold();
 /// Points on the screen within which lines are one: less than half of their width.
 const ALIKE: f64 = 1.0;
+/// What is as good as the best.
+const NEAR: f64 = 0.05;
 /// A scale never shows less than this change as its whole height: what hardly moves shall look so.
 const LEAST: f64 = 0.1;
 
@@ -66,8 +68,45 @@ pub fn finding(input: &Input) -> Option<String> {
     if xs.is_empty() {
         return None;
     }
-    let text = title(input, &lines, (&input.x.measure(xs), &input.y.measure(ys)));
+    let drawn = together(&lines, &vertical(&ys, None));
+    let text = title(input, &drawn, (&input.x.measure(xs), &input.y.measure(ys)));
     Some(begin(text.strip_prefix(&format!("{}: ", input.subject))?))
+}
+
+/// Where the fastest line leaves its best, in a sentence: from which value of the setting on it is within
+/// [`NEAR`] of it, and what it takes at the value below. `None` where it never leaves, or is not joined.
+pub fn knee(input: &Input) -> Option<String> {
+    let lines = known(input);
+    let xs: Vec<f64> = lines
+        .iter()
+        .flat_map(|(_, p)| p.iter().map(|p| p.0))
+        .collect();
+    let ys: Vec<f64> = lines
+        .iter()
+        .flat_map(|(_, p)| p.iter().map(|p| p.1))
+        .collect();
+    let drawn = together(&lines, &vertical(&ys, None));
+    let x = input.x.measure(xs);
+    let least = |points: &Points| points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let (name, points) = drawn
+        .iter()
+        .min_by(|a, b| least(&a.1).total_cmp(&least(&b.1)))?;
+    let best = least(points);
+    let last = points
+        .iter()
+        .rposition(|point| point.1 > best * (1.0 + NEAR))?;
+    let (slow, fast) = (points.get(last)?, points.get(last + 1)?);
+    (input.joined && best > 0.0).then(|| {
+        format!(
+            "The least {} ({}) is within {} % of its best from {} up, and {} at {}.",
+            input.y.name,
+            named(name),
+            100.0 * NEAR,
+            x.value(fast.0),
+            change(slow.1 / best),
+            x.value(slow.0),
+        )
+    })
 }
 
 /// Lines with their known points; those without any are left out.
@@ -117,7 +156,7 @@ pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, Dra
     let marks = Marks::new(&marks, (left, WIDTH - MARGIN));
     let head = marks.height() + HEAD;
     let frame = Frame {
-        title: title(input, &lines, (&x, &y)),
+        title: title(input, &drawn, (&x, &y)),
         subtitle: subtitle(input, &lines, drawn.len(), (&x, &y)),
         source: source.to_owned(),
     };
@@ -169,7 +208,7 @@ fn joint(names: &[&str]) -> String {
     let differ: Vec<usize> = (0..first.len())
         .filter(|at| split.iter().any(|parts| parts.get(*at) != first.get(*at)))
         .collect();
-    match (
+    let told = match (
         differ.as_slice(),
         split.iter().all(|parts| parts.len() == first.len()),
     ) {
@@ -181,6 +220,11 @@ fn joint(names: &[&str]) -> String {
             parts.join(", ")
         }
         _ => names.join("; "),
+    };
+    // A name that would be cut hides who is meant.
+    match names.len() > 1 && width(&told, LABEL) > NAMES {
+        true => format!("{} and {} alike", names[0], names.len() - 1),
+        false => told,
     }
 }
 
@@ -275,7 +319,7 @@ fn body(
 }
 
 /// A line's name with the change of its quantity between two places of the setting.
-fn changes(lines: &[(&str, Points)], ends: Option<(f64, f64)>) -> Vec<(String, f64)> {
+fn changes(lines: &[(String, Points)], ends: Option<(f64, f64)>) -> Vec<(String, f64)> {
     (lines.iter())
         .filter_map(|(name, points)| {
             let (from, to) = match ends {
@@ -289,7 +333,7 @@ fn changes(lines: &[(&str, Points)], ends: Option<(f64, f64)>) -> Vec<(String, f
 }
 
 /// The finding in one sentence.
-fn title(input: &Input, lines: &[(&str, Points)], (x, y): (&Measure, &Measure)) -> String {
+fn title(input: &Input, lines: &[(String, Points)], (x, y): (&Measure, &Measure)) -> String {
     let both = (input.compared.as_ref())
         .map(|(from, to)| (changes(lines, Some((from.value, to.value))), from, to));
     if let Some((found, from, to)) = both
@@ -339,7 +383,8 @@ fn title(input: &Input, lines: &[(&str, Points)], (x, y): (&Measure, &Measure)) 
 /// The least and the largest of some changes, by name.
 fn spread(found: &[(String, f64)]) -> String {
     let least = found.iter().min_by(|a, b| a.1.total_cmp(&b.1));
-    let most = found.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    // The first of equals, as above.
+    let most = found.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
     match (least, most) {
         (Some(least), Some(most)) if found.len() > 1 && change(least.1) != change(most.1) => {
             format!(
@@ -468,6 +513,27 @@ mod tests {
             said(&svg).contains("changes by −25.4 % (h100) to −14.8 % (h800)"),
             "{}",
             said(&svg)
+        );
+    }
+
+    #[test]
+    fn the_knee_is_where_the_fastest_line_leaves_its_best() {
+        let one = input(1, 1.0);
+        // 22 at 200 is 7.6 % above 20.44 at 900; 21 at 400 is 2.7 %.
+        let told = knee(&one).expect("it leaves").replace('\u{a0}', " ");
+        assert!(
+            told.contains("(h800) is within 5 % of its best from 400 GB/s up"),
+            "{told}"
+        );
+        assert!(told.ends_with("and +7.6 % at 200 GB/s."), "{told}");
+        let mut flat = input(1, 1.0);
+        flat.lines[0].points.drain(..2);
+        assert_eq!(knee(&flat), None);
+        assert_eq!(
+            finding(&one)
+                .map(|told| told.replace('\u{a0}', " "))
+                .as_deref(),
+            Some("From H100 to H800, the step time changes by +2.7 %")
         );
     }
 

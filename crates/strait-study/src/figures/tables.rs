@@ -160,6 +160,14 @@ pub fn panels(table: &Table, choice: &Choice) -> Result<small_multiples::Input, 
 /// # Errors
 /// An axis or a metric that there is not, or without two axes of numbers.
 pub fn contours(table: &Table, choice: &Choice) -> Result<iso_cost::Input, ChoiceError> {
+    if table.mode.sampled() || table.mode == Mode::Zip {
+        return refuse(
+            format!("the cases of a sweep in mode \"{}\" are no grid", table.mode.word()),
+            "lines of equal value need all pairs of values: sweep in mode \"grid\"; these cases draw with: strait plot sweep, \
+             or strait plot front"
+                .to_owned(),
+        );
+    }
     let x = horizontal(table, choice, choice.by.as_deref())?;
     let z = metric(table, choice.y.as_deref(), x)?;
     let y = match &choice.by {
@@ -719,5 +727,9 @@ mod tests {
         assert!(lines(&words, &Choice::default(), &catalog).is_err());
         assert!(panels(&words, &Choice::default()).is_err());
         assert!(contours(&words, &Choice::default()).is_err());
+        // Each drawn value crossed with each other would be a figure of holes.
+        let mut drawn = table();
+        drawn.mode = Mode::LatinHypercube;
+        assert!(contours(&drawn, &choice(None, Some("cost_usd"), None)).is_err());
     }
 }

@@ -125,8 +125,19 @@ fn of_value(path: &Path, value: Value) -> Result<Piece, ReportError> {
             "run it again with this version",
         ));
     }
-    let none = |cases: &Value| cases.as_array().is_some_and(Vec::is_empty);
-    if answer && value.get("cases").is_some_and(none) {
+    if has(&["format", "strait", "shards", "axes"]) {
+        return Err(ReportError::unfit(
+            path,
+            "is the plan of a sweep, and has no results",
+            "give the folder that it is in, once the sweep is merged",
+        ));
+    }
+    let none = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
+    if answer
+        && ["cases", "sizes"]
+            .iter()
+            .any(|key| value.get(key).is_some_and(none))
+    {
         return Err(ReportError::unfit(
             path,
             "has no case: there is nothing to report",

@@ -4,7 +4,7 @@
 
 use super::markup::{Column, escape, prose, table};
 use super::{Part, ReportError, drawings};
-use crate::answer::format::{count, fixed};
+use crate::answer::format::{count, fixed, significant};
 use crate::chance::PREDICTION;
 use crate::sensitivity::document::{MetricDocument, SensitivityDocument};
 use crate::sensitivity::{figures, text};
@@ -164,6 +164,9 @@ pub(super) fn search(value: &Value) -> Part {
             }
         }
     }
+    if let Some(told) = sizes_in_words(list(value, "sizes")) {
+        answer.insert(0, format!("<strong>{told}</strong>"));
+    }
     Part {
         title: format!("Search for a layout, {}", text("scenario")),
         question: format!(
@@ -186,6 +189,39 @@ pub(super) fn search(value: &Value) -> Part {
         data: value.clone(),
         ..Part::default()
     }
+}
+
+/// Of several sizes the fastest and the cheapest.
+fn sizes_in_words(sizes: &[Value]) -> Option<String> {
+    let found: Vec<(u64, f64, Option<f64>)> = (sizes.iter())
+        .filter_map(|size| {
+            let run = list(size, "best").first()?.get("run")?;
+            let cost = run.get("cost_usd").and_then(Value::as_f64);
+            let days = run.get("days")?.as_f64()?;
+            Some((size.get("accelerators")?.as_u64()?, days, cost))
+        })
+        .collect();
+    if sizes.len() < 2 {
+        return None;
+    }
+    let fastest = found.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mut text = format!(
+        "Of {} sizes, {} accelerators are the fastest ({} days)",
+        sizes.len(),
+        count(fastest.0),
+        significant(fastest.1)
+    );
+    let priced = found
+        .iter()
+        .filter_map(|(size, _, cost)| Some((size, (*cost)?)));
+    if let Some((size, cost)) = priced.min_by(|a, b| a.1.total_cmp(&b.1)) {
+        text += &format!(
+            ", {} cost the least ({})",
+            count(*size),
+            Unit::Dollars.print(cost)
+        );
+    }
+    Some(text + ".")
 }
 
 /// What is known of the layouts that were not simulated.

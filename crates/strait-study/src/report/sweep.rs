@@ -6,7 +6,7 @@
 use super::markup::{Column, escape, prose, table};
 use super::read::ReportError;
 use super::{Part, Piece, drawings};
-use crate::answer::format::{count, significant};
+use crate::answer::format::{count, percent, significant};
 use crate::catalog::Catalog;
 use crate::figures::tables::{self, Choice};
 use crate::figures::{DrawError, front, iso_cost, small_multiples, sweep as lines};
@@ -149,17 +149,65 @@ pub(super) fn part(table: &Table, prefix: &str) -> Result<Part, ReportError> {
     })
 }
 
+/// Claims of a sweep that are told in words.
+const CLAIMS: usize = 2;
 /// Axes whose effects are told in words.
 const TOLD: usize = 3;
 /// Effects on the median step below this are not worth a sentence.
 const WORTH_A_SENTENCE: f64 = 1.005;
 
-/// What the sweep says to its question, in sentences: how the step follows the axis that has numbers, then at
-/// which values of the others it is least and most. Nothing of sampled axes: what one does to the medians there is
-/// also what the others do.
+/// In how many of the cases what is claimed is reached.
+fn stated(table: &Table) -> Vec<String> {
+    let mut ratios: Vec<_> = (table.metrics.iter())
+        .filter(|metric| metric.name.starts_with("claim_") && metric.name.ends_with("_ratio"))
+        .collect();
+    // Questions are mostly about money.
+    ratios.sort_by_key(|metric| !metric.name.contains("cost"));
+    ratios
+        .into_iter()
+        .filter_map(|metric| {
+            let known: Vec<f64> = metric.values.iter().flatten().copied().collect();
+            let reached = known.iter().filter(|ratio| **ratio <= 1.0).count();
+            (!known.is_empty()).then(|| {
+                format!(
+                    "In {} of {} cases the simulated figure is no more than the stated one (`{}` is at most 1).",
+                    percent(reached as f64 / known.len() as f64),
+                    count(known.len() as u64),
+                    metric.name
+                )
+            })
+        })
+        .take(CLAIMS)
+        .collect()
+}
+
+/// Of sampled axes the one along which the median cost changes most.
+fn mover(table: &Table) -> Option<String> {
+    type Level = crate::sweep::summary::Level;
+    let cost = |level: &&Level| level.cost_usd;
+    let effects = table.merged.summary.effects.iter().filter_map(|effect| {
+        let least = (effect.levels.iter()).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        let most = (effect.levels.iter()).max_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+        (least.cost_usd > 0.0).then(|| (most.cost_usd / least.cost_usd, effect, least, most))
+    });
+    let (_, effect, least, most) = effects.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!(
+        "`{}` moves the median cost most, from {} ({}) to {} ({}).",
+        effect.axis,
+        Unit::Dollars.print(least.cost_usd),
+        least.value,
+        Unit::Dollars.print(most.cost_usd),
+        most.value
+    ))
+}
+
+/// What the sweep says to its question, in sentences: in how many cases a claim is reached, how the step
+/// follows the axis that has numbers, at which values of the others it is least and most. Of sampled axes only
+/// the one that moves most: what one does to the medians there is also what the others do.
 fn found(table: &Table) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut told = stated(table);
     if table.mode.sampled() {
+        told.extend(mover(table));
         return told;
     }
     let step = Choice {
@@ -167,7 +215,10 @@ fn found(table: &Table) -> Vec<String> {
         ..Choice::default()
     };
     let along = tables::lines(table, &step, &Catalog::embedded()).ok();
-    told.extend(along.and_then(|input| Some(lines::finding(&input)? + ".")));
+    if let Some(input) = along {
+        told.extend(lines::finding(&input).map(|finding| finding + "."));
+        told.extend(lines::knee(&input));
+    }
     let mut effects: Vec<(f64, String)> = Vec::new();
     for effect in &table.merged.summary.effects {
         let step = |level: &&crate::sweep::summary::Level| level.step_time_s;

@@ -301,6 +301,11 @@ fn what_is_no_result_is_refused_by_name_and_reason() {
             "has no case",
         ),
         (
+            "plan.json",
+            r#"{"format":1,"strait":"0","shards":1,"cases":2,"axes":[]}"#.to_owned(),
+            "is the plan of a sweep",
+        ),
+        (
             "cut.json",
             run[..run.len() / 2].to_owned(),
             "ends too early",

@@ -47,6 +47,16 @@ fn headline(answer: &Answer) -> String {
         ) else {
             return "No layout fits on any of these sizes.".to_owned();
         };
+        if let [only] = found.as_slice() {
+            let (_, run) = &only.best[0];
+            return format!(
+                "Of {} sizes a layout is possible on {} accelerators alone: {} days, {}.",
+                answer.sites.len(),
+                count(u64::from(only.accelerators)),
+                significant(run.days),
+                run.cost.map_or("no price".to_owned(), dollars),
+            );
+        }
         let mut words = format!(
             "Of {} sizes, {} accelerators are the fastest ({} days), {} cost the least ({}).",
             answer.sites.len(),
@@ -369,13 +379,14 @@ fn left_out(site: &Site, answer: &Answer, style: TextStyle) -> String {
     let _ = write!(
         words,
         ", {} need more than {} GB ({} of them for weights, gradients and optimizer states alone). Of the \
-         {} that fit, {} could not be better than those named, and {} were simulated, for the front of \
-         memory too.",
+         {} that fit, {} could not be better than those named, and {} were simulated to find these; with those for \
+         the front of memory, which may be among the ones that could not be better, {} were.",
         count(refused.memory),
         fixed(site.capacity.as_f64() / 1e9, 1),
         count(site.counts.by_states),
         count(site.fit),
         count(site.bounded),
+        count(site.fit - (site.bounded + site.unlooked).min(site.fit)),
         count(site.tried.len() as u64)
     );
     if site.unlooked > 0 {
@@ -431,10 +442,12 @@ fn sizes(out: &mut String, answer: &Answer, style: TextStyle) {
         .map(str::to_owned)
         .to_vec(),
     ];
+    let mut missing = Vec::new();
     for (site, on_front) in answer.sites.iter().zip(sizes_on_front(answer)) {
         let size = count(u64::from(site.accelerators));
         let Some((at, run)) = site.best.first() else {
-            rows.push(vec![String::new(), size, none(site)]);
+            rows.push(vec![String::new(), size, "none".to_owned()]);
+            missing.push(none(site));
             continue;
         };
         let plan = &site.tried[*at];
@@ -463,6 +476,9 @@ fn sizes(out: &mut String, answer: &Answer, style: TextStyle) {
         &[Left, Right, Right, Right, Right, Right, Right, Left],
         2,
     ));
+    for told in missing {
+        let _ = writeln!(out, "{}", wrap(&told, COLUMNS, 0));
+    }
     let unlooked: u64 = answer.sites.iter().map(|site| site.unlooked).sum();
     let looked: u64 = answer
         .sites

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The layout of plans and of rows: another number can't be read.
 pub const FORMAT: u32 = 1;
@@ -89,7 +90,7 @@ pub struct Plan {
     /// Chance is simulated in each case.
     pub chance: bool,
     /// What varies.
-    pub axes: Vec<Axis>,
+    pub axes: Arc<Vec<Axis>>,
     /// The named case that cases start from, where no axis says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
@@ -116,6 +117,13 @@ pub struct Opened {
     pub sampler: Sampler,
     /// What who plans should know, and what does not stand in the way.
     pub remarks: Vec<String>,
+}
+
+/// What every plan begins with, whatever version made it.
+#[derive(Deserialize)]
+struct Head {
+    format: Option<u32>,
+    strait: Option<String>,
 }
 
 impl Plan {
@@ -181,7 +189,8 @@ impl Plan {
             (None, Some(base)) => base.case.seed,
             (None, None) => 1,
         };
-        let sampler = Sampler::new(space.mode, &space.axes, space.cases, seed, base.as_ref())?;
+        let axes = Arc::new(space.axes);
+        let sampler = Sampler::new(space.mode, &axes, space.cases, seed, base.as_ref())?;
         let cases = sampler.cases();
         let shards = request.shards.unwrap_or_else(|| usual_shards(cases));
         if shards > MAX_SHARDS.min(cases) || shards == 0 {
@@ -202,7 +211,7 @@ impl Plan {
             shards,
             seed,
             chance: space.chance || request.chance,
-            axes: space.axes,
+            axes,
             case: request.case.clone(),
             set: request.set.clone(),
             catalog: catalog.digest(),
@@ -250,7 +259,7 @@ impl Plan {
                 .filter_map(|point| point.case.as_deref())
                 .flat_map(|case| template.sets(case))
                 .collect();
-            for other in &self.axes {
+            for other in self.axes.iter() {
                 for path in other.paths() {
                     if sets.contains(path) {
                         remarks.push(format!(
@@ -267,7 +276,7 @@ impl Plan {
     /// Values of axes that name what the catalogue does not have, and files that are not there.
     fn unknown_ids(&self, template: &Template, catalog: &Catalog) -> Result<(), SweepError> {
         let mut faults: Vec<Diagnostic> = Vec::new();
-        for axis in &self.axes {
+        for axis in self.axes.iter() {
             let before = faults.len();
             let mut more = 0usize;
             for point in axis.points().unwrap_or(&[]).iter().take(LOOKED_UP) {
@@ -458,12 +467,13 @@ impl Plan {
             return Err(damaged(path));
         }
         let text = String::from_utf8(bytes).map_err(|_| damaged(path))?;
-        // What another version wrote may lack what this one needs: its version comes first.
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|_| damaged(path))?;
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
+        // What another version wrote may lack what this one needs: its version comes first. A plan of many listed
+        // values is large: no tree of it is made on the way.
+        let head: Head = serde_json::from_str(&text).map_err(|_| damaged(path))?;
+        match head.format {
+            Some(FORMAT) => {}
             Some(format) => {
-                let by = value.get("strait").and_then(|v| v.as_str()).unwrap_or("?");
+                let by = head.strait.as_deref().unwrap_or("?");
                 return Err(SweepError::input(
                     format!(
                         "{} is a plan in format {format} by strait {by}; this version reads format {FORMAT}",
@@ -474,7 +484,7 @@ impl Plan {
             }
             None => return Err(damaged(path)),
         }
-        let plan: Plan = serde_json::from_value(value).map_err(|_| damaged(path))?;
+        let plan: Plan = serde_json::from_str(&text).map_err(|_| damaged(path))?;
         let blank = text.replacen(
             &format!("\"digest\": \"{}\"", plan.digest),
             "\"digest\": \"\"",

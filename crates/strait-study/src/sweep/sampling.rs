@@ -9,6 +9,7 @@ use crate::chance::draw::Common;
 use crate::chance::law::Law;
 use crate::chance::quantile;
 use crate::scenario::{Axis, MAX_CASES, Mode, Point, Range, ResolvedCase, Values, between, figure};
+use std::sync::Arc;
 use strait_sim::random::Key;
 
 /// Rounds of the Feistel network: four give a pseudo-random permutation where the round functions are
@@ -40,7 +41,7 @@ pub struct Settings {
 pub struct Sampler {
     mode: Mode,
     cases: u64,
-    axes: Vec<Axis>,
+    axes: Arc<Vec<Axis>>,
     /// For each axis of a range: the range, its law, and the factor that it moves with.
     laws: Vec<Option<(Range, Law, Option<usize>)>>,
     factors: Vec<(Common, Key)>,
@@ -112,7 +113,7 @@ impl Sampler {
     /// More cases than make sense, or an axis over a range that is not there.
     pub fn new(
         mode: Mode,
-        axes: &[Axis],
+        axes: &Arc<Vec<Axis>>,
         cases: Option<u64>,
         seed: u64,
         base: Option<&ResolvedCase>,
@@ -138,7 +139,7 @@ impl Sampler {
         let root = Key::new(seed).purpose("sweep");
         let factors = base.map_or(&[][..], |base| &base.factors);
         let mut laws = Vec::new();
-        for axis in axes {
+        for axis in axes.iter() {
             let Values::Range { path, .. } = &axis.values else {
                 laws.push(None);
                 continue;
@@ -160,7 +161,7 @@ impl Sampler {
             keys: (axes.iter())
                 .map(|axis| root.purpose(axis.group.as_deref().unwrap_or(&axis.name)))
                 .collect(),
-            axes: axes.to_vec(),
+            axes: Arc::clone(axes),
             laws,
             factors: (factors.iter())
                 .map(|factor| {
@@ -370,7 +371,7 @@ mod tests {
     }
 
     fn sampler(mode: Mode, axes: &[Axis], cases: Option<u64>, seed: u64) -> Sampler {
-        Sampler::new(mode, axes, cases, seed, None).unwrap()
+        Sampler::new(mode, &Arc::new(axes.to_vec()), cases, seed, None).unwrap()
     }
 
     proptest! {
@@ -490,7 +491,7 @@ mod tests {
     #[test]
     fn absurd_counts_are_told() {
         let axes: Vec<Axis> = ["a", "b", "c"].map(|name| points(name, 10_000)).to_vec();
-        let error = Sampler::new(Mode::Grid, &axes, None, 1, None).unwrap_err();
+        let error = Sampler::new(Mode::Grid, &Arc::new(axes.to_vec()), None, 1, None).unwrap_err();
         assert!(
             error
                 .to_string()

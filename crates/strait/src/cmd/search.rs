@@ -32,6 +32,17 @@ pub fn search(
     }
     let axes = Axes::new(args.axes.clone()).map_err(|error| wrong(&error.to_string(), ""))?;
     let sizes = sizes(args, &axes)?;
+    let largest = (sizes.iter().flatten())
+        .map(|variant| variant.case.cluster.accelerator.memory)
+        .max();
+    if let (Some(asked), Some(largest)) = (args.memory, largest)
+        && asked > largest
+    {
+        terminal.remark(&format!(
+            "--memory {asked} limits nothing: an accelerator has {:.1} GB",
+            largest.as_f64() / 1e9
+        ));
+    }
     let options = Options {
         objective: args.by.into(),
         best: args.top as usize,
