@@ -74,7 +74,7 @@ pub fn finding(input: &Input) -> Option<String> {
 }
 
 /// Where the fastest line leaves its best, in a sentence: from which value of the setting on it is within
-/// [`NEAR`] of it, and what it takes at the value below. `None` where it never leaves, or is not joined.
+/// 5 % of it, and what it takes at the value below. `None` where it never leaves, or is not joined.
 pub fn knee(input: &Input) -> Option<String> {
     let lines = known(input);
     let xs: Vec<f64> = lines
