@@ -259,7 +259,12 @@ fn values(canvas: &Canvas<'_>, y: f64, row: &Row<'_>, cases: usize) -> Result<()
     let mut changes: Vec<String> = (values[1..cases].iter())
         .map(|v| change(v / values[0]))
         .collect();
-    // Many in a row: one per cent sign is enough.
+    // Many in a row: short words, and one per cent sign is enough.
+    if changes.len() > 2 {
+        for change in &mut changes {
+            *change = change.replace("\u{a0}times", "×").replace(" times", "×");
+        }
+    }
     if let Some((last, before)) = changes.split_last_mut()
         && before.len() > 1
         && last.ends_with('%')
