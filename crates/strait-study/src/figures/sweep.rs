@@ -58,16 +58,7 @@ pub struct Input {
 /// What the figure finds, in a sentence without the subject; `None` without a point.
 pub fn finding(input: &Input) -> Option<String> {
     let lines = known(input);
-    let all = |of: &dyn Fn(&(f64, f64)) -> f64| -> Vec<f64> {
-        lines
-            .iter()
-            .flat_map(|(_, points)| points.iter().map(of))
-            .collect()
-    };
-    let (xs, ys) = (all(&|p| p.0), all(&|p| p.1));
-    if xs.is_empty() {
-        return None;
-    }
+    let (xs, ys) = places(&lines)?;
     let drawn = together(&lines, &vertical(&ys, None));
     let text = title(input, &drawn, (&input.x.measure(xs), &input.y.measure(ys)));
     Some(begin(text.strip_prefix(&format!("{}: ", input.subject))?))
@@ -77,14 +68,7 @@ pub fn finding(input: &Input) -> Option<String> {
 /// 5 % of it, and what it takes at the value below. `None` where it never leaves, or is not joined.
 pub fn knee(input: &Input) -> Option<String> {
     let lines = known(input);
-    let xs: Vec<f64> = lines
-        .iter()
-        .flat_map(|(_, p)| p.iter().map(|p| p.0))
-        .collect();
-    let ys: Vec<f64> = lines
-        .iter()
-        .flat_map(|(_, p)| p.iter().map(|p| p.1))
-        .collect();
+    let (xs, ys) = places(&lines)?;
     let drawn = together(&lines, &vertical(&ys, None));
     let x = input.x.measure(xs);
     let least = |points: &Points| points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
@@ -97,10 +81,14 @@ pub fn knee(input: &Input) -> Option<String> {
         .rposition(|point| point.1 > best * (1.0 + NEAR))?;
     let (slow, fast) = (points.get(last)?, points.get(last + 1)?);
     (input.joined && best > 0.0).then(|| {
+        // The only line may have no name.
+        let whose = match name.as_str() {
+            "" => String::new(),
+            name => format!(" ({})", named(name)),
+        };
         format!(
-            "The least {} ({}) is within {} % of its best from {} up, and {} at {}.",
+            "The least {}{whose} is within {} % of its best from {} up, and {} at {}.",
             input.y.name,
-            named(name),
             100.0 * NEAR,
             x.value(fast.0),
             change(slow.1 / best),
@@ -117,6 +105,13 @@ fn known(input: &Input) -> Vec<(&str, Points)> {
         .collect()
 }
 
+/// The places of all points along either axis; `None` without a point.
+fn places(lines: &[(&str, Points)]) -> Option<(Vec<f64>, Vec<f64>)> {
+    let points = lines.iter().flat_map(|(_, points)| points.iter().copied());
+    let both: (Vec<f64>, Vec<f64>) = points.unzip();
+    (!both.0.is_empty()).then_some(both)
+}
+
 /// The figure as SVG and CSV; `None` without a point. With more than seven lines the first seven are named and
 /// the others grey.
 ///
@@ -124,17 +119,9 @@ fn known(input: &Input) -> Vec<(&str, Points)> {
 /// A figure that could not be drawn.
 pub fn draw(input: &Input, source: &str) -> Result<Option<(String, String)>, DrawError> {
     let lines = known(input);
-    if lines.is_empty() {
+    let Some((xs, ys)) = places(&lines) else {
         return Ok(None);
-    }
-    let xs: Vec<f64> = lines
-        .iter()
-        .flat_map(|(_, p)| p.iter().map(|p| p.0))
-        .collect();
-    let ys: Vec<f64> = lines
-        .iter()
-        .flat_map(|(_, p)| p.iter().map(|p| p.1))
-        .collect();
+    };
     let (x, y) = (input.x.measure(xs.clone()), input.y.measure(ys.clone()));
     let across = Axis::new(&xs, Spacing::Either, (0.0, 1.0));
     let down = vertical(&ys, input.claim.as_ref());
@@ -529,6 +516,12 @@ mod tests {
         let mut flat = input(1, 1.0);
         flat.lines[0].points.drain(..2);
         assert_eq!(knee(&flat), None);
+        flat.lines.clear();
+        assert_eq!((knee(&flat), finding(&flat)), (None, None));
+        let mut unnamed = input(1, 1.0);
+        unnamed.lines[0].name.clear();
+        let told = knee(&unnamed).expect("it leaves");
+        assert!(told.starts_with("The least step time is within"), "{told}");
         assert_eq!(
             finding(&one)
                 .map(|told| told.replace('\u{a0}', " "))
